@@ -1,0 +1,47 @@
+"""The conversation's running digest: SHA-256 of ``[m1,m2,…]``, extended by a turn's bytes alone.
+
+Invariants: a `Conversation` never changes; extending it copies the hash state (a few hundred
+bytes), so a turn costs its own bytes whatever came before. The digest is a function of the
+recorded message bytes and of nothing else.
+"""
+
+import hashlib
+from typing import Any, Final
+
+
+class Conversation:
+    """How many messages there are, and a SHA-256 that has read all of them but the last bracket."""
+
+    __slots__ = ("_hash", "count")
+
+    def __init__(self, count: int, running: Any) -> None:
+        self.count: Final[int] = count
+        self._hash: Final[Any] = running
+
+    def extend(self, joined: bytes | memoryview, count: int) -> "Conversation":
+        """Return the conversation with ``count`` more messages, given comma-joined."""
+        running = self._hash.copy()
+        if self.count:
+            running.update(b",")
+        running.update(joined)
+        return Conversation(self.count + count, running)
+
+    def digest(self) -> str:
+        """Return the hex SHA-256 of the JSON array of all messages."""
+        closed = self._hash.copy()
+        closed.update(b"]")
+        return str(closed.hexdigest())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Conversation):
+            return NotImplemented
+        return self.count == other.count and self.digest() == other.digest()
+
+    def __hash__(self) -> int:
+        return hash((self.count, self.digest()))
+
+    def __repr__(self) -> str:
+        return f"Conversation(count={self.count}, digest={self.digest()[:12]}…)"
+
+
+EMPTY: Final = Conversation(0, hashlib.sha256(b"["))

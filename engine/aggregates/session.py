@@ -1,0 +1,164 @@
+"""The session's state, and how a recorded event changes it.
+
+Invariants: state is a function of the events alone; `evolve` refuses nothing that was recorded
+legally; where a session is in its lifecycle is what the authority says after replaying the verbs
+that the events stand for.
+"""
+
+from collections.abc import Iterable
+from typing import Final, assert_never
+
+import immutables
+import msgspec
+
+from engine.aggregates.conversation import EMPTY, Conversation
+from engine.aggregates.events import (
+    NO_OBJECT,
+    ContextAppended,
+    ContextStaged,
+    SessionArchived,
+    SessionCheckpointed,
+    SessionEvent,
+    SessionRegistered,
+    SessionRetired,
+    TurnApplied,
+)
+from engine.machines import LIFECYCLE, Configuration, Value
+from engine.values import Usage
+
+Steps = tuple[tuple[str, tuple[Value, ...]], ...]
+
+_SINGLE_STEPS: Final[dict[type, Steps]] = {
+    SessionRegistered: (("register", ()),),
+    ContextAppended: (("append_context", ()),),
+    ContextStaged: (("stage_context", ()),),
+    SessionCheckpointed: (("checkpoint", ()),),
+    SessionRetired: (("retire", ()),),
+    SessionArchived: (("archive", ()),),
+}
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a decision about a session can depend on.
+
+    ``runs`` and ``keys`` map run ids and idempotency keys to the version that recorded them;
+    ``staged`` holds the encoded messages waiting for the next turn; ``checkpoint_version`` is the
+    version of the last checkpoint, or 0.
+    """
+
+    id: str
+    version: int = 0
+    lifecycle: Configuration = LIFECYCLE.initial
+    conversation: Conversation = EMPTY
+    labels: dict[str, str] = {}
+    metadata: msgspec.Raw = NO_OBJECT
+    usage: Usage = Usage()
+    staged: tuple[bytes, ...] = ()
+    runs: immutables.Map[str, int] = immutables.Map()
+    keys: immutables.Map[str, int] = immutables.Map()
+    checkpoint_version: int = 0
+    created_at: str = ""
+    updated_at: str = ""
+
+    @property
+    def phase(self) -> str:
+        """Return the lifecycle phase."""
+        return self.lifecycle.phase
+
+
+def initial_state(session_id: str) -> Session:
+    """Return the state of a session of which nothing is recorded yet."""
+    return Session(id=session_id)
+
+
+def steps(event: SessionEvent) -> Steps:
+    """Return the lifecycle verbs, with arguments, that the event stands for.
+
+    A turn recorded whole is a run begun, applied and completed in one commit, so it needs no row
+    of its own in the declaration.
+    """
+    if isinstance(event, TurnApplied):
+        run = (event.receipt.run_id,)
+        inputs = len(event.receipt.contributing_input_ids)
+        return (
+            ("begin_run", (*run, inputs)),
+            ("apply_boundary", run),
+            ("complete_run", run),
+        )
+    return _SINGLE_STEPS[type(event)]
+
+
+def advance(configuration: Configuration, event: SessionEvent) -> Configuration:
+    """Return where the lifecycle stands after the event.
+
+    Raises IllegalTransition where the machine has no such move, which for a recorded event means
+    that the log was not written by this law.
+    """
+    for verb, arguments in steps(event):
+        configuration = LIFECYCLE.replay(
+            configuration, verb, *arguments, subject=f"session {event.session_id!r}"
+        )
+    return configuration
+
+
+def evolve(state: Session, event: SessionEvent) -> Session:
+    """Return the state after a recorded event."""
+    changed = msgspec.structs.replace(
+        state,
+        version=event.version,
+        updated_at=event.at,
+        lifecycle=advance(state.lifecycle, event),
+    )
+    match event:
+        case TurnApplied():
+            return msgspec.structs.replace(
+                changed,
+                conversation=_extended(state, event),
+                runs=state.runs.set(event.receipt.run_id, event.version),
+                staged=state.staged[event.staged_context :],
+                usage=state.usage if event.usage is None else state.usage + event.usage,
+            )
+        case ContextAppended():
+            return msgspec.structs.replace(
+                changed,
+                conversation=_extended(state, event),
+                runs=state.runs.set(event.receipt.run_id, event.version),
+                keys=_with_key(state, event),
+            )
+        case ContextStaged():
+            waiting = bytes(event.messages)[1:-1]
+            return msgspec.structs.replace(
+                changed, staged=(*state.staged, waiting), keys=_with_key(state, event)
+            )
+        case SessionRegistered():
+            return msgspec.structs.replace(
+                changed, labels=event.labels, metadata=event.metadata, created_at=event.at
+            )
+        case SessionCheckpointed():
+            return msgspec.structs.replace(changed, checkpoint_version=event.version)
+        case SessionRetired() | SessionArchived():
+            return changed
+        case _:
+            assert_never(event)
+
+
+def fold(state: Session, events: Iterable[SessionEvent]) -> Session:
+    """Return the state after all of the events, in order."""
+    for event in events:
+        state = evolve(state, event)
+    return state
+
+
+def _extended(state: Session, event: TurnApplied | ContextAppended) -> Conversation:
+    joined = memoryview(event.messages)[1:-1]
+    return state.conversation.extend(
+        joined, event.receipt.message_count - state.conversation.count
+    )
+
+
+def _with_key(
+    state: Session, event: ContextAppended | ContextStaged
+) -> immutables.Map[str, int]:
+    if event.idempotency_key is None:
+        return state.keys
+    return state.keys.set(event.idempotency_key, event.version)

@@ -1,0 +1,170 @@
+"""One error tree: every failure a caller can meet has a stable code and carries its data.
+
+Invariants: ``code`` never changes once released; ``data`` holds only values that JSON can carry;
+the message says what was refused and, where there is a choice, what was allowed.
+"""
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+
+class PerdureError(Exception):
+    """Base of every error perdure raises on purpose.
+
+    ``code`` is the stable, upper-case name; ``data`` the facts behind the message.
+    """
+
+    code: ClassVar[str] = "PERDURE_ERROR"
+
+    def __init__(self, message: str, **data: Any) -> None:
+        super().__init__(message)
+        self.data: dict[str, Any] = data
+
+    def describe(self) -> dict[str, Any]:
+        """Return ``{"code", "message", "data"}``, ready for JSON."""
+        return {"code": self.code, "message": str(self), "data": self.data}
+
+
+class InvalidArgument(PerdureError):
+    """A parameter is malformed: an id, a label, a key, a limit, a URL."""
+
+    code = "INVALID_ARGUMENT"
+
+
+class InvalidMessage(PerdureError):
+    """A message cannot be recorded verbatim as JSON; ``data["path"]`` says where.
+
+    Paths read like Python: ``messages[2].content[0].score``.
+    """
+
+    code = "INVALID_MESSAGE"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path} {reason}", path=path, reason=reason)
+
+
+class InvalidMachine(PerdureError):
+    """A lifecycle declaration is wrong and cannot be built; ``data["row"]`` names the row."""
+
+    code = "INVALID_MACHINE"
+
+
+class SessionNotFound(PerdureError):
+    """No event was ever recorded for this session id."""
+
+    code = "SESSION_NOT_FOUND"
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"no session {session_id!r}", session_id=session_id)
+
+
+class ReceiptNotFound(PerdureError):
+    """The session has no receipt for this run id and sequence."""
+
+    code = "RECEIPT_NOT_FOUND"
+
+
+class SessionBusy(PerdureError):
+    """A turn of this session is in flight; nothing queues behind it."""
+
+    code = "SESSION_BUSY"
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(
+            f"session {session_id!r} is busy: another turn is in flight", session_id=session_id
+        )
+
+
+class SessionNotRunning(PerdureError):
+    """The verb needs a running turn and there is none."""
+
+    code = "SESSION_NOT_RUNNING"
+
+
+class IllegalTransition(PerdureError):
+    """The machine has no such move from here; ``data["allowed"]`` lists the verbs it has."""
+
+    code = "ILLEGAL_TRANSITION"
+
+    def __init__(
+        self,
+        *,
+        machine: str,
+        subject: str,
+        verb: str,
+        phase: str,
+        allowed: Iterable[str],
+        because: str = "",
+    ) -> None:
+        verbs = sorted(allowed)
+        reason = f" ({because})" if because else ""
+        super().__init__(
+            f"cannot {verb} {subject}: it is {phase}{reason}; "
+            f"allowed: {', '.join(verbs) or 'nothing'}",
+            machine=machine,
+            subject=subject,
+            verb=verb,
+            phase=phase,
+            allowed=verbs,
+            because=because,
+        )
+
+
+class AuthorityRequired(PerdureError):
+    """The verb belongs to the machine's owner and was fired without its token."""
+
+    code = "AUTHORITY_REQUIRED"
+
+
+class Conflict(PerdureError):
+    """A run id or idempotency key was used before, with other content."""
+
+    code = "CONFLICT"
+
+
+class StaleWriter(PerdureError):
+    """The session moved on since it was read; nothing was written. Read again and retry."""
+
+    code = "STALE_WRITER"
+
+    def __init__(self, session_id: str, expected: int, actual: int) -> None:
+        super().__init__(
+            f"session {session_id!r} is at version {actual}, "
+            f"but the write expected to follow version {expected}",
+            session_id=session_id,
+            expected_version=expected,
+            actual_version=actual,
+        )
+
+
+class StoreError(PerdureError):
+    """The database refused, is locked, full, read-only, missing, or is not ours."""
+
+    code = "STORE_ERROR"
+
+
+class LogCorrupt(PerdureError):
+    """A recorded event contradicts itself, its neighbours or the machine."""
+
+    code = "LOG_CORRUPT"
+
+    def __init__(self, session_id: str, version: int, kind: str, detail: str) -> None:
+        super().__init__(
+            f"session {session_id!r}, version {version}: {detail}",
+            session_id=session_id,
+            version=version,
+            kind=kind,
+            detail=detail,
+        )
+
+
+class Unsupported(PerdureError):
+    """This engine, store or version of perdure cannot do that."""
+
+    code = "UNSUPPORTED"
+
+
+class EngineClosed(PerdureError):
+    """The engine was closed, or its block was left, before this call."""
+
+    code = "ENGINE_CLOSED"

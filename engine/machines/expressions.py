@@ -1,0 +1,281 @@
+"""Expressions: guards and updates as data.
+
+Invariants: an expression reads only variables, arguments and bounds that its machine declares;
+it has no side effects; it means the same interpreted (`evaluate`), compiled (`compiled`) and
+printed (`written`). A lambda could do none of the last two.
+"""
+
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, Literal
+
+import msgspec
+
+Value = None | bool | int | str
+"""What a variable or an argument can hold."""
+
+Comparison = Literal["=", "≠", "<", "≤", ">", "≥"]
+Sign = Literal["+", "-"]
+
+_COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "=": operator.eq,
+    "≠": operator.ne,
+    "<": operator.lt,
+    "≤": operator.le,
+    ">": operator.gt,
+    "≥": operator.ge,
+}
+_CALCULATE: Final[dict[str, Callable[[Any, Any], Any]]] = {"+": operator.add, "-": operator.sub}
+
+
+class Expression(msgspec.Struct, frozen=True):
+    """Base of all expressions; build them with operators on `Var` and `Arg`.
+
+    ``<``, ``<=``, ``>``, ``>=``, ``+`` and ``-`` give expressions; ``==`` compares two
+    declarations as Python values, so equality in the machine is `equals` and `differs`.
+    """
+
+    def equals(self, other: "Operand") -> "Compare":
+        """Return the expression ``self = other``."""
+        return Compare("=", self, lift(other))
+
+    def differs(self, other: "Operand") -> "Compare":
+        """Return the expression ``self ≠ other``."""
+        return Compare("≠", self, lift(other))
+
+    def __lt__(self, other: "Operand") -> "Compare":
+        return Compare("<", self, lift(other))
+
+    def __le__(self, other: "Operand") -> "Compare":
+        return Compare("≤", self, lift(other))
+
+    def __gt__(self, other: "Operand") -> "Compare":
+        return Compare(">", self, lift(other))
+
+    def __ge__(self, other: "Operand") -> "Compare":
+        return Compare("≥", self, lift(other))
+
+    def __add__(self, other: "Operand") -> "Calculate":
+        return Calculate("+", self, lift(other))
+
+    def __sub__(self, other: "Operand") -> "Calculate":
+        return Calculate("-", self, lift(other))
+
+    def __and__(self, other: "Expression") -> "All":
+        return All((self, other))
+
+    def __or__(self, other: "Expression") -> "AnyOf":
+        return AnyOf((self, other))
+
+    def __invert__(self) -> "Not":
+        return Not(self)
+
+
+Operand = Expression | Value
+
+
+class Const(Expression, frozen=True, tag=True):
+    """A value written in the declaration."""
+
+    value: Value
+
+
+class Var(Expression, frozen=True, tag=True):
+    """A declared variable of the machine."""
+
+    name: str
+
+
+class Arg(Expression, frozen=True, tag=True):
+    """A declared argument of the row's verb."""
+
+    name: str
+
+
+class Bound(Expression, frozen=True, tag=True):
+    """A named limit with two values: what a running engine allows, and what the checker explores.
+
+    The rule is the same at both sizes; only the number differs, as with a TLA+ constant.
+    """
+
+    name: str
+    actual: int
+    checked: int
+
+
+class Compare(Expression, frozen=True, tag=True):
+    """A comparison; the order ones are for numbers."""
+
+    sign: Comparison
+    left: Expression
+    right: Expression
+
+
+class Calculate(Expression, frozen=True, tag=True):
+    """A sum or a difference."""
+
+    sign: Sign
+    left: Expression
+    right: Expression
+
+
+class All(Expression, frozen=True, tag=True):
+    """True when every item is; true of no items."""
+
+    items: tuple[Expression, ...]
+
+
+class AnyOf(Expression, frozen=True, tag=True):
+    """True when some item is; false of no items."""
+
+    items: tuple[Expression, ...]
+
+
+class Not(Expression, frozen=True, tag=True):
+    """The negation."""
+
+    item: Expression
+
+
+TRUE: Final = All(())
+
+
+def lift(operand: Operand) -> Expression:
+    """Return ``operand`` as an expression, wrapping a plain value in `Const`."""
+    return operand if isinstance(operand, Expression) else Const(operand)
+
+
+def evaluate(
+    expression: Expression,
+    variables: Mapping[str, Value],
+    arguments: Mapping[str, Value],
+    *,
+    checked: bool = False,
+) -> Any:
+    """Return the expression's value by walking it: the reference meaning.
+
+    ``checked`` takes each bound at the size the checker explores.
+    Raises KeyError for a name that is neither variable nor argument.
+    """
+
+    def walk(node: Expression) -> Any:
+        match node:
+            case Const(value):
+                return value
+            case Var(name):
+                return variables[name]
+            case Arg(name):
+                return arguments[name]
+            case Bound():
+                return node.checked if checked else node.actual
+            case Compare(sign, left, right):
+                return _COMPARE[sign](walk(left), walk(right))
+            case Calculate(sign, left, right):
+                return _CALCULATE[sign](walk(left), walk(right))
+            case All(items):
+                return all(walk(item) for item in items)
+            case AnyOf(items):
+                return any(walk(item) for item in items)
+            case Not(item):
+                return not walk(item)
+            case _:
+                raise TypeError(f"not an expression: {node!r}")
+
+    return walk(expression)
+
+
+Compiled = Callable[[tuple[Value, ...], tuple[Value, ...]], Any]
+"""A compiled expression: variable values and argument values, in declared order, to a value."""
+
+
+def compiled(
+    expression: Expression,
+    variables: Mapping[str, int],
+    arguments: Mapping[str, int],
+    *,
+    checked: bool = False,
+) -> Compiled:
+    """Return a closure with the same meaning as `evaluate`, reading by index.
+
+    ``variables`` and ``arguments`` map names to their places in the tuples given at the call.
+    """
+
+    def build(node: Expression) -> Compiled:  # noqa: PLR0911 - one return per kind of node
+        match node:
+            case Const(value):
+                return lambda _v, _a: value
+            case Var(name):
+                place = variables[name]
+                return lambda v, _a: v[place]
+            case Arg(name):
+                place = arguments[name]
+                return lambda _v, a: a[place]
+            case Bound():
+                limit = node.checked if checked else node.actual
+                return lambda _v, _a: limit
+            case Compare(sign, left, right) | Calculate(sign, left, right):
+                act: Callable[[Any, Any], Any] = (_COMPARE | _CALCULATE)[sign]
+                one, two = build(left), build(right)
+                return lambda v, a: act(one(v, a), two(v, a))
+            case All(items):
+                parts = tuple(build(item) for item in items)
+                return lambda v, a: all(part(v, a) for part in parts)
+            case AnyOf(items):
+                parts = tuple(build(item) for item in items)
+                return lambda v, a: any(part(v, a) for part in parts)
+            case Not(item):
+                inner = build(item)
+                return lambda v, a: not inner(v, a)
+            case _:
+                raise TypeError(f"not an expression: {node!r}")
+
+    return build(expression)
+
+
+def written(expression: Expression) -> str:
+    """Return the expression as a person would write it, for messages and contracts."""
+    match expression:
+        case Const(value):
+            return _literal(value)
+        case Var(name):
+            return name
+        case Arg(name):
+            return f"given {name}"
+        case Bound():
+            return expression.name
+        case Compare(sign, left, right) | Calculate(sign, left, right):
+            return f"{written(left)} {sign} {written(right)}"
+        case All(items):
+            return " and ".join(written(item) for item in items) or "true"
+        case AnyOf(items):
+            return f"({' or '.join(written(item) for item in items) or 'false'})"
+        case Not(item):
+            return f"not ({written(item)})"
+        case _:
+            raise TypeError(f"not an expression: {expression!r}")
+
+
+def _literal(value: Value) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "true" if value else "false"
+        case _:
+            return str(value)
+
+
+def nodes(expression: Expression) -> Iterator[Expression]:
+    """Yield the expression and everything in it, outermost first."""
+    yield expression
+    match expression:
+        case Compare(_, left, right) | Calculate(_, left, right):
+            yield from nodes(left)
+            yield from nodes(right)
+        case All(items) | AnyOf(items):
+            for item in items:
+                yield from nodes(item)
+        case Not(item):
+            yield from nodes(item)
+        case _:
+            return

@@ -1,0 +1,181 @@
+"""The session lifecycle, declared: every phase a session has and every verb that moves it.
+
+Invariants: this is the only place where the law of a session is written. The runtime authority,
+the fold, the audit and the specifications all derive from it.
+
+Reading notes. ``return_to`` remembers the phase a run left, so that ending the run goes back
+there; retiring during a run only changes what is remembered, and so never strands the run's
+commit. A stopped session remembers in it that it was retired, so that reviving it does not let new
+input in. ``queued`` and ``staged`` count inputs, and the session admits no more than
+``input_capacity`` of both together, so a run that gives its inputs back always has room.
+"""
+
+from typing import Final
+
+from engine.machines.authority import Authority
+from engine.machines.declaration import Choice, Count, Flag, Identity, Machine, Verb, row
+from engine.machines.expressions import Arg, Bound, Var
+
+INPUT_CAPACITY: Final = Bound("input_capacity", actual=1024, checked=2)
+
+_RUN: Final = Identity("run")
+_INPUTS: Final = Count("inputs", INPUT_CAPACITY)
+
+_run, _return_to = Var("run"), Var("return_to")
+_queued, _staged = Var("queued"), Var("staged")
+
+_CURRENT: Final = _run.equals(Arg("run"))
+_DRAINING: Final = _return_to.equals("retired")
+_ROOM: Final = (_queued + _staged) < INPUT_CAPACITY
+_TAKES: Final = Arg("inputs") <= _queued
+
+_RUN_OVER: Final = {"run": None, "return_to": None, "cancel_requested": False}
+_CONSUMED: Final = {"staged": 0}
+_GIVEN_BACK: Final = {"queued": _queued + _staged, "staged": 0}
+_ABANDONED: Final = {"queued": 0, "staged": 0}
+_BEGUN: Final = {
+    "run": Arg("run"),
+    "queued": _queued - Arg("inputs"),
+    "staged": Arg("inputs"),
+}
+_LIVE: Final = ("idle", "attached", "running", "retired")
+
+SESSION: Final = Machine(
+    name="session",
+    phases=(
+        "unregistered",
+        "idle",
+        "attached",
+        "running",
+        "retired",
+        "stopped",
+        "archived",
+        "destroyed",
+    ),
+    initial="unregistered",
+    final=("archived", "destroyed"),
+    variables=(
+        _RUN,
+        Choice("return_to", ("idle", "attached", "retired")),
+        Flag("cancel_requested"),
+        Count("queued", INPUT_CAPACITY),
+        Count("staged", INPUT_CAPACITY),
+    ),
+    verbs=(
+        Verb("begin_run", (_RUN, _INPUTS)),
+        Verb("apply_boundary", (_RUN,)),
+        Verb("complete_run", (_RUN,)),
+        Verb("fail_run", (_RUN,)),
+        Verb("cancel_run", (_RUN,)),
+        Verb("roll_back_run", (_RUN,)),
+        Verb("interrupt", restricted=True),
+        Verb("cancel_after_boundary", restricted=True),
+    ),
+    rows=(
+        row("register", "unregistered", "idle"),
+        row("register", (*_LIVE, "stopped")),
+        # An executor is bound; a stopped session revives as what it was.
+        row("attach", "idle", "attached"),
+        row("attach", "stopped", "attached", guard=~_DRAINING),
+        row("attach", "stopped", "retired", guard=_DRAINING, updates={"return_to": None}),
+        row("detach", "attached", "idle"),
+        # Input is admitted only while nothing drains.
+        row(
+            "accept_input",
+            ("idle", "attached"),
+            guard=_ROOM,
+            updates={"queued": _queued + 1},
+        ),
+        row(
+            "accept_input",
+            "running",
+            guard=_ROOM & ~_DRAINING,
+            updates={"queued": _queued + 1},
+        ),
+        # A run: begun from a resting phase, ended back into it.
+        row("begin_run", "idle", "running", guard=_TAKES, updates=_BEGUN | {"return_to": "idle"}),
+        row(
+            "begin_run",
+            "attached",
+            "running",
+            guard=_TAKES,
+            updates=_BEGUN | {"return_to": "attached"},
+        ),
+        row(
+            "begin_run",
+            "retired",
+            "running",
+            guard=(Arg("inputs") > 0) & _TAKES,
+            updates=_BEGUN | {"return_to": "retired"},
+        ),
+        row("apply_boundary", "running", guard=_CURRENT),
+        row("complete_run", "running", _return_to, guard=_CURRENT, updates=_RUN_OVER | _CONSUMED),
+        row("fail_run", "running", _return_to, guard=_CURRENT, updates=_RUN_OVER | _GIVEN_BACK),
+        row("cancel_run", "running", _return_to, guard=_CURRENT, updates=_RUN_OVER | _GIVEN_BACK),
+        row(
+            "roll_back_run", "running", _return_to, guard=_CURRENT, updates=_RUN_OVER | _GIVEN_BACK
+        ),
+        row("interrupt", ("running", "attached")),
+        row("cancel_after_boundary", "attached"),
+        row("cancel_after_boundary", "running", updates={"cancel_requested": True}),
+        # Context may come in whenever a run may still follow.
+        *(
+            group
+            for verb in ("append_context", "stage_context", "stage_tool_results")
+            for group in (
+                row(verb, ("idle", "attached", "running", "stopped")),
+                row(verb, "retired", guard=_queued > 0),
+            )
+        ),
+        row("checkpoint", (*_LIVE, "stopped")),
+        # Retiring never strands a run in flight; archiving needs the queue drained.
+        row("retire", ("idle", "attached", "stopped"), "retired", updates={"return_to": None}),
+        row("retire", "running", updates={"return_to": "retired"}),
+        row("retire", "retired"),
+        row("archive", "retired", "archived", guard=_queued.equals(0)),
+        # The executor is gone; a run in flight is interrupted and gives its inputs back.
+        *(
+            group
+            for verb in ("stop", "executor_exited")
+            for group in (
+                row(verb, ("idle", "attached"), "stopped"),
+                row(verb, "retired", "stopped", updates={"return_to": "retired"}),
+                row(
+                    verb,
+                    "running",
+                    "stopped",
+                    guard=~_DRAINING,
+                    updates=_RUN_OVER | _GIVEN_BACK,
+                ),
+                row(
+                    verb,
+                    "running",
+                    "stopped",
+                    guard=_DRAINING,
+                    updates=_RUN_OVER | _GIVEN_BACK | {"return_to": "retired"},
+                ),
+            )
+        ),
+        row("recover", "running", _return_to, updates=_RUN_OVER | _GIVEN_BACK),
+        row("recover", ("idle", "attached", "retired", "stopped")),
+        # Starting over: with the pending input abandoned, or carried along.
+        row("reset", "attached", updates=_ABANDONED),
+        row(
+            "reset",
+            ("idle", "retired", "stopped"),
+            "idle",
+            updates=_ABANDONED | {"return_to": None},
+        ),
+        row("recycle", "attached"),
+        row("recycle", ("idle", "retired", "stopped"), "idle", updates={"return_to": None}),
+        row(
+            "destroy",
+            (*_LIVE, "stopped"),
+            "destroyed",
+            updates=_RUN_OVER | _ABANDONED,
+        ),
+    ),
+)
+
+LIFECYCLE: Final = Authority(SESSION)
+"""The one authority over sessions."""

@@ -1,0 +1,582 @@
+"""The engine: open, admit, read, fold, decide, append, notify.
+
+Invariants: every verb that writes is one commit; it states the version it follows, and a verb that
+was refused has written nothing. The live copy of a session changes only after its commit is
+durable.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import msgspec
+
+from engine.aggregates import (
+    AppendContext,
+    Archive,
+    CommitCheckpoint,
+    RecordTurn,
+    Register,
+    Retire,
+    SessionCommand,
+    SessionEvent,
+    StageContext,
+    decide,
+    encode_messages,
+)
+from engine.aggregates.commands import same_context, same_turn
+from engine.aggregates.events import ContextAppended, TurnApplied
+from engine.aggregates.messages import encode_object
+from engine.errors import (
+    Conflict,
+    EngineClosed,
+    InvalidArgument,
+    PerdureError,
+    ReceiptNotFound,
+    SessionBusy,
+    SessionNotFound,
+    StoreError,
+)
+from engine.runtime.arguments import (
+    checked_count,
+    checked_labels,
+    context_message,
+    optional_id,
+    optional_text,
+)
+from engine.runtime.environment import Environment
+from engine.runtime.live import Live, LiveSessions, keep_snapshot
+from engine.runtime.settling import Mailbox, settled
+from engine.runtime.subscriptions import Delivery, deliveries
+from engine.store import Durability, Mapper, Store, open_store
+from engine.values import (
+    ApplyOutput,
+    Boundary,
+    Checkpoint,
+    Completed,
+    ContextOutput,
+    Head,
+    Receipt,
+    Usage,
+    checked_id,
+)
+from projections.auditing import audit_store
+from projections.catalog import SessionView, list_sessions, view_of
+from projections.findings import AuditReport
+from projections.history import HistoryPage, page_of, receipts_of
+from projections.snapshots import Folded, follow, load
+
+_T = TypeVar("_T")
+
+Sessions = list[SessionView]
+Receipts = list[Receipt]
+
+BOUNDARIES: Final = ("immediate", "run_start", "run_checkpoint")
+
+
+class _Outcome(msgspec.Struct, frozen=True):
+    """What a command led to: the fold after it, its events, and the snapshot that fell due."""
+
+    folded: Folded
+    events: tuple[SessionEvent, ...]
+    snapshot: bytes | None = None
+
+
+class Opening:
+    """An engine about to be opened: ``async with`` it, or ``await`` it and close it yourself."""
+
+    def __init__(self, opener: Callable[[], Store], environment: Environment) -> None:
+        self._opener = opener
+        self._environment = environment
+        self._engine: Engine | None = None
+
+    async def _open(self) -> "Engine":
+        store = await asyncio.to_thread(self._opener)
+        self._engine = Engine(store, self._environment)
+        return self._engine
+
+    def __await__(self) -> Any:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> "Engine":
+        return await self._open()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._engine is not None:
+            await self._engine.close()
+
+
+class Engine:
+    """Sessions of agents, each an append-only log driven by one lifecycle.
+
+    Open one with `Engine.open`. It belongs to the event loop it was opened in. All verbs raise
+    `PerdureError` subclasses only: EngineClosed after `close`, StoreError where the database fails,
+    LogCorrupt where a session's log cannot be folded, and those named at each verb.
+    """
+
+    def __init__(self, store: Store, environment: Environment) -> None:
+        self._store: Final = store
+        self._environment: Final = environment
+        self._mapper: Final = Mapper()
+        self._live: Final = LiveSessions(store, self._mapper)
+        self._mailbox: Final = Mailbox(asyncio.get_running_loop())
+        self._background: Final[set[asyncio.Task[None]]] = set()
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        durability: Durability = "full",
+        environment: Environment | None = None,
+        busy_timeout_seconds: float = 5.0,
+        readonly: bool = False,
+    ) -> Opening:
+        """Open ``memory:`` or ``sqlite:///path``, making the file if it is not there.
+
+        ``durability`` is what a returned call has survived: "full", a power cut; "normal", the
+        death of the process. ``environment`` gives time and ids. ``busy_timeout_seconds`` is how
+        long to wait for another process's write. ``readonly`` opens an existing file and never
+        changes it. Raises InvalidArgument, Unsupported or StoreError.
+        """
+
+        def opener() -> Store:
+            return open_store(
+                url,
+                durability=durability,
+                busy_timeout_seconds=busy_timeout_seconds,
+                readonly=readonly,
+            )
+
+        return Opening(opener, environment or Environment())
+
+    @property
+    def supports_persistent_sessions(self) -> bool:
+        """Whether sessions outlive the process."""
+        return self._store.persistent
+
+    # Verbs that write
+
+    async def register(
+        self,
+        session_id: str | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> SessionView:
+        """Make a session exist, under a new UUIDv7 or an id of your own (1 to 255 characters).
+
+        ``labels`` are short texts to filter by, ``metadata`` any JSON object. Registering again
+        changes nothing. Raises InvalidArgument, InvalidMessage (for metadata), Conflict where it
+        is registered with other labels or metadata, IllegalTransition where it has ended.
+        """
+        name = self._new_or_checked(session_id, "session_id")
+        command = Register(
+            now=self._now(),
+            labels=None if labels is None else checked_labels(labels),
+            metadata=None
+            if metadata is None
+            else msgspec.Raw(encode_object(dict(metadata), "metadata")),
+        )
+        live = self._live.get(name)
+        outcome = await self._locked(live, lambda: self._commit(live, command))
+        return view_of(outcome.folded.state)
+
+    async def record_turn(
+        self,
+        session_id: str,
+        messages: Iterable[Mapping[str, Any]],
+        *,
+        run_id: str | None = None,
+        boundary: Boundary = "run_start",
+        input_ids: Iterable[str] = (),
+        usage: Usage | None = None,
+    ) -> ApplyOutput:
+        """Record a turn that has already been run: its messages and receipt, in one commit.
+
+        ``messages`` are JSON objects, recorded verbatim in order behind any staged context.
+        ``run_id`` makes a retry safe: the same id with the same content returns what is recorded.
+        Raises SessionNotFound, InvalidMessage, InvalidArgument, SessionBusy while a turn of this
+        session is in flight, Conflict for a known run id with other content, IllegalTransition
+        where the lifecycle allows no turn, StaleWriter where another process wrote meanwhile.
+        """
+        self._check_open()
+        if boundary not in BOUNDARIES:
+            raise InvalidArgument(
+                f"a boundary is one of {', '.join(BOUNDARIES)}, not {boundary!r}",
+                parameter="boundary",
+            )
+        command = RecordTurn(
+            now=self._now(),
+            run_id=self._new_or_checked(run_id, "run_id"),
+            messages=encode_messages(messages),
+            boundary=boundary,
+            input_ids=tuple(checked_id(one, "input_ids") for one in input_ids),
+            usage=usage,
+        )
+        live = self._live.get(checked_id(session_id, "session_id"))
+        if live.turn:
+            raise SessionBusy(session_id)
+        live.turn = True
+        try:
+            return await self._locked(live, lambda: self._turn(live, command))
+        finally:
+            live.turn = False
+
+    async def append_context(
+        self,
+        session_id: str,
+        text: str,
+        *,
+        source: str | None = None,
+        idempotency_key: str | None = None,
+        run_id: str | None = None,
+    ) -> ContextOutput:
+        """Make a text part of the conversation at once, as a system message with its receipt.
+
+        The text is trimmed and must not be empty. An idempotency key seen before with the same
+        text and source answers ``duplicate``. Raises SessionNotFound, InvalidArgument,
+        InvalidMessage, Conflict for a known key with other content, IllegalTransition,
+        StaleWriter.
+        """
+        command = AppendContext(
+            now=self._now(),
+            run_id=self._new_or_checked(run_id, "run_id"),
+            message=context_message(text),
+            source=optional_id(source, "source"),
+            idempotency_key=optional_id(idempotency_key, "idempotency_key"),
+        )
+        return await self._context(session_id, command, given_run=run_id is not None)
+
+    async def stage_context(
+        self,
+        session_id: str,
+        text: str,
+        *,
+        source: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> ContextOutput:
+        """Keep a text for the next turn, whose commit will put it before the turn's messages.
+
+        Durable at once. Trimming, keys and errors are as with `append_context`.
+        """
+        command = StageContext(
+            now=self._now(),
+            message=context_message(text),
+            source=optional_id(source, "source"),
+            idempotency_key=optional_id(idempotency_key, "idempotency_key"),
+        )
+        return await self._context(session_id, command, given_run=False)
+
+    async def checkpoint(self, session_id: str) -> Checkpoint:
+        """Commit a checkpoint of the session as it is; nothing if nothing happened since the last.
+
+        Raises SessionNotFound, IllegalTransition for a session that has ended, StaleWriter.
+        """
+        outcome = await self._write(session_id, CommitCheckpoint(now=self._now()))
+        state = outcome.folded.state
+        return Checkpoint(
+            session_id=state.id,
+            version=state.version,
+            message_count=state.conversation.count,
+            conversation_digest=state.conversation.digest(),
+            changed=bool(outcome.events),
+        )
+
+    async def retire(self, session_id: str, *, reason: str | None = None) -> SessionView:
+        """Take no new input from here on; a second time changes nothing.
+
+        Raises SessionNotFound, IllegalTransition for a session that has ended, StaleWriter.
+        """
+        outcome = await self._write(session_id, Retire(now=self._now(), reason=optional_text(reason)))
+        return view_of(outcome.folded.state)
+
+    async def archive(self, session_id: str, *, reason: str | None = None) -> SessionView:
+        """End the session for good, retiring it first in the same commit if it is live.
+
+        Raises SessionNotFound, IllegalTransition where it has ended or still has input queued,
+        StaleWriter.
+        """
+        outcome = await self._write(session_id, Archive(now=self._now(), reason=optional_text(reason)))
+        self._live.discard(session_id)
+        return view_of(outcome.folded.state)
+
+    # Verbs that read
+
+    async def read(self, session_id: str) -> SessionView:
+        """Return the session as it is now, whatever its phase. Raises SessionNotFound."""
+        self._check_open()
+        return view_of((await self._live.read(checked_id(session_id, "session_id"))).state)
+
+    async def list(
+        self,
+        *,
+        phase: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> Sessions:
+        """Return sessions in the order they were registered, those with this phase and labels.
+
+        ``after`` is the id of the last session of the page before. Raises InvalidArgument.
+        """
+        self._check_open()
+        if limit is not None:
+            checked_count(limit, "limit")
+        return await asyncio.to_thread(
+            list_sessions,
+            self._store,
+            self._mapper,
+            phase=phase,
+            labels=None if labels is None else checked_labels(labels),
+            after=after,
+            limit=limit,
+        )
+
+    async def history(
+        self, session_id: str, *, offset: int = 0, limit: int | None = None
+    ) -> HistoryPage:
+        """Return messages ``offset`` to ``offset + limit``, oldest first, as plain dicts.
+
+        Raises SessionNotFound, InvalidArgument.
+        """
+        self._check_known(session_id)
+        checked_count(offset, "offset")
+        if limit is not None:
+            checked_count(limit, "limit")
+        return await asyncio.to_thread(
+            page_of, self._store.recorder, self._mapper, session_id, offset=offset, limit=limit
+        )
+
+    async def receipts(self, session_id: str) -> Receipts:
+        """Return all receipts of the session, oldest first. Raises SessionNotFound."""
+        self._check_known(session_id)
+        return await asyncio.to_thread(
+            receipts_of, self._store.recorder, self._mapper, session_id
+        )
+
+    async def load_receipt(self, session_id: str, run_id: str, sequence: int = 1) -> Receipt:
+        """Return one receipt. Raises SessionNotFound, ReceiptNotFound."""
+        self._check_open()
+        folded = await self._live.read(checked_id(session_id, "session_id"))
+        version = folded.state.runs.get(run_id)
+        if version is not None:
+            event = await self._event(session_id, version)
+            if isinstance(event, TurnApplied | ContextAppended) and (
+                event.receipt.sequence == sequence
+            ):
+                return event.receipt
+        raise ReceiptNotFound(
+            f"session {session_id!r} has no receipt of run {run_id!r} with sequence {sequence}",
+            session_id=session_id,
+            run_id=run_id,
+            sequence=sequence,
+        )
+
+    async def as_of(self, session_id: str, version: int) -> SessionView:
+        """Return the session as it was at a version.
+
+        Raises SessionNotFound, and InvalidArgument for a version it never had.
+        """
+        self._check_known(session_id)
+        folded, _ = await asyncio.to_thread(
+            load, self._store, self._mapper, session_id, upto=version
+        )
+        if folded is None or folded.state.version != version:
+            raise InvalidArgument(
+                f"session {session_id!r} has no version {version}",
+                parameter="version",
+                session_id=session_id,
+            )
+        return view_of(folded.state)
+
+    async def head(self, session_id: str) -> Head:
+        """Return the session's newest version and link, for keeping elsewhere.
+
+        Raises SessionNotFound.
+        """
+        self._check_open()
+        folded = await self._live.read(checked_id(session_id, "session_id"))
+        return Head(session_id=session_id, version=folded.state.version, link=folded.head)
+
+    async def audit(
+        self, session_ids: Iterable[str] = (), *, heads: Iterable[Head] = (), jobs: int = 1
+    ) -> AuditReport:
+        """Replay and verify sessions, all unless some are named; see `projections.audit_store`."""
+        self._check_open()
+        return await asyncio.to_thread(
+            audit_store, self._store, session_ids=tuple(session_ids), heads=tuple(heads), jobs=jobs
+        )
+
+    def subscribe(
+        self, session_id: str | None = None, *, after: int = 0
+    ) -> AsyncIterator[Delivery]:
+        """Return recorded events from after a position, of one session or all, without end.
+
+        Each is delivered once, in order, after its commit, whichever process made it. Keep the
+        last delivery's position to go on from there later.
+        """
+        self._check_open()
+        return deliveries(self._store, self._mapper, session_id, after)
+
+    async def discard_live(self, session_id: str) -> bool:
+        """Drop the session's live copy, if it has an idle one; the log is untouched."""
+        return self._live.discard(session_id)
+
+    async def close(self) -> None:
+        """Settle what was submitted, then release the database. Safe to call again."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._background:
+            await asyncio.wait(self._background)
+        await asyncio.to_thread(self._store.close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    # How a verb becomes a commit
+
+    async def _locked(self, live: Live, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Do the work alone among this process's writers of the session."""
+        self._check_open()
+        live.users += 1
+        try:
+            async with live.lock:
+                return await work()
+        finally:
+            live.users -= 1
+
+    async def _write(self, session_id: str, command: SessionCommand) -> _Outcome:
+        live = self._live.get(checked_id(session_id, "session_id"))
+
+        async def work() -> _Outcome:
+            await self._known(live)
+            return await self._commit(live, command)
+
+        return await self._locked(live, work)
+
+    async def _turn(self, live: Live, command: RecordTurn) -> ApplyOutput:
+        folded = await self._known(live)
+        version = folded.state.runs.get(command.run_id)
+        if version is not None:
+            event = await self._event(folded.state.id, version)
+            if not same_turn(event, command):
+                raise _conflict(folded.state.id, "run id", command.run_id)
+            assert isinstance(event, TurnApplied)  # noqa: S101 - same_turn said so
+            return ApplyOutput(
+                receipt=event.receipt, snapshot=None, terminal=Completed(), duplicate=True
+            )
+        outcome = await self._commit(live, command)
+        event = outcome.events[0]
+        assert isinstance(event, TurnApplied)  # noqa: S101 - what this command decides
+        return ApplyOutput(
+            receipt=event.receipt, snapshot=outcome.snapshot, terminal=Completed()
+        )
+
+    async def _context(
+        self, session_id: str, command: AppendContext | StageContext, *, given_run: bool
+    ) -> ContextOutput:
+        live = self._live.get(checked_id(session_id, "session_id"))
+
+        async def work() -> ContextOutput:
+            state = (await self._known(live)).state
+            known = [("idempotency key", command.idempotency_key, state.keys)]
+            if isinstance(command, AppendContext) and given_run:
+                known.append(("run id", command.run_id, state.runs))
+            for what, key, recorded in known:
+                version = None if key is None else recorded.get(key)
+                if version is not None:
+                    event = await self._event(session_id, version)
+                    if not same_context(event, command):
+                        raise _conflict(session_id, what, str(key))
+                    receipt = event.receipt if isinstance(event, ContextAppended) else None
+                    return ContextOutput(status="duplicate", receipt=receipt)
+            event = (await self._commit(live, command)).events[0]
+            if isinstance(event, ContextAppended):
+                return ContextOutput(status="applied", receipt=event.receipt)
+            return ContextOutput(status="staged", receipt=None)
+
+        return await self._locked(live, work)
+
+    async def _known(self, live: Live) -> Folded:
+        """Return the fold, brought up to the log. Raises SessionNotFound for an empty one."""
+        folded = await self._live.refresh(live)
+        if not folded.state.version:
+            raise SessionNotFound(folded.state.id)
+        return folded
+
+    async def _commit(self, live: Live, command: SessionCommand) -> _Outcome:
+        """Decide, append, and only then move the live copy on."""
+        folded = await self._live.refresh(live)
+        events = decide(folded.state, command)
+        if not events:
+            return _Outcome(folded, events)
+        rows, _ = self._mapper.to_stored(events, folded.head)
+        due: tuple[int, bytes] | None = None
+        for event, row in zip(events, rows, strict=True):
+            folded, snapshot = follow(folded, event, row)
+            due = snapshot or due
+        future = self._mailbox.expect()
+        self._store.submit(rows, lambda outcome: self._mailbox.post(future, outcome))
+        outcome, cancelled = await settled(future)
+        if isinstance(outcome, Exception):
+            raise outcome if isinstance(outcome, PerdureError) else StoreError(str(outcome))
+        live.folded = folded
+        if due is not None:
+            self._keep_later(folded.state.id, due)
+        if cancelled:
+            raise asyncio.CancelledError
+        return _Outcome(folded, events, None if due is None else due[1])
+
+    def _keep_later(self, session_id: str, due: tuple[int, bytes]) -> None:
+        """Keep a snapshot without making the turn wait for it, or fail with it."""
+        task = asyncio.create_task(
+            asyncio.to_thread(keep_snapshot, self._store, session_id, due)
+        )
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _event(self, session_id: str, version: int) -> SessionEvent:
+        rows = await asyncio.to_thread(
+            self._store.recorder.select_events, session_id, gt=version - 1, lte=version
+        )
+        return self._mapper.to_event(rows[0], previous=None)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EngineClosed("the engine is closed")
+
+    def _check_known(self, session_id: str) -> None:
+        self._check_open()
+        if self._store.recorder.last_version(checked_id(session_id, "session_id")) is None:
+            raise SessionNotFound(session_id)
+
+    def _now(self) -> str:
+        return self._environment.timestamp()
+
+    def _new_or_checked(self, given: str | None, what: str) -> str:
+        return self._environment.new_id() if given is None else checked_id(given, what)
+
+
+def _conflict(session_id: str, what: str, key: str) -> Conflict:
+    return Conflict(
+        f"session {session_id!r} has recorded the {what} {key!r} with other content",
+        session_id=session_id,
+        key=key,
+    )

@@ -1,0 +1,114 @@
+"""Live sessions: folded state kept at hand, and never trusted over the log.
+
+Invariants: before a decision the live copy is compared with the log by version, and caught up if
+another process wrote; a copy that is in use is never evicted; dropping one loses nothing.
+"""
+
+import asyncio
+import collections
+import logging
+from typing import Final
+
+from engine.errors import SessionNotFound, StoreError
+from engine.store import Mapper, Store
+from projections.snapshots import Folded, catch_up, load, nothing_folded
+
+_LOGGER: Final = logging.getLogger("perdure")
+
+MAX_LIVE: Final = 4096
+"""Sessions kept folded at once; the least recently used are dropped."""
+
+
+def keep_snapshot(store: Store, session_id: str, due: tuple[int, bytes]) -> None:
+    """Keep a snapshot that fell due. A failure is logged and nothing more: it is only a cache."""
+    try:
+        store.derived.put_snapshot(session_id, *due)
+    except StoreError as error:
+        _LOGGER.warning("the snapshot of session %r was not kept: %s", session_id, error)
+
+
+class Live:
+    """One session in this process: its fold, and who is at work on it.
+
+    ``lock`` is held from the decision to the outcome of the commit; ``turn`` says that a turn is
+    among them.
+    """
+
+    __slots__ = ("folded", "lock", "turn", "users")
+
+    def __init__(self, session_id: str) -> None:
+        self.folded: Folded = nothing_folded(session_id)
+        self.lock = asyncio.Lock()
+        self.turn = False
+        self.users = 0
+
+
+class LiveSessions:
+    """The live copies of one engine, by session id, least recently used first."""
+
+    def __init__(self, store: Store, mapper: Mapper) -> None:
+        self._store: Final = store
+        self._mapper: Final = mapper
+        self._live: Final[collections.OrderedDict[str, Live]] = collections.OrderedDict()
+
+    def get(self, session_id: str) -> Live:
+        """Return the session's live copy, an empty one at first."""
+        live = self._live.get(session_id)
+        if live is None:
+            live = self._live[session_id] = Live(session_id)
+            self._evict()
+        else:
+            self._live.move_to_end(session_id)
+        return live
+
+    def discard(self, session_id: str) -> bool:
+        """Drop the live copy, if there is one and nobody is at work on it."""
+        live = self._live.get(session_id)
+        if live is None or live.users:
+            return False
+        del self._live[session_id]
+        return True
+
+    async def refresh(self, live: Live) -> Folded:
+        """Bring the live copy up to the log and return its fold.
+
+        Raises LogCorrupt where the log cannot be folded, StoreError where it cannot be read.
+        """
+        folded = live.folded
+        session_id = folded.state.id
+        newest = self._store.recorder.last_version(session_id) or 0
+        if newest == folded.state.version:
+            return folded
+        if folded.state.version == 0 or newest < folded.state.version:
+            loaded, due = await asyncio.to_thread(load, self._store, self._mapper, session_id)
+            folded = loaded or nothing_folded(session_id)
+        else:
+            folded, due = await asyncio.to_thread(
+                catch_up, self._store.recorder, self._mapper, folded
+            )
+        if due is not None:
+            await asyncio.to_thread(keep_snapshot, self._store, session_id, due)
+        live.folded = folded
+        return folded
+
+    async def read(self, session_id: str) -> Folded:
+        """Return the session's fold. Raises SessionNotFound where nothing is recorded."""
+        live = self.get(session_id)
+        live.users += 1
+        try:
+            async with live.lock:
+                folded = await self.refresh(live)
+        finally:
+            live.users -= 1
+        if not folded.state.version:
+            self.discard(session_id)
+            raise SessionNotFound(session_id)
+        return folded
+
+    def _evict(self) -> None:
+        if len(self._live) <= MAX_LIVE:
+            return
+        for session_id, live in self._live.items():
+            if not live.users:
+                del self._live[session_id]
+                return

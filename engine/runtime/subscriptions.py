@@ -1,0 +1,84 @@
+"""Subscriptions: recorded events in the order of their positions, old ones first, then live.
+
+Invariants: nothing is delivered before its commit, nothing is missed and nothing is repeated; a slow
+subscriber delays no commit, because it reads the log at its own pace; a row that is no event is
+delivered as such and does not end the subscription.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+import msgspec
+
+from engine.aggregates import SessionEvent
+from engine.errors import LogCorrupt
+from engine.store import Mapper, Store
+
+_PAGE: Final = 500
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A recorded event and its place in the store.
+
+    ``event`` is None where the row is damaged; the audit says how.
+    """
+
+    position: int
+    session_id: str
+    version: int
+    tag: str
+    event: SessionEvent | None
+
+
+class _Bell:
+    """What a recorder rings, on any thread, after a commit."""
+
+    def __init__(self) -> None:
+        self._loop: Final = asyncio.get_running_loop()
+        self._rung: Final = asyncio.Event()
+
+    def set(self) -> None:
+        """Ring."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._rung.set)
+
+    async def wait(self) -> None:
+        """Wait for a ring since the last `quiet`."""
+        await self._rung.wait()
+
+    def quiet(self) -> None:
+        """Forget earlier rings."""
+        self._rung.clear()
+
+
+async def deliveries(
+    store: Store, mapper: Mapper, session_id: str | None, after: int
+) -> AsyncIterator[Delivery]:
+    """Yield the events after a position, of one session or of all, for as long as it is asked."""
+    bell = _Bell()
+    store.recorder.listen(bell)
+    try:
+        while True:
+            bell.quiet()
+            page = await asyncio.to_thread(
+                store.recorder.select_notifications, after, _PAGE, inclusive_of_start=False
+            )
+            for row in page:
+                after = row.id
+                if session_id in (None, row.originator_id):
+                    try:
+                        event = mapper.to_event(row, previous=None)
+                    except LogCorrupt:
+                        event = None
+                    yield Delivery(
+                        position=row.id,
+                        session_id=str(row.originator_id),
+                        version=row.originator_version,
+                        tag=row.topic,
+                        event=event,
+                    )
+            if len(page) < _PAGE:
+                await bell.wait()
+    finally:
+        store.recorder.unlisten(bell)

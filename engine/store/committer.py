@@ -1,0 +1,93 @@
+"""The group committer: one thread that writes whatever is waiting in one transaction.
+
+Invariants: submissions are committed in the order they came; each learns its own outcome, and only
+after the transaction that holds it is durable; after `close` nothing is accepted, and everything
+accepted before has its outcome.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, Protocol
+
+from eventsourcing.persistence import StoredEvent
+
+from engine.errors import EngineClosed
+
+Outcome = Sequence[int] | Exception
+"""The positions of a submission's events, or why it was refused."""
+
+MAX_BATCH_BYTES: Final = 32 * 1024 * 1024
+"""A batch closes once it holds this much, so that a flood of large turns is bounded in memory."""
+
+
+class BatchRecorder(Protocol):
+    """What the committer writes through."""
+
+    def insert_many(self, submissions: Sequence[Sequence[StoredEvent]]) -> list[Outcome]:
+        """Insert each submission whole or not at all, and return their outcomes in order."""
+
+
+class _Submission(NamedTuple):
+    events: Sequence[StoredEvent]
+    settle: Callable[[Outcome], None]
+
+
+class Committer:
+    """Commits the submissions of any number of threads through one recorder."""
+
+    def __init__(self, recorder: BatchRecorder) -> None:
+        self._recorder: Final = recorder
+        self._waiting: Final[queue.SimpleQueue[_Submission | None]] = queue.SimpleQueue()
+        self._lock: Final = threading.Lock()
+        self._closed = False
+        self._thread: Final = threading.Thread(
+            target=self._run, name="perdure-committer", daemon=True
+        )
+        self._thread.start()
+
+    def submit(self, events: Sequence[StoredEvent], settle: Callable[[Outcome], None]) -> None:
+        """Queue the events of one commit; ``settle`` is called on the committer's thread.
+
+        Raises EngineClosed after `close`.
+        """
+        with self._lock:
+            if self._closed:
+                raise EngineClosed("the engine is closed")
+            self._waiting.put(_Submission(events, settle))
+
+    def close(self) -> None:
+        """Commit what is queued, then stop. Safe to call again."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._waiting.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            batch, closing = self._drain(first)
+            outcomes = self._recorder.insert_many([submission.events for submission in batch])
+            for submission, outcome in zip(batch, outcomes, strict=True):
+                submission.settle(outcome)
+            if closing:
+                return
+
+    def _drain(self, first: _Submission) -> tuple[list[_Submission], bool]:
+        """Return everything queued behind ``first``, and whether the end was among it."""
+        batch = [first]
+        size = _size(first)
+        while size < MAX_BATCH_BYTES:
+            try:
+                following = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            if following is None:
+                return batch, True
+            batch.append(following)
+            size += _size(following)
+        return batch, False
+
+
+def _size(submission: _Submission) -> int:
+    return sum(len(event.state) for event in submission.events)

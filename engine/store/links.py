@@ -1,0 +1,54 @@
+"""The hash chain: each event's link covers the link before it and the event's own bytes.
+
+Format. An event's body is a JSON object. Its link is the hex SHA-256 of the previous link's 64
+characters followed by the body. What is stored is the body with one last member, ``link``, of fixed
+width, so both parts are found by slicing. The link before the first (the genesis link) is the hex
+SHA-256 of the session id. A session's newest link is its head.
+"""
+
+import hashlib
+import re
+from typing import Final
+
+LINK_LENGTH: Final = 64
+_OPENING: Final = b',"link":"'
+_CLOSING: Final = b'"}'
+_TAIL_LENGTH: Final = len(_OPENING) + LINK_LENGTH + len(_CLOSING)
+_TAIL: Final = re.compile(rb',"link":"([0-9a-f]{64})"\}\Z')
+
+
+def genesis(session_id: str) -> str:
+    """Return the link before a session's first event."""
+    return hashlib.sha256(session_id.encode()).hexdigest()
+
+
+def seal(previous: str, body: bytes) -> tuple[bytes, str]:
+    """Return the bytes to store for an event's JSON ``body``, and its link."""
+    running = hashlib.sha256(previous.encode())
+    running.update(body)
+    link = running.hexdigest()
+    return b"".join((body[:-1], _OPENING, link.encode(), _CLOSING)), link
+
+
+def stored_link(state: bytes) -> str | None:
+    """Return the link that a stored event carries, or None where it carries none."""
+    found = _TAIL.match(state, max(0, len(state) - _TAIL_LENGTH))
+    return None if found is None else found[1].decode()
+
+
+def expected_link(previous: str, state: bytes) -> str:
+    """Return the link that a stored event should carry after ``previous``."""
+    running = hashlib.sha256(previous.encode())
+    running.update(memoryview(state)[:-_TAIL_LENGTH])
+    running.update(b"}")
+    return running.hexdigest()
+
+
+def body_of(state: bytes) -> bytes:
+    """Return a stored event's body: its JSON object without the link."""
+    return state[:-_TAIL_LENGTH] + b"}"
+
+
+def holds(previous: str, state: bytes) -> bool:
+    """Whether a stored event's link is the right one after ``previous``."""
+    return stored_link(state) == expected_link(previous, state)

@@ -1,0 +1,111 @@
+"""Events to rows and back: one typed decoder for all known events, by permanent tag.
+
+Invariants: nothing is imported or executed on load; the row's own columns and the event inside must
+agree; a decoded event is in its present shape whatever version wrote it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from eventsourcing.persistence import StoredEvent
+
+from engine.aggregates.events import SCHEMA, SessionEvent, tag_of
+from engine.aggregates.upcasting import UPCASTERS, Upcaster, upcast
+from engine.errors import LogCorrupt
+from engine.store import links
+
+_MESSAGES: Final = b',"messages":['
+_AFTER_MESSAGES: Final = len(b'],"link":"') + links.LINK_LENGTH + len(b'"}')
+
+
+class RawRow(NamedTuple):
+    """A row as the database holds it: of the types it should have, unless someone changed them."""
+
+    position: int
+    originator_id: Any
+    originator_version: Any
+    topic: Any
+    state: Any
+
+
+class Mapper:
+    """Encodes events for storing and decodes stored ones; ``upcasters`` is for tests."""
+
+    def __init__(self, upcasters: Mapping[tuple[str, int], Upcaster] = UPCASTERS) -> None:
+        self._encoder = msgspec.json.Encoder()
+        self._decoder: msgspec.json.Decoder[SessionEvent] = msgspec.json.Decoder(SessionEvent)
+        self._upcasters = upcasters
+
+    def to_stored(
+        self, events: Sequence[SessionEvent], previous: str
+    ) -> tuple[list[StoredEvent], str]:
+        """Return the rows for consecutive events of one session, and the new head."""
+        rows = []
+        for event in events:
+            state, previous = links.seal(previous, self._encoder.encode(event))
+            rows.append(StoredEvent(event.session_id, event.version, tag_of(event), state))
+        return rows, previous
+
+    def decode(self, state: bytes) -> SessionEvent:
+        """Return the event inside a row's state.
+
+        Raises msgspec.DecodeError (or its ValidationError) where it is not a known event, in the
+        present shape or one that can be upcast to it.
+        """
+        try:
+            event = self._decoder.decode(state)
+        except msgspec.ValidationError:
+            present = upcast(state, self._upcasters)
+            if present is None:
+                raise
+            return self._decoder.decode(present)
+        if event.v == SCHEMA:
+            return event
+        if event.v > SCHEMA:
+            raise msgspec.ValidationError(
+                f"event schema {event.v} is newer than this version of perdure knows ({SCHEMA})"
+            )
+        present = upcast(state, self._upcasters)
+        return event if present is None else self._decoder.decode(present)
+
+    def to_event(self, row: StoredEvent, previous: str | None) -> SessionEvent:
+        """Return the row's event after checking it against its row and the link before it.
+
+        ``previous`` None leaves the link unchecked. Raises LogCorrupt, saying what is wrong.
+        """
+        session_id, version = str(row.originator_id), row.originator_version
+        try:
+            event = self.decode(row.state)
+        except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, KeyError) as error:
+            raise LogCorrupt(session_id, version, "undecodable", f"no event: {error}") from error
+        if (problem := contradiction(row, event)) is not None:
+            raise LogCorrupt(session_id, version, "identity", problem)
+        if previous is not None and not links.holds(previous, row.state):
+            raise LogCorrupt(
+                session_id, version, "link", "the link does not match the event and the one before"
+            )
+        return event
+
+
+def contradiction(row: Any, event: SessionEvent) -> str | None:
+    """Return how an event contradicts the row it is stored in, or None where they agree."""
+    if event.session_id != row.originator_id:
+        return f"the event says it belongs to session {event.session_id!r}"
+    if event.version != row.originator_version:
+        return f"the event says it is version {event.version}"
+    if tag_of(event) != row.topic:
+        return f"the event is a {tag_of(event)}, but its row says {row.topic!r}"
+    return None
+
+
+def message_bytes(state: bytes) -> memoryview | None:
+    """Return the comma-joined messages inside a stored event, by slicing; None where it has none.
+
+    Sound for valid JSON: the searched bytes hold unescaped quotes around a key that follows a
+    comma, which cannot occur inside a string, and no object before ``messages`` has such a key.
+    """
+    start = state.find(_MESSAGES)
+    if start < 0:
+        return None
+    return memoryview(state)[start + len(_MESSAGES) : -_AFTER_MESSAGES]

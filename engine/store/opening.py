@@ -1,0 +1,126 @@
+"""From a URL to a store: the recorder, its committer and its derived data, opened together.
+
+Invariants: a store that was opened is closed as a whole; what was submitted before is settled.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+from eventsourcing.persistence import StoredEvent
+
+from engine.errors import EngineClosed, InvalidArgument, StoreError, Unsupported
+from engine.store.committer import Committer, Outcome
+from engine.store.derived import Derived, MemoryDerived, ReadonlyDerived, SQLiteDerived
+from engine.store.memory import MemoryRecorder
+from engine.store.sqlite import Durability, SQLiteRecorder
+
+Recorder = MemoryRecorder | SQLiteRecorder
+
+MEMORY_URL: Final = "memory:"
+SQLITE_PREFIX: Final = "sqlite:///"
+
+
+class Store(Protocol):
+    """Where an engine keeps its log, and beside it what was derived from it."""
+
+    recorder: Recorder
+    derived: Derived
+    persistent: bool
+
+    def submit(self, events: Sequence[StoredEvent], settle: Callable[[Outcome], None]) -> None:
+        """Commit the events as one; ``settle`` learns the outcome, perhaps on another thread."""
+
+    def close(self) -> None:
+        """Settle what was submitted, then release everything. Safe to call again."""
+
+
+class MemoryStore:
+    """A store that lives as long as the process."""
+
+    persistent = False
+
+    def __init__(self) -> None:
+        self.recorder: Recorder = MemoryRecorder()
+        self.derived: Derived = MemoryDerived()
+        self._closed = False
+
+    def submit(self, events: Sequence[StoredEvent], settle: Callable[[Outcome], None]) -> None:
+        """Commit the events at once."""
+        if self._closed:
+            raise EngineClosed("the engine is closed")
+        settle(self.recorder.insert_many([events])[0])
+
+    def close(self) -> None:
+        """Accept nothing more."""
+        self._closed = True
+
+
+class SQLiteStore:
+    """A store in one SQLite file, written by one committer."""
+
+    persistent = True
+
+    def __init__(self, recorder: SQLiteRecorder) -> None:
+        self.recorder: Recorder = recorder
+        self.derived: Derived = (
+            ReadonlyDerived(recorder) if recorder.readonly else SQLiteDerived(recorder)
+        )
+        self._committer: Final = Committer(recorder)
+
+    def submit(self, events: Sequence[StoredEvent], settle: Callable[[Outcome], None]) -> None:
+        """Queue the events for the next transaction."""
+        self._committer.submit(events, settle)
+
+    def close(self) -> None:
+        """Commit what is queued, then close the file."""
+        self._committer.close()
+        self.recorder.close()
+
+
+def open_store(
+    url: str,
+    *,
+    durability: Durability = "full",
+    busy_timeout_seconds: float = 5.0,
+    readonly: bool = False,
+) -> Store:
+    """Return the store at ``memory:`` or ``sqlite:///path`` (four slashes for an absolute path).
+
+    ``readonly`` needs an existing SQLite file and never writes to it. Raises InvalidArgument for a
+    malformed URL, Unsupported for one of another kind, StoreError where it cannot be opened.
+    """
+    if durability not in ("full", "normal"):
+        raise InvalidArgument(
+            f"durability is 'full' or 'normal', not {durability!r}", parameter="durability"
+        )
+    if url == MEMORY_URL:
+        return MemoryStore()
+    path = sqlite_path(url)
+    if readonly and not path.exists():
+        raise StoreError(f"there is no database at {path}", path=str(path))
+    return SQLiteStore(
+        SQLiteRecorder(
+            path,
+            durability=durability,
+            busy_timeout_seconds=busy_timeout_seconds,
+            readonly=readonly,
+        )
+    )
+
+
+def sqlite_path(url: str) -> Path:
+    """Return the file that a ``sqlite:///`` URL names."""
+    if not url.startswith(SQLITE_PREFIX):
+        scheme = url.split(":", 1)[0]
+        if scheme in ("postgresql", "postgres"):
+            raise Unsupported("PostgreSQL is not supported by this version", url_scheme=scheme)
+        raise InvalidArgument(
+            f"a database URL is memory: or sqlite:///path, not {url!r}", parameter="url"
+        )
+    name = url.removeprefix(SQLITE_PREFIX)
+    if not name or name == ":memory:":
+        raise InvalidArgument(
+            f"{url!r} names no file; for a database in memory say memory:", parameter="url"
+        )
+    return Path(name)

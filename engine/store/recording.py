@@ -1,0 +1,35 @@
+"""What all recorders share: dense versions, and how a refusal is told.
+
+Invariants: a stream's versions follow each other without a gap; a submission is accepted whole or
+not at all.
+"""
+
+from collections.abc import Callable, Sequence
+
+from eventsourcing.persistence import IntegrityError, OperationalError, StoredEvent
+
+from engine.errors import StaleWriter, StoreError
+
+FIRST_VERSIONS = (0, 1)
+
+
+class StaleAppend(StaleWriter, IntegrityError):
+    """An append that does not follow the newest event; also an eventsourcing IntegrityError."""
+
+
+class RecorderError(StoreError, OperationalError):
+    """The database failed; also an eventsourcing OperationalError."""
+
+
+def check_dense(
+    events: Sequence[StoredEvent], last_version: Callable[[str], int | None]
+) -> None:
+    """Raise StaleAppend unless every event follows the newest one of its stream."""
+    newest: dict[str, int | None] = {}
+    for event in events:
+        session_id = str(event.originator_id)
+        last = newest[session_id] if session_id in newest else last_version(session_id)
+        version = event.originator_version
+        if (version not in FIRST_VERSIONS) if last is None else (version != last + 1):
+            raise StaleAppend(session_id, version - 1, last or 0)
+        newest[session_id] = version

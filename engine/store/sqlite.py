@@ -1,0 +1,405 @@
+"""The SQLite recorder: the log in one file, written by one connection under an immediate lock.
+
+Invariants: a write transaction takes the lock before it reads, so what it decided still holds when
+it commits; positions rise in commit order, so a reader who has seen one has seen all before it;
+`insert_many` returns only after the transaction is on disk as the durability level promises.
+"""
+
+import contextlib
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from eventsourcing.persistence import (
+    IntegrityError,
+    Notification,
+    ProcessRecorder,
+    StoredEvent,
+    Subscription,
+    Tracking,
+)
+
+from engine.store import schema
+from engine.store.recording import RecorderError, StaleAppend, check_dense
+from engine.store.watching import RecorderSubscription, Watcher
+
+Durability = Literal["full", "normal"]
+
+_INSERT: Final = (
+    "INSERT INTO stored_events (originator_id, originator_version, topic, state) VALUES (?,?,?,?)"
+)
+_LAST_VERSION: Final = (
+    "SELECT originator_version FROM stored_events WHERE originator_id = ?"
+    " ORDER BY originator_version DESC LIMIT 1"
+)
+_TRACK: Final = (
+    "INSERT INTO tracking VALUES (?1, ?2) ON CONFLICT (application_name)"
+    " DO UPDATE SET notification_id = ?2 WHERE notification_id < ?2"
+)
+_LOCKED: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+class SQLiteRecorder(ProcessRecorder):
+    """Records streams, notifications and tracking in the SQLite file at ``path``.
+
+    ``durability`` "full" syncs every commit (WAL with synchronous=FULL), "normal" leaves syncing
+    to checkpoints. ``busy_timeout_seconds`` is how long to wait for another writer.
+    ``readonly`` opens an existing file without ever writing to it.
+    Raises StoreError where the file cannot be opened or is not ours.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        durability: Durability = "full",
+        busy_timeout_seconds: float = 5.0,
+        readonly: bool = False,
+    ) -> None:
+        self.path: Final = path
+        self.durability: Final = durability
+        self.readonly: Final = readonly
+        self._busy_timeout_seconds: Final = busy_timeout_seconds
+        schema.identify(path)
+        self._open: list[sqlite3.Connection] = []
+        self._write_lock: Final = threading.Lock()
+        self._read_lock: Final = threading.Lock()
+        self._probe_lock: Final = threading.Lock()
+        try:
+            with translated(path):
+                self._writer: Final = self._prepared_writer()
+                self._reader: Final = self.connect()
+                self._probe: Final = self.connect()
+        except BaseException:
+            self._close_connections()
+            raise
+        self._watcher: Final = Watcher(self._data_version)
+
+    # Connections
+
+    def connect(self) -> sqlite3.Connection:
+        """Return a connection of its own for long reads; it is closed with the recorder."""
+        mode = "ro" if self.readonly else "rw"
+        connection = self._connect(f"mode={mode}")
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def _connect(self, query: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?{query}",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=self._busy_timeout_seconds,
+        )
+        connection.text_factory = lenient_text
+        self._open.append(connection)
+        return connection
+
+    def _prepared_writer(self) -> sqlite3.Connection:
+        if self.readonly:
+            connection = self._connect("mode=ro")
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            return connection
+        connection = self._connect("mode=rwc")
+        schema.create(connection)
+        self._use_write_ahead_log(connection)
+        level = {"full": "FULL", "normal": "NORMAL"}[self.durability]
+        connection.execute(f"PRAGMA synchronous = {level}")
+        return connection
+
+    def _use_write_ahead_log(self, connection: sqlite3.Connection) -> None:
+        """Switch to WAL; SQLite does not wait for this lock by itself."""
+        deadline = time.monotonic() + self._busy_timeout_seconds
+        while True:
+            try:
+                mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode not in _LOCKED or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                if mode != "wal":
+                    raise RecorderError(
+                        f"{self.path} cannot use a write-ahead log (it stays in {mode!r} mode)",
+                        path=str(self.path),
+                    )
+                return
+
+    def close(self) -> None:
+        """Close every connection; SQLite folds the write-ahead log into the file."""
+        self._watcher.close()
+        with self._write_lock, self._read_lock, self._probe_lock:
+            self._close_connections()
+
+    def _close_connections(self) -> None:
+        while self._open:
+            self._open.pop().close()
+
+    # Writing
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Hold the write lock, then commit; roll back on any error.
+
+        Raises StoreError (a RecorderError) where SQLite refuses: locked, full, read-only, damaged.
+        """
+        with self._write_lock, translated(self.path):
+            connection = self._writer
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def insert_events(
+        self, stored_events: Sequence[StoredEvent], **kwargs: Any
+    ) -> Sequence[int] | None:
+        """Insert the events in one transaction, with tracking if given; return their positions."""
+        tracking: Tracking | None = kwargs.get("tracking")
+        with self.transaction() as connection:
+            positions = self._insert(connection, stored_events)
+            if tracking is not None:
+                self.track(connection, tracking)
+        self._watcher.notify()
+        return positions
+
+    def insert_many(
+        self, submissions: Sequence[Sequence[StoredEvent]]
+    ) -> list[Sequence[int] | Exception]:
+        """Insert the submissions in one transaction, each accepted or refused on its own.
+
+        Returns for each its positions, or the error that refused it. A stale submission is refused
+        before it writes anything. If the shared transaction fails as a whole, each submission is
+        tried alone, so that one that cannot be written does not take the others with it.
+        """
+        outcomes: list[Sequence[int] | Exception] = []
+        try:
+            with self.transaction() as connection:
+                for submission in submissions:
+                    try:
+                        outcomes.append(self._insert(connection, submission))
+                    except StaleAppend as refusal:
+                        outcomes.append(refusal)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is each submission's outcome
+            if len(submissions) == 1 or _is_locked(error):
+                return [error] * len(submissions)
+            return [outcome for one in submissions for outcome in self.insert_many([one])]
+        self._watcher.notify()
+        return outcomes
+
+    def _insert(
+        self, connection: sqlite3.Connection, events: Sequence[StoredEvent]
+    ) -> Sequence[int]:
+        def last_version(session_id: str) -> int | None:
+            found = connection.execute(_LAST_VERSION, (session_id,)).fetchone()
+            return None if found is None else int(found[0])
+
+        check_dense(events, last_version)
+        positions = []
+        for event in events:
+            row = (str(event.originator_id), event.originator_version, event.topic, event.state)
+            positions.append(connection.execute(_INSERT, row).lastrowid or 0)
+        return positions
+
+    def insert_tracking(self, tracking: Tracking) -> None:
+        """Record how far a projection has come. Raises IntegrityError unless that is further."""
+        with self.transaction() as connection:
+            self.track(connection, tracking)
+
+    def track(self, connection: sqlite3.Connection, tracking: Tracking) -> None:
+        """Record tracking inside a transaction. Raises IntegrityError unless it is further."""
+        name, position = tracking.application_name, tracking.notification_id
+        if connection.execute(_TRACK, (name, position)).rowcount != 1:
+            raise IntegrityError(f"{name} has already tracked position {position}")
+
+    # Reading
+
+    def read(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """Return all rows of a query on the shared read connection."""
+        with self._read_lock, translated(self.path):
+            return self._reader.execute(statement, parameters).fetchall()
+
+    def last_version(self, session_id: str) -> int | None:
+        """Return the newest version of a stream, or None where it has no event."""
+        with self._probe_lock, translated(self.path):
+            found = self._probe.execute(_LAST_VERSION, (session_id,)).fetchone()
+        return None if found is None else int(found[0])
+
+    def select_events(
+        self,
+        originator_id: Any,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """Return a stream's events by range of versions."""
+        rows = self.read(
+            "SELECT originator_version, topic, state FROM stored_events WHERE originator_id = ?"
+            " AND originator_version > ? AND originator_version <= ?"
+            f" ORDER BY originator_version {'DESC' if desc else 'ASC'} LIMIT ?",
+            (
+                str(originator_id),
+                -1 if gt is None else gt,
+                _LARGEST if lte is None else lte,
+                -1 if limit is None else limit,
+            ),
+        )
+        return [StoredEvent(originator_id, *row) for row in rows]
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        """Return events of all streams by range of positions."""
+        first = 1 if start is None else start + (not inclusive_of_start)
+        chosen = f" AND topic IN ({','.join('?' * len(topics))})" if topics else ""
+        rows = self.read(
+            "SELECT originator_id, originator_version, topic, state, position FROM stored_events"
+            f" WHERE position >= ? AND position <= ?{chosen} ORDER BY position LIMIT ?",
+            (first, _LARGEST if stop is None else stop, *topics, limit),
+        )
+        return [
+            Notification(originator_id=a, originator_version=b, topic=c, state=d, id=e)
+            for a, b, c, d, e in rows
+        ]
+
+    def max_notification_id(self) -> int | None:
+        """Return the newest position, or None where nothing is recorded."""
+        newest: int | None = self.read("SELECT max(position) FROM stored_events")[0][0]
+        return newest
+
+    def max_tracking_id(self, application_name: str) -> int | None:
+        """Return how far a projection has come, or None where it has not begun."""
+        rows = self.read(
+            "SELECT notification_id FROM tracking WHERE application_name = ?", (application_name,)
+        )
+        return int(rows[0][0]) if rows else None
+
+    def scan(
+        self, low: str | None = None, high: str | None = None, only: Sequence[str] = ()
+    ) -> Iterator[tuple[Any, Any, Any, Any, Any]]:
+        """Yield raw rows (position, session id, version, topic, state), a session at a time.
+
+        Sessions come in the order of their ids from ``low`` (included) to ``high`` (excluded), or
+        are just those in ``only``. The columns are as SQLite holds them: of any type, if someone
+        changed them. Reads on a connection of its own, so a long scan stands in nobody's way.
+        """
+        chosen, parameters = _chosen(low, high, only)
+        with translated(self.path):
+            connection = self.connect()
+            try:
+                yield from connection.execute(
+                    "SELECT position, originator_id, originator_version, topic, state"
+                    f" FROM stored_events{chosen}"
+                    " ORDER BY originator_id, originator_version, position",
+                    parameters,
+                )
+            finally:
+                self._open.remove(connection)
+                connection.close()
+
+    def session_ids(self) -> list[Any]:
+        """Return every distinct session id in the log, in order, of whatever type."""
+        return [
+            found
+            for (found,) in self.read(
+                "SELECT DISTINCT originator_id FROM stored_events ORDER BY originator_id"
+            )
+        ]
+
+    def integrity_problems(self) -> list[str]:
+        """Return what SQLite itself finds wrong with the file's pages and indexes."""
+        rows = self.read("PRAGMA integrity_check(20)")
+        return [problem for (problem,) in rows if problem != "ok"]
+
+    # Watching
+
+    def subscribe(
+        self, gt: int | None = None, topics: Sequence[str] = ()
+    ) -> Subscription["SQLiteRecorder"]:
+        """Return an iterator over events from after position ``gt``, old ones and new ones."""
+        return RecorderSubscription(recorder=self, gt=gt, topics=topics)
+
+    def listen(self, event: Any) -> None:
+        """Call ``event.set()`` after every commit, of this process or another."""
+        self._watcher.add(event)
+
+    def unlisten(self, event: Any) -> None:
+        """Stop what `listen` began."""
+        self._watcher.remove(event)
+
+    def _data_version(self) -> int:
+        """Return a number that changes when any other connection commits."""
+        with self._probe_lock:
+            return int(self._probe.execute("PRAGMA data_version").fetchone()[0])
+
+
+_LARGEST: Final = 2**63 - 1
+
+
+@contextlib.contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into ours, with a sentence that a person can act on."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise IntegrityError(str(error)) from error
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        sentence = _SENTENCES.get((code or 0) & 0xFF, str(error))
+        name = getattr(error, "sqlite_errorname", type(error).__name__)
+        raise RecorderError(f"{path}: {sentence}", path=str(path), sqlite=name) from error
+
+
+def _chosen(
+    low: str | None, high: str | None, only: Sequence[str]
+) -> tuple[str, tuple[str, ...]]:
+    if only:
+        return f" WHERE originator_id IN ({','.join('?' * len(only))})", tuple(only)
+    clauses = [
+        (clause, value)
+        for clause, value in (("originator_id >= ?", low), ("originator_id < ?", high))
+        if value is not None
+    ]
+    where = f" WHERE {' AND '.join(clause for clause, _ in clauses)}" if clauses else ""
+    return where, tuple(value for _, value in clauses)
+
+
+def _is_locked(error: Exception) -> bool:
+    """Whether waiting once more for each submission would only wait that much longer."""
+    cause = error.__cause__
+    return isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode & 0xFF in _LOCKED
+
+
+def lenient_text(raw: bytes) -> str:
+    """Decode a text column; damaged bytes become surrogates, for the checks to find.
+
+    A strict decoder would make one damaged row fail every query that meets it.
+    """
+    return raw.decode("utf-8", "surrogateescape")
+
+
+_SENTENCES: Final = {
+    sqlite3.SQLITE_BUSY: "the database is locked by another process",
+    sqlite3.SQLITE_LOCKED: "the database is locked by another process",
+    sqlite3.SQLITE_FULL: "the disk is full; nothing was written",
+    sqlite3.SQLITE_READONLY: "the database is read-only",
+    sqlite3.SQLITE_CANTOPEN: "the database cannot be opened",
+    sqlite3.SQLITE_CORRUPT: "the database file is damaged",
+    sqlite3.SQLITE_NOTADB: "the file is not an SQLite database",
+    sqlite3.SQLITE_TOOBIG: "an event is larger than SQLite can hold (1 GB)",
+}

@@ -1,0 +1,221 @@
+"""The catalog: one entry for each session, derived event by event, for listing and filtering.
+
+Invariants: an entry is a function of the session's events; deriving one needs no message to be
+parsed and no other session's events. A session with an event that cannot be read stays listed, as
+it was before that event, with ``damaged_at`` saying where.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from eventsourcing.persistence import Notification
+
+from engine.aggregates import (
+    ContextAppended,
+    ContextStaged,
+    Session,
+    SessionEvent,
+    SessionRegistered,
+    TurnApplied,
+)
+from engine.aggregates.events import NO_OBJECT
+from engine.aggregates.session import advance
+from engine.errors import IllegalTransition, LogCorrupt
+from engine.machines import LIFECYCLE, Configuration
+from engine.store import CatalogRow, Mapper, Store
+from engine.values import Usage
+
+_NO_MESSAGES_DIGEST: Final = Session(id="").conversation.digest()
+_BATCH: Final = 1000
+
+
+class SessionView(msgspec.Struct, frozen=True, kw_only=True):
+    """A session as its users see it.
+
+    ``staged_context`` holds the messages that the next turn will be preceded by; ``usage`` sums
+    the turns; times are RFC 3339 in UTC. ``damaged_at`` is the version of the first event that
+    cannot be read, if there is one: everything else is as of just before it.
+    """
+
+    id: str
+    phase: str
+    version: int
+    message_count: int
+    conversation_digest: str
+    labels: dict[str, str]
+    metadata: dict[str, Any]
+    usage: Usage
+    staged_context: list[dict[str, Any]]
+    created_at: str
+    updated_at: str
+    damaged_at: int | None = None
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """What the catalog keeps of a session, lifecycle variables included, to derive it further."""
+
+    id: str
+    position: int
+    lifecycle: tuple[str, list[Any]]
+    version: int = 0
+    message_count: int = 0
+    conversation_digest: str = _NO_MESSAGES_DIGEST
+    labels: dict[str, str] = {}
+    metadata: msgspec.Raw = NO_OBJECT
+    usage: Usage = Usage()
+    staged: list[msgspec.Raw] = []
+    created_at: str = ""
+    updated_at: str = ""
+    damaged_at: int | None = None
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder(Entry)
+
+
+def view_of(state: Session) -> SessionView:
+    """Return a folded session as its users see it."""
+    return SessionView(
+        id=state.id,
+        phase=state.phase,
+        version=state.version,
+        message_count=state.conversation.count,
+        conversation_digest=state.conversation.digest(),
+        labels=state.labels,
+        metadata=msgspec.json.decode(state.metadata),
+        usage=state.usage,
+        staged_context=[msgspec.json.decode(message) for message in state.staged],
+        created_at=state.created_at,
+        updated_at=state.updated_at,
+    )
+
+
+def view_of_entry(encoded: bytes) -> SessionView:
+    """Return a catalog entry as its users see it."""
+    entry = _DECODER.decode(encoded)
+    return SessionView(
+        id=entry.id,
+        phase=entry.lifecycle[0],
+        version=entry.version,
+        message_count=entry.message_count,
+        conversation_digest=entry.conversation_digest,
+        labels=entry.labels,
+        metadata=msgspec.json.decode(entry.metadata),
+        usage=entry.usage,
+        staged_context=[msgspec.json.decode(message) for message in entry.staged],
+        created_at=entry.created_at,
+        updated_at=entry.updated_at,
+        damaged_at=entry.damaged_at,
+    )
+
+
+def new_entry(session_id: str, position: int) -> Entry:
+    """Return the entry of a session whose first event is at ``position``."""
+    phase, values = LIFECYCLE.initial
+    return Entry(id=session_id, position=position, lifecycle=(phase, list(values)))
+
+
+def derive(entry: Entry, event: SessionEvent) -> Entry:
+    """Return the entry after one more event. Raises IllegalTransition for a lawless one."""
+    phase, values = entry.lifecycle
+    after = advance(Configuration(phase, tuple(values)), event)
+    entry = msgspec.structs.replace(
+        entry,
+        version=event.version,
+        updated_at=event.at,
+        lifecycle=(after.phase, list(after.values)),
+    )
+    match event:
+        case SessionRegistered():
+            return msgspec.structs.replace(
+                entry, labels=event.labels, metadata=event.metadata, created_at=event.at
+            )
+        case TurnApplied() | ContextAppended():
+            entry = msgspec.structs.replace(
+                entry,
+                message_count=event.receipt.message_count,
+                conversation_digest=event.receipt.conversation_digest,
+            )
+            if isinstance(event, ContextAppended):
+                return entry
+            return msgspec.structs.replace(
+                entry,
+                staged=entry.staged[event.staged_context :],
+                usage=entry.usage if event.usage is None else entry.usage + event.usage,
+            )
+        case ContextStaged():
+            waiting = msgspec.Raw(bytes(event.messages)[1:-1])
+            return msgspec.structs.replace(entry, staged=[*entry.staged, waiting])
+        case _:
+            return entry
+
+
+def catch_up_catalog(store: Store, mapper: Mapper) -> None:
+    """Derive the catalog up to the end of the log, in batches that can be cut off anywhere.
+
+    Several may run at once, in several processes: each batch is kept by whoever was first.
+    """
+    while True:
+        position = store.derived.catalog_position()
+        batch = store.recorder.select_notifications(position, _BATCH, inclusive_of_start=False)
+        if not batch:
+            return
+        rows = _derived_rows(store, mapper, batch)
+        store.derived.put_catalog(position, batch[-1].id, rows)
+
+
+def _derived_rows(
+    store: Store, mapper: Mapper, batch: Sequence[Notification]
+) -> list[CatalogRow]:
+    names = list(dict.fromkeys(str(row.originator_id) for row in batch))
+    kept = store.derived.catalog_entries(names)
+    entries = {name: _DECODER.decode(encoded) for name, (_, encoded) in kept.items()}
+    for row in batch:
+        name = str(row.originator_id)
+        entry = entries.get(name) or new_entry(name, row.id)
+        entries[name] = _derived_safely(mapper, entry, row)
+    return [
+        CatalogRow(
+            session_id=name,
+            position=entry.position,
+            phase=entry.lifecycle[0],
+            labels=entry.labels,
+            entry=_ENCODER.encode(entry),
+        )
+        for name, entry in entries.items()
+    ]
+
+
+def _derived_safely(mapper: Mapper, entry: Entry, row: Notification) -> Entry:
+    """Return the entry after the row, or marked as damaged there, once and for all."""
+    if entry.damaged_at is not None:
+        return entry
+    try:
+        event = mapper.to_event(row, previous=None)
+        if event.version != entry.version + 1:
+            raise LogCorrupt(entry.id, entry.version + 1, "missing", "a version is missing")
+        return derive(entry, event)
+    except (LogCorrupt, IllegalTransition):
+        return msgspec.structs.replace(entry, damaged_at=entry.version + 1)
+
+
+def list_sessions(
+    store: Store,
+    mapper: Mapper,
+    *,
+    phase: str | None = None,
+    labels: dict[str, str] | None = None,
+    after: str | None = None,
+    limit: int | None = None,
+) -> list[SessionView]:
+    """Return sessions in the order they were registered, filtered; see `Engine.list`."""
+    catch_up_catalog(store, mapper)
+    start = 0
+    if after is not None:
+        found = store.derived.catalog_entries([after])
+        start = found[after][0] if after in found else 0
+    entries = store.derived.select_catalog(
+        phase, labels or {}, start, -1 if limit is None else limit
+    )
+    return [view_of_entry(encoded) for encoded in entries]

@@ -1,0 +1,42 @@
+"""What an audit finds, and where."""
+
+from typing import Literal
+
+import msgspec
+
+Kind = Literal[
+    "missing",  # a version is not there
+    "duplicate",  # a version is there twice
+    "undecodable",  # a row is no event that perdure knows
+    "identity",  # a row contradicts the event inside it: changed, moved or transplanted
+    "link",  # an event's link does not follow from its bytes and the link before
+    "order",  # positions contradict versions
+    "transition",  # the lifecycle has no such move
+    "receipt",  # a receipt does not say what happened
+    "digest",  # a conversation digest is not that of the recorded messages
+    "snapshot",  # a snapshot is not what the log folds to
+    "head",  # the log is not what it was when its head was exported
+    "storage",  # SQLite itself finds the file damaged
+]
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """One thing wrong: in which session, at which version, of what kind, in a sentence.
+
+    ``session_id`` is empty and ``version`` 0 for what concerns the whole store.
+    """
+
+    session_id: str
+    version: int
+    kind: Kind
+    detail: str
+
+
+class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read and what was found; ``ok`` is that nothing was."""
+
+    ok: bool
+    sessions: int
+    events: int
+    bytes: int
+    findings: list[Finding]

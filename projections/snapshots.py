@@ -1,0 +1,212 @@
+"""Snapshots: folded state, kept so that a long session opens without folding all of it.
+
+Invariants: which snapshots there are, and every byte of them, is a function of the log alone, so
+clearing and rebuilding them changes nothing. A snapshot is sealed to the link of the event it was
+taken at, and its conversation digest is recomputed from the log's message bytes when it is loaded;
+one that disagrees is ignored, never trusted and never fatal.
+
+Policy. A snapshot falls due when the log has grown, since the last one, by four times that one's
+size (and at least 256 KiB); a checkpoint takes one after growth by its size alone. Each snapshot is
+therefore paid for by at least as many bytes of log, however long the session grows.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import immutables
+import msgspec
+from eventsourcing.persistence import StoredEvent
+
+from engine.aggregates import Session, SessionCheckpointed, SessionEvent, evolve, initial_state
+from engine.aggregates.conversation import Conversation
+from engine.errors import IllegalTransition, LogCorrupt
+from engine.machines import Configuration
+from engine.store import Mapper, Recorder, Store, links
+from engine.values import Usage
+from projections.digests import reread
+from projections.reading import rows_of
+
+FORMAT: Final = 1
+GROWTH_FACTOR: Final = 4
+MINIMUM_GROWTH_BYTES: Final = 256 * 1024
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """What a snapshot holds: all of `Session` but the running hash, which the log rebuilds."""
+
+    format: int = FORMAT
+    session_id: str
+    version: int
+    phase: str
+    variables: list[Any]
+    labels: dict[str, str]
+    metadata: msgspec.Raw
+    usage: Usage
+    staged: list[msgspec.Raw]
+    runs: dict[str, int]
+    keys: dict[str, int]
+    checkpoint_version: int
+    created_at: str
+    updated_at: str
+    message_count: int
+    conversation_digest: str
+
+
+class Folded(NamedTuple):
+    """A session folded from its log, with what is needed to go on.
+
+    ``head`` is the newest link; ``growth_bytes`` counts log bytes since the last snapshot fell
+    due, and ``snapshot_bytes`` is that snapshot's size.
+    """
+
+    state: Session
+    head: str
+    growth_bytes: int = 0
+    snapshot_bytes: int = 0
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder(Snapshot)
+
+
+def nothing_folded(session_id: str) -> Folded:
+    """Return the fold of an empty log."""
+    return Folded(initial_state(session_id), links.genesis(session_id))
+
+
+def follow(
+    folded: Folded, event: SessionEvent, row: StoredEvent
+) -> tuple[Folded, tuple[int, bytes] | None]:
+    """Return the fold after one more event, and the snapshot that fell due with it, if any.
+
+    A snapshot is its version and its bytes.
+
+    Raises IllegalTransition where the log breaks the law.
+    """
+    state = evolve(folded.state, event)
+    head = links.stored_link(row.state) or ""
+    growth = folded.growth_bytes + len(row.state)
+    if not _falls_due(event, growth, folded.snapshot_bytes):
+        return Folded(state, head, growth, folded.snapshot_bytes), None
+    snapshot = encode_snapshot(state, head)
+    return Folded(state, head, 0, len(snapshot)), (state.version, snapshot)
+
+
+def _falls_due(event: SessionEvent, growth: int, last_size: int) -> bool:
+    if isinstance(event, SessionCheckpointed):
+        return growth >= last_size
+    return growth >= max(MINIMUM_GROWTH_BYTES, GROWTH_FACTOR * last_size)
+
+
+def encode_snapshot(state: Session, head: str) -> bytes:
+    """Return the state as snapshot bytes, sealed to the head they were taken at."""
+    body = _ENCODER.encode(
+        Snapshot(
+            session_id=state.id,
+            version=state.version,
+            phase=state.phase,
+            variables=list(state.lifecycle.values),
+            labels=state.labels,
+            metadata=state.metadata,
+            usage=state.usage,
+            staged=[msgspec.Raw(message) for message in state.staged],
+            runs=_by_version(state.runs),
+            keys=_by_version(state.keys),
+            checkpoint_version=state.checkpoint_version,
+            created_at=state.created_at,
+            updated_at=state.updated_at,
+            message_count=state.conversation.count,
+            conversation_digest=state.conversation.digest(),
+        )
+    )
+    sealed, _ = links.seal(head, body)
+    return sealed
+
+
+def restore(recorder: Recorder, kept: tuple[int, bytes] | None, session_id: str) -> Folded | None:
+    """Return the fold that a kept snapshot stands for, or None where the log disagrees with it.
+
+    Reads every message byte up to the snapshot's version, because the conversation digest goes on
+    from there; parses none of them.
+    """
+    if kept is None:
+        return None
+    version, state = kept
+    at_version = recorder.select_events(session_id, gt=version - 1, lte=version)
+    if not at_version:
+        return None
+    head = links.stored_link(at_version[0].state)
+    if head is None or not links.holds(head, state):
+        return None
+    try:
+        snapshot = _DECODER.decode(state)
+    except msgspec.MsgspecError:
+        return None
+    if (snapshot.session_id, snapshot.version, snapshot.format) != (session_id, version, FORMAT):
+        return None
+    rows = rows_of(recorder, session_id, upto=version)
+    conversation = reread(rows, snapshot.message_count)
+    if conversation.digest() != snapshot.conversation_digest:
+        return None
+    return Folded(_state(snapshot, conversation), head, 0, len(state))
+
+
+def load(
+    store: Store, mapper: Mapper, session_id: str, *, upto: int | None = None
+) -> tuple[Folded | None, tuple[int, bytes] | None]:
+    """Return a session folded from the log, from its snapshot on if there is a good one.
+
+    The second value is the newest snapshot that fell due on the way and was not kept yet. ``upto``
+    stops at a version. The first is None where nothing is recorded. Raises LogCorrupt where a row
+    contradicts itself, the one before it, or the law.
+    """
+    kept = store.derived.snapshot(session_id)
+    if kept is not None and upto is not None and kept[0] > upto:
+        kept = None
+    folded = restore(store.recorder, kept, session_id) or nothing_folded(session_id)
+    folded, due = catch_up(store.recorder, mapper, folded, upto=upto)
+    return (folded, due) if folded.state.version else (None, None)
+
+
+def catch_up(
+    recorder: Recorder, mapper: Mapper, folded: Folded, *, upto: int | None = None
+) -> tuple[Folded, tuple[int, bytes] | None]:
+    """Return the fold after the rows that came since, and the newest snapshot due among them.
+
+    Raises LogCorrupt where a row contradicts itself, the one before it, or the law.
+    """
+    due: tuple[int, bytes] | None = None
+    session_id = folded.state.id
+    for row in rows_of(recorder, session_id, after=folded.state.version, upto=upto):
+        expected, found = folded.state.version + 1, row.originator_version
+        if found != expected:
+            raise LogCorrupt(session_id, expected, "missing", f"the next event is version {found}")
+        event = mapper.to_event(row, folded.head)
+        try:
+            folded, snapshot = follow(folded, event, row)
+        except IllegalTransition as refusal:
+            raise LogCorrupt(session_id, found, "transition", str(refusal)) from refusal
+        due = snapshot or due
+    return folded, due
+
+
+def _state(snapshot: Snapshot, conversation: Conversation) -> Session:
+    return Session(
+        id=snapshot.session_id,
+        version=snapshot.version,
+        lifecycle=Configuration(snapshot.phase, tuple(snapshot.variables)),
+        conversation=conversation,
+        labels=snapshot.labels,
+        metadata=snapshot.metadata,
+        usage=snapshot.usage,
+        staged=tuple(bytes(message) for message in snapshot.staged),
+        runs=immutables.Map(snapshot.runs),
+        keys=immutables.Map(snapshot.keys),
+        checkpoint_version=snapshot.checkpoint_version,
+        created_at=snapshot.created_at,
+        updated_at=snapshot.updated_at,
+    )
+
+
+def _by_version(recorded: immutables.Map[str, int]) -> dict[str, int]:
+    """Return the map in the order of recording, so that its bytes are always the same."""
+    return dict(sorted(recorded.items(), key=lambda item: item[1]))
