@@ -26,6 +26,8 @@ from engine.aggregates.events import (
 from engine.machines import LIFECYCLE, Configuration, Value
 from engine.values import Usage
 
+_replace = msgspec.structs.replace
+
 Steps = tuple[tuple[str, tuple[Value, ...]], ...]
 
 _SINGLE_STEPS: Final[dict[type, Steps]] = {
@@ -95,49 +97,48 @@ def advance(configuration: Configuration, event: SessionEvent) -> Configuration:
     that the log was not written by this law.
     """
     for verb, arguments in steps(event):
-        configuration = LIFECYCLE.replay(
-            configuration, verb, *arguments, subject=f"session {event.session_id!r}"
-        )
+        configuration = LIFECYCLE.replay(configuration, verb, arguments, event.session_id)
     return configuration
 
 
 def evolve(state: Session, event: SessionEvent) -> Session:
     """Return the state after a recorded event."""
-    changed = msgspec.structs.replace(
-        state,
-        version=event.version,
-        updated_at=event.at,
-        lifecycle=advance(state.lifecycle, event),
-    )
+    after = {
+        "version": event.version,
+        "updated_at": event.at,
+        "lifecycle": advance(state.lifecycle, event),
+    }
     match event:
         case TurnApplied():
-            return msgspec.structs.replace(
-                changed,
+            return _replace(
+                state,
+                **after,
                 conversation=_extended(state, event),
                 runs=state.runs.set(event.receipt.run_id, event.version),
                 staged=state.staged[event.staged_context :],
                 usage=state.usage if event.usage is None else state.usage + event.usage,
             )
         case ContextAppended():
-            return msgspec.structs.replace(
-                changed,
+            return _replace(
+                state,
+                **after,
                 conversation=_extended(state, event),
                 runs=state.runs.set(event.receipt.run_id, event.version),
                 keys=_with_key(state, event),
             )
         case ContextStaged():
             waiting = bytes(event.messages)[1:-1]
-            return msgspec.structs.replace(
-                changed, staged=(*state.staged, waiting), keys=_with_key(state, event)
+            return _replace(
+                state, **after, staged=(*state.staged, waiting), keys=_with_key(state, event)
             )
         case SessionRegistered():
-            return msgspec.structs.replace(
-                changed, labels=event.labels, metadata=event.metadata, created_at=event.at
+            return _replace(
+                state, **after, labels=event.labels, metadata=event.metadata, created_at=event.at
             )
         case SessionCheckpointed():
-            return msgspec.structs.replace(changed, checkpoint_version=event.version)
+            return _replace(state, **after, checkpoint_version=event.version)
         case SessionRetired() | SessionArchived():
-            return changed
+            return _replace(state, **after)
         case _:
             assert_never(event)
 

@@ -1,8 +1,8 @@
 """Expressions: guards and updates as data.
 
 Invariants: an expression reads only variables, arguments and bounds that its machine declares;
-it has no side effects; it means the same interpreted (`evaluate`), compiled (`compiled`) and
-printed (`written`). A lambda could do none of the last two.
+it has no side effects; it means the same interpreted (`evaluate`), compiled (`python_source`) and
+printed (`written`). A lambda could do only the first.
 """
 
 import operator
@@ -184,52 +184,44 @@ def evaluate(
     return walk(expression)
 
 
-Compiled = Callable[[tuple[Value, ...], tuple[Value, ...]], Any]
-"""A compiled expression: variable values and argument values, in declared order, to a value."""
+_PYTHON: Final = {"=": "==", "≠": "!=", "<": "<", "≤": "<=", ">": ">", "≥": ">=", "+": "+", "-": "-"}
 
 
-def compiled(
+def python_source(
     expression: Expression,
     variables: Mapping[str, int],
     arguments: Mapping[str, int],
     *,
     checked: bool = False,
-) -> Compiled:
-    """Return a closure with the same meaning as `evaluate`, reading by index.
+) -> str:
+    """Return Python source with the same meaning as `evaluate`, over tuples ``v`` and ``a``.
 
-    ``variables`` and ``arguments`` map names to their places in the tuples given at the call.
+    ``variables`` and ``arguments`` map names to their places in the two tuples. The source holds
+    nothing but those subscripts, literals of `Value` types, and operators.
     """
 
-    def build(node: Expression) -> Compiled:  # noqa: PLR0911 - one return per kind of node
+    def source(node: Expression) -> str:  # noqa: PLR0911 - one return per kind of node
         match node:
             case Const(value):
-                return lambda _v, _a: value
+                return repr(value)
             case Var(name):
-                place = variables[name]
-                return lambda v, _a: v[place]
+                return f"v[{variables[name]}]"
             case Arg(name):
-                place = arguments[name]
-                return lambda _v, a: a[place]
+                return f"a[{arguments[name]}]"
             case Bound():
-                limit = node.checked if checked else node.actual
-                return lambda _v, _a: limit
+                return repr(node.checked if checked else node.actual)
             case Compare(sign, left, right) | Calculate(sign, left, right):
-                act: Callable[[Any, Any], Any] = (_COMPARE | _CALCULATE)[sign]
-                one, two = build(left), build(right)
-                return lambda v, a: act(one(v, a), two(v, a))
+                return f"({source(left)} {_PYTHON[sign]} {source(right)})"
             case All(items):
-                parts = tuple(build(item) for item in items)
-                return lambda v, a: all(part(v, a) for part in parts)
+                return f"({' and '.join(map(source, items)) or 'True'})"
             case AnyOf(items):
-                parts = tuple(build(item) for item in items)
-                return lambda v, a: any(part(v, a) for part in parts)
+                return f"({' or '.join(map(source, items)) or 'False'})"
             case Not(item):
-                inner = build(item)
-                return lambda v, a: not inner(v, a)
+                return f"(not {source(item)})"
             case _:
                 raise TypeError(f"not an expression: {node!r}")
 
-    return build(expression)
+    return source(expression)
 
 
 def written(expression: Expression) -> str:

@@ -47,7 +47,7 @@ from engine.runtime.arguments import (
 )
 from engine.runtime.environment import Environment
 from engine.runtime.live import Live, LiveSessions, keep_snapshot
-from engine.runtime.settling import Mailbox, settled
+from engine.runtime.settling import Mailbox
 from engine.runtime.subscriptions import Delivery, deliveries
 from engine.store import Durability, Mapper, Store, open_store
 from engine.values import (
@@ -532,9 +532,9 @@ class Engine:
         for event, row in zip(events, rows, strict=True):
             folded, snapshot = follow(folded, event, row)
             due = snapshot or due
-        future = self._mailbox.expect()
-        self._store.submit(rows, lambda outcome: self._mailbox.post(future, outcome))
-        outcome, cancelled = await settled(future)
+        pending = self._mailbox.expect()
+        self._store.submit(rows, pending.settle)
+        outcome, cancelled = await pending.settled()
         if isinstance(outcome, Exception):
             raise outcome if isinstance(outcome, PerdureError) else StoreError(str(outcome))
         live.folded = folded

@@ -7,47 +7,66 @@ can no longer be taken back.
 
 import asyncio
 import collections
+import threading
 from typing import Final
 
 from engine.store.committer import Outcome
+
+
+class Pending:
+    """One submission's outcome, once there is one."""
+
+    __slots__ = ("_mailbox", "outcome", "waiter")
+
+    def __init__(self, mailbox: "Mailbox") -> None:
+        self._mailbox: Final = mailbox
+        self.outcome: Outcome | None = None
+        self.waiter: asyncio.Future[None] | None = None
+
+    def settle(self, outcome: Outcome) -> None:
+        """Deliver the outcome, from any thread."""
+        self._mailbox.post(self, outcome)
+
+    async def settled(self) -> tuple[Outcome, bool]:
+        """Return the outcome, and whether the waiting task was cancelled in the meantime."""
+        cancelled = False
+        while self.outcome is None:
+            self.waiter = self._mailbox.loop.create_future()
+            try:
+                await self.waiter
+            except asyncio.CancelledError:
+                cancelled = True
+        return self.outcome, cancelled
 
 
 class Mailbox:
     """Hands outcomes to one event loop, waking it once for as many as have come in."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop: Final = loop
-        self._arrived: Final[collections.deque[tuple[asyncio.Future[Outcome], Outcome]]] = (
-            collections.deque()
-        )
+        self.loop: Final = loop
+        self._thread: Final = threading.get_ident()
+        self._arrived: Final[collections.deque[tuple[Pending, Outcome]]] = collections.deque()
 
-    def expect(self) -> asyncio.Future[Outcome]:
-        """Return a future for one outcome."""
-        return self._loop.create_future()
+    def expect(self) -> Pending:
+        """Return a place for one outcome."""
+        return Pending(self)
 
-    def post(self, future: asyncio.Future[Outcome], outcome: Outcome) -> None:
+    def post(self, pending: Pending, outcome: Outcome) -> None:
         """Deliver an outcome, from any thread. A loop that has closed hears nothing any more."""
+        if threading.get_ident() == self._thread:
+            pending.outcome = outcome
+            return
         first = not self._arrived
-        self._arrived.append((future, outcome))
+        self._arrived.append((pending, outcome))
         if first:
             try:
-                self._loop.call_soon_threadsafe(self._deliver)
+                self.loop.call_soon_threadsafe(self._deliver)
             except RuntimeError:
                 self._arrived.clear()
 
     def _deliver(self) -> None:
         while self._arrived:
-            future, outcome = self._arrived.popleft()
-            if not future.done():
-                future.set_result(outcome)
-
-
-async def settled(future: asyncio.Future[Outcome]) -> tuple[Outcome, bool]:
-    """Return the outcome, and whether the waiting task was cancelled in the meantime."""
-    cancelled = False
-    while not future.done():
-        try:
-            await asyncio.shield(future)
-        except asyncio.CancelledError:
-            cancelled = True
-    return future.result(), cancelled
+            pending, outcome = self._arrived.popleft()
+            pending.outcome = outcome
+            if pending.waiter is not None and not pending.waiter.done():
+                pending.waiter.set_result(None)

@@ -23,9 +23,12 @@ class RecorderError(StoreError, OperationalError):
 
 def check_dense(
     events: Sequence[StoredEvent], last_version: Callable[[str], int | None]
-) -> None:
-    """Raise StaleAppend unless every event follows the newest one of its stream."""
-    newest: dict[str, int | None] = {}
+) -> dict[str, int]:
+    """Return the newest version of each stream after the events.
+
+    Raises StaleAppend unless every event follows the newest one of its stream.
+    """
+    newest: dict[str, int] = {}
     for event in events:
         session_id = str(event.originator_id)
         last = newest[session_id] if session_id in newest else last_version(session_id)
@@ -33,3 +36,4 @@ def check_dense(
         if (version not in FIRST_VERSIONS) if last is None else (version != last + 1):
             raise StaleAppend(session_id, version - 1, last or 0)
         newest[session_id] = version
+    return newest

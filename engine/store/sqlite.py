@@ -31,6 +31,8 @@ Durability = Literal["full", "normal"]
 _INSERT: Final = (
     "INSERT INTO stored_events (originator_id, originator_version, topic, state) VALUES (?,?,?,?)"
 )
+_ROWS: Final = 16
+_INSERT_ROWS: Final = _INSERT + ",(?,?,?,?)" * (_ROWS - 1)
 _LAST_VERSION: Final = (
     "SELECT originator_version FROM stored_events WHERE originator_id = ?"
     " ORDER BY originator_version DESC LIMIT 1"
@@ -164,11 +166,13 @@ class SQLiteRecorder(ProcessRecorder):
         """Insert the events in one transaction, with tracking if given; return their positions."""
         tracking: Tracking | None = kwargs.get("tracking")
         with self.transaction() as connection:
-            positions = self._insert(connection, stored_events)
+            outcome = self._insert_fresh(connection, [stored_events])[0]
+            if isinstance(outcome, Exception):
+                raise outcome
             if tracking is not None:
                 self.track(connection, tracking)
         self._watcher.notify()
-        return positions
+        return list(outcome)
 
     def insert_many(
         self, submissions: Sequence[Sequence[StoredEvent]]
@@ -179,14 +183,9 @@ class SQLiteRecorder(ProcessRecorder):
         before it writes anything. If the shared transaction fails as a whole, each submission is
         tried alone, so that one that cannot be written does not take the others with it.
         """
-        outcomes: list[Sequence[int] | Exception] = []
         try:
             with self.transaction() as connection:
-                for submission in submissions:
-                    try:
-                        outcomes.append(self._insert(connection, submission))
-                    except StaleAppend as refusal:
-                        outcomes.append(refusal)
+                outcomes = self._insert_fresh(connection, submissions)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is each submission's outcome
             if len(submissions) == 1 or _is_locked(error):
                 return [error] * len(submissions)
@@ -194,19 +193,54 @@ class SQLiteRecorder(ProcessRecorder):
         self._watcher.notify()
         return outcomes
 
-    def _insert(
-        self, connection: sqlite3.Connection, events: Sequence[StoredEvent]
-    ) -> Sequence[int]:
-        def last_version(session_id: str) -> int | None:
-            found = connection.execute(_LAST_VERSION, (session_id,)).fetchone()
-            return None if found is None else int(found[0])
+    def _insert_fresh(
+        self, connection: sqlite3.Connection, submissions: Sequence[Sequence[StoredEvent]]
+    ) -> list[Sequence[int] | Exception]:
+        """Insert the submissions that are not stale, all in a few statements.
 
-        check_dense(events, last_version)
-        positions = []
-        for event in events:
-            row = (str(event.originator_id), event.originator_version, event.topic, event.state)
-            positions.append(connection.execute(_INSERT, row).lastrowid or 0)
-        return positions
+        Many rows to a statement, because each statement hands the interpreter's lock over and
+        back, and the event loop wants it too.
+        """
+        newest: dict[str, int | None] = {}
+
+        def last_version(session_id: str) -> int | None:
+            if session_id not in newest:
+                newest[session_id] = _last_version(connection, session_id)
+            return newest[session_id]
+
+        outcomes: list[Sequence[int] | Exception] = []
+        fresh: list[StoredEvent] = []
+        spans: list[tuple[int, int]] = []
+        for place, submission in enumerate(submissions):
+            try:
+                newest |= check_dense(submission, last_version)
+            except StaleAppend as refusal:
+                outcomes.append(refusal)
+            else:
+                outcomes.append(())
+                spans.append((place, len(submission)))
+                fresh += submission
+        position = self._insert_rows(connection, fresh)
+        for place, length in spans:
+            outcomes[place] = range(position, position + length)
+            position += length
+        return outcomes
+
+    def _insert_rows(self, connection: sqlite3.Connection, events: Sequence[StoredEvent]) -> int:
+        """Insert the rows and return the position of the first; those of the others follow it.
+
+        SQLite gives a new row the largest rowid plus one, and nobody else writes meanwhile.
+        """
+        start = 0
+        last = 0
+        while start < len(events):
+            some = events[start : start + (_ROWS if len(events) - start >= _ROWS else 1)]
+            row: list[Any] = []
+            for event in some:
+                row += (str(event.originator_id), event.originator_version, event.topic, event.state)
+            last = connection.execute(_INSERT_ROWS if len(some) > 1 else _INSERT, row).lastrowid or 0
+            start += len(some)
+        return last - len(events) + 1
 
     def insert_tracking(self, tracking: Tracking) -> None:
         """Record how far a projection has come. Raises IntegrityError unless that is further."""
@@ -228,9 +262,12 @@ class SQLiteRecorder(ProcessRecorder):
 
     def last_version(self, session_id: str) -> int | None:
         """Return the newest version of a stream, or None where it has no event."""
-        with self._probe_lock, translated(self.path):
-            found = self._probe.execute(_LAST_VERSION, (session_id,)).fetchone()
-        return None if found is None else int(found[0])
+        try:
+            with self._probe_lock:
+                return _last_version(self._probe, session_id)
+        except sqlite3.Error:
+            with self._probe_lock, translated(self.path):
+                return _last_version(self._probe, session_id)
 
     def select_events(
         self,
@@ -377,6 +414,11 @@ def _chosen(
     ]
     where = f" WHERE {' AND '.join(clause for clause, _ in clauses)}" if clauses else ""
     return where, tuple(value for _, value in clauses)
+
+
+def _last_version(connection: sqlite3.Connection, session_id: str) -> int | None:
+    found = connection.execute(_LAST_VERSION, (session_id,)).fetchone()
+    return None if found is None else int(found[0])
 
 
 def _is_locked(error: Exception) -> bool:
