@@ -114,7 +114,7 @@ def checked_id(value: object, what: str) -> str:
     if not value.isprintable():
         position = next(i for i, c in enumerate(value) if not c.isprintable())
         raise InvalidArgument(
-            f"{what} has an unprintable character {ascii(value[position])} at index {position}",
+            f"{what} has an unprintable character {value[position]!a} at index {position}",
             parameter=what,
             value=ascii(value),
         )

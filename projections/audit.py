@@ -1,9 +1,9 @@
 """The audit: replay of a session's raw rows, trusting nothing that the log says about itself.
 
 Invariants: every row is looked at, whatever was wrong with those before it; a finding names the
-session and version where the log stops being what was written. What a damaged event makes unknowable
-(where the lifecycle stands, what the conversation was) is not guessed for the events behind it:
-their links, identities and versions are still checked, their meaning no longer is.
+session and version where the log stops being what was written. What a damaged event makes
+unknowable (where the lifecycle stands, what the conversation was) is not guessed for the events
+behind it: their links, identities and versions are still checked, their meaning no longer is.
 """
 
 import re
@@ -60,7 +60,9 @@ class SessionAudit:
     def check(self, row: RawRow) -> None:
         """Check one row against itself, the rows before it and the law."""
         if not isinstance(row.originator_version, int) or row.originator_version < 1:
-            self._find("identity", self._version + 1, f"a row's version is {row.originator_version!r}")
+            self._find(
+                "identity", self._version + 1, f"a row's version is {row.originator_version!r}"
+            )
             return
         if row.originator_version <= self._version:
             self._find("duplicate", row.originator_version, "this version is there more than once")
@@ -70,7 +72,9 @@ class SessionAudit:
         self._version = row.originator_version
         if row.position <= self._position:
             self._find(
-                "order", row.originator_version, f"position {row.position} comes before the event it follows"
+                "order",
+                row.originator_version,
+                f"position {row.position} comes before the event it follows",
             )
         self._position = row.position
         self._check_state(row)
@@ -106,7 +110,11 @@ class SessionAudit:
     def _check_state(self, row: RawRow) -> None:
         state = row.state
         if not isinstance(state, bytes):
-            self._find("undecodable", row.originator_version, f"the state is {type(state).__name__}, not bytes")
+            self._find(
+                "undecodable",
+                row.originator_version,
+                f"the state is {type(state).__name__}, not bytes",
+            )
             self._previous, self._state = (), None
             return
         self._check_link(row.originator_version, state)
@@ -121,7 +129,9 @@ class SessionAudit:
             self._state = None
             return
         if not _AT.fullmatch(event.at):
-            self._find("identity", row.originator_version, f"the time {event.at!r} is not RFC 3339 in UTC")
+            self._find(
+                "identity", row.originator_version, f"the time {event.at!r} is not RFC 3339 in UTC"
+            )
         self._check_meaning(event, links.stored_link(state))
 
     def _check_link(self, version: int, state: bytes) -> None:
@@ -160,9 +170,11 @@ class SessionAudit:
             self._find("transition", event.version, str(refusal))
             self._state = None
             return
-        if self._snapshot is not None and self._snapshot[0] == event.version:
-            if encode_snapshot(self._state, link or "") != self._snapshot[1]:
-                self._find("snapshot", event.version, "the snapshot is not what the log folds to")
+        kept = self._snapshot
+        if kept is None or kept[0] != event.version:
+            return
+        if encode_snapshot(self._state, link or "") != kept[1]:
+            self._find("snapshot", event.version, "the snapshot is not what the log folds to")
 
 
 def audit_session(
@@ -220,9 +232,7 @@ def _staged_problems(before: Session, event: TurnApplied) -> Iterator[tuple[Kind
         yield "receipt", "the turn does not begin with the context that was staged for it"
 
 
-def _checkpoint_problems(
-    before: Session, event: SessionCheckpointed
-) -> Iterator[tuple[Kind, str]]:
+def _checkpoint_problems(before: Session, event: SessionCheckpointed) -> Iterator[tuple[Kind, str]]:
     conversation = before.conversation
     if event.message_count != conversation.count:
         yield "receipt", f"the checkpoint counts {event.message_count} messages"

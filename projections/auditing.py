@@ -124,9 +124,7 @@ def _add(total: _Part, part: _Part) -> None:
     total.findings += part.findings
 
 
-def _absent(
-    store: Store, session_ids: Sequence[str], heads: Sequence[Head]
-) -> Iterator[Finding]:
+def _absent(store: Store, session_ids: Sequence[str], heads: Sequence[Head]) -> Iterator[Finding]:
     """Yield a finding for each session that was named or exported and has no event at all."""
     exported = {head.session_id: head for head in heads}
     for name in session_ids or exported:

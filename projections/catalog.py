@@ -165,9 +165,7 @@ def catch_up_catalog(store: Store, mapper: Mapper) -> None:
         store.derived.put_catalog(position, batch[-1].id, rows)
 
 
-def _derived_rows(
-    store: Store, mapper: Mapper, batch: Sequence[Notification]
-) -> list[CatalogRow]:
+def _derived_rows(store: Store, mapper: Mapper, batch: Sequence[Notification]) -> list[CatalogRow]:
     names = list(dict.fromkeys(str(row.originator_id) for row in batch))
     kept = store.derived.catalog_entries(names)
     entries = {name: _DECODER.decode(encoded) for name, (_, encoded) in kept.items()}

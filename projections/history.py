@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from eventsourcing.persistence import StoredEvent
 
-from engine.aggregates import ContextAppended, TurnApplied, decode_messages
+from engine.aggregates import ContextAppended, SessionEvent, TurnApplied, decode_messages
 from engine.store import Mapper, Recorder
 from engine.values import Receipt
 from projections.reading import rows_of
@@ -38,6 +38,12 @@ def landed(mapper: Mapper, row: StoredEvent) -> Landed | None:
     """Return the row's event if it landed messages. Raises LogCorrupt where it is no event."""
     event = mapper.to_event(row, previous=None)
     return event if isinstance(event, Landed) else None
+
+
+def receipt_in(event: SessionEvent) -> Receipt:
+    """Return the receipt of an event that is known to have landed messages."""
+    assert isinstance(event, Landed)  # noqa: S101 - the caller's run index says so
+    return event.receipt
 
 
 def receipts_of(recorder: Recorder, mapper: Mapper, session_id: str) -> list[Receipt]:

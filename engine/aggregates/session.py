@@ -152,14 +152,10 @@ def fold(state: Session, events: Iterable[SessionEvent]) -> Session:
 
 def _extended(state: Session, event: TurnApplied | ContextAppended) -> Conversation:
     joined = memoryview(event.messages)[1:-1]
-    return state.conversation.extend(
-        joined, event.receipt.message_count - state.conversation.count
-    )
+    return state.conversation.extend(joined, event.receipt.message_count - state.conversation.count)
 
 
-def _with_key(
-    state: Session, event: ContextAppended | ContextStaged
-) -> immutables.Map[str, int]:
+def _with_key(state: Session, event: ContextAppended | ContextStaged) -> immutables.Map[str, int]:
     if event.idempotency_key is None:
         return state.keys
     return state.keys.set(event.idempotency_key, event.version)

@@ -89,19 +89,18 @@ class Authority:
         for guard, target, place, update in self._table.get((phase, verb), ()):
             if guard is not None and not guard(values, arguments):
                 continue
-            if place >= 0:
-                target = values[place]  # type: ignore[assignment]  # noqa: PLW2901 - the phase to return to
-                if target is None:
-                    continue
-            return Configuration(target, values if update is None else update(values, arguments))
+            after = target if place < 0 else values[place]
+            if after is not None:  # there is a phase to return to
+                return Configuration(
+                    after,  # type: ignore[arg-type]  # a declared choice among phases
+                    values if update is None else update(values, arguments),
+                )
         raise self._refusal(configuration, verb, subject)
 
     def allowed(self, configuration: Configuration) -> tuple[str, ...]:
         """Return the verbs that can be fired from here with some arguments, in declared order."""
         return tuple(
-            verb.name
-            for verb in self.machine.verbs
-            if self._possible(configuration, verb)
+            verb.name for verb in self.machine.verbs if self._possible(configuration, verb)
         )
 
     def value(self, configuration: Configuration, variable: str) -> Any:
@@ -117,8 +116,7 @@ class Authority:
             for argument, domain in zip(verb.arguments, verb.argument_domains(), strict=True)
         ]
         return any(
-            self._fires(configuration, verb.name, choice)
-            for choice in itertools.product(*given)
+            self._fires(configuration, verb.name, choice) for choice in itertools.product(*given)
         )
 
     def _compile(self, *, checked: bool) -> dict[tuple[str, str], tuple[_Move, ...]]:
@@ -152,13 +150,10 @@ class Authority:
             f"({', '.join(after)},)" if changed else None,
         )
 
-    def _fires(
-        self, configuration: Configuration, verb: str, arguments: tuple[Value, ...]
-    ) -> bool:
+    def _fires(self, configuration: Configuration, verb: str, arguments: tuple[Value, ...]) -> bool:
         phase, values = configuration
         return any(
-            (guard is None or guard(values, arguments))
-            and (place < 0 or values[place] is not None)
+            (guard is None or guard(values, arguments)) and (place < 0 or values[place] is not None)
             for guard, _, place, _ in self._table.get((phase, verb), ())
         )
 

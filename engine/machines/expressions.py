@@ -184,7 +184,16 @@ def evaluate(
     return walk(expression)
 
 
-_PYTHON: Final = {"=": "==", "≠": "!=", "<": "<", "≤": "<=", ">": ">", "≥": ">=", "+": "+", "-": "-"}
+_PYTHON: Final = {
+    "=": "==",
+    "≠": "!=",
+    "<": "<",
+    "≤": "<=",
+    ">": ">",
+    "≥": ">=",
+    "+": "+",
+    "-": "-",
+}
 
 
 def python_source(
@@ -200,7 +209,7 @@ def python_source(
     nothing but those subscripts, literals of `Value` types, and operators.
     """
 
-    def source(node: Expression) -> str:  # noqa: PLR0911 - one return per kind of node
+    def source(node: Expression) -> str:
         match node:
             case Const(value):
                 return repr(value)

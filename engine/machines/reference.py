@@ -65,7 +65,7 @@ class Reference:
     def _add(self, item: Row) -> None:
         """Add the row, once for each phase a remembered target can hold."""
         for target in self.machine.targets(item):
-            conditions = [self._holds(item.guard)]
+            conditions: list[str | Callable[..., bool | None]] = [self._holds(item.guard)]
             if isinstance(item.target, Var):
                 conditions.append(self._holds(item.target.equals(target)))
             self._transitions.add_transition(
@@ -78,9 +78,7 @@ class Reference:
 
     def _holds(self, guard: Expression) -> Callable[[Any], bool]:
         def condition(event: Any) -> bool:
-            return bool(
-                evaluate(guard, self.model.variables, event.kwargs, checked=self._checked)
-            )
+            return bool(evaluate(guard, self.model.variables, event.kwargs, checked=self._checked))
 
         return condition
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from engine.machines.authority import Authority
 from engine.machines.declaration import Choice, Count, Flag, Identity, Machine, Verb, row
-from engine.machines.expressions import Arg, Bound, Var
+from engine.machines.expressions import Arg, Bound, Operand, Var
 
 INPUT_CAPACITY: Final = Bound("input_capacity", actual=1024, checked=2)
 
@@ -29,11 +29,11 @@ _DRAINING: Final = _return_to.equals("retired")
 _ROOM: Final = (_queued + _staged) < INPUT_CAPACITY
 _TAKES: Final = Arg("inputs") <= _queued
 
-_RUN_OVER: Final = {"run": None, "return_to": None, "cancel_requested": False}
-_CONSUMED: Final = {"staged": 0}
-_GIVEN_BACK: Final = {"queued": _queued + _staged, "staged": 0}
-_ABANDONED: Final = {"queued": 0, "staged": 0}
-_BEGUN: Final = {
+_RUN_OVER: Final[dict[str, Operand]] = {"run": None, "return_to": None, "cancel_requested": False}
+_CONSUMED: Final[dict[str, Operand]] = {"staged": 0}
+_GIVEN_BACK: Final[dict[str, Operand]] = {"queued": _queued + _staged, "staged": 0}
+_ABANDONED: Final[dict[str, Operand]] = {"queued": 0, "staged": 0}
+_BEGUN: Final[dict[str, Operand]] = {
     "run": Arg("run"),
     "queued": _queued - Arg("inputs"),
     "staged": Arg("inputs"),

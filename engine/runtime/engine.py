@@ -6,9 +6,9 @@ durable.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -16,27 +16,24 @@ from engine.aggregates import (
     AppendContext,
     Archive,
     CommitCheckpoint,
+    ContextAppended,
     RecordTurn,
     Register,
     Retire,
     SessionCommand,
     SessionEvent,
     StageContext,
-    decide,
     encode_messages,
 )
 from engine.aggregates.commands import same_context, same_turn
-from engine.aggregates.events import ContextAppended, TurnApplied
 from engine.aggregates.messages import encode_object
 from engine.errors import (
     Conflict,
     EngineClosed,
     InvalidArgument,
-    PerdureError,
     ReceiptNotFound,
     SessionBusy,
     SessionNotFound,
-    StoreError,
 )
 from engine.runtime.arguments import (
     checked_count,
@@ -46,9 +43,9 @@ from engine.runtime.arguments import (
     optional_text,
 )
 from engine.runtime.environment import Environment
-from engine.runtime.live import Live, LiveSessions, keep_snapshot
-from engine.runtime.settling import Mailbox
+from engine.runtime.live import Live, LiveSessions
 from engine.runtime.subscriptions import Delivery, deliveries
+from engine.runtime.writing import Writer, Written, expect_version
 from engine.store import Durability, Mapper, Store, open_store
 from engine.values import (
     ApplyOutput,
@@ -64,23 +61,13 @@ from engine.values import (
 from projections.auditing import audit_store
 from projections.catalog import SessionView, list_sessions, view_of
 from projections.findings import AuditReport
-from projections.history import HistoryPage, page_of, receipts_of
-from projections.snapshots import Folded, follow, load
-
-_T = TypeVar("_T")
+from projections.history import HistoryPage, page_of, receipt_in, receipts_of
+from projections.snapshots import Folded, load
 
 Sessions = list[SessionView]
 Receipts = list[Receipt]
 
 BOUNDARIES: Final = ("immediate", "run_start", "run_checkpoint")
-
-
-class _Outcome(msgspec.Struct, frozen=True):
-    """What a command led to: the fold after it, its events, and the snapshot that fell due."""
-
-    folded: Folded
-    events: tuple[SessionEvent, ...]
-    snapshot: bytes | None = None
 
 
 class Opening:
@@ -125,8 +112,7 @@ class Engine:
         self._environment: Final = environment
         self._mapper: Final = Mapper()
         self._live: Final = LiveSessions(store, self._mapper)
-        self._mailbox: Final = Mailbox(asyncio.get_running_loop())
-        self._background: Final[set[asyncio.Task[None]]] = set()
+        self._writer: Final = Writer(store, self._mapper, self._live)
         self._closed = False
 
     @classmethod
@@ -185,9 +171,12 @@ class Engine:
             if metadata is None
             else msgspec.Raw(encode_object(dict(metadata), "metadata")),
         )
+        self._check_open()
         live = self._live.get(name)
-        outcome = await self._locked(live, lambda: self._commit(live, command))
-        return view_of(outcome.folded.state)
+        written = await self._writer.alone(
+            live, lambda folded: self._writer.commit(live, folded, command)
+        )
+        return view_of(written.folded.state)
 
     async def record_turn(
         self,
@@ -198,14 +187,17 @@ class Engine:
         boundary: Boundary = "run_start",
         input_ids: Iterable[str] = (),
         usage: Usage | None = None,
+        expected_version: int | None = None,
     ) -> ApplyOutput:
         """Record a turn that has already been run: its messages and receipt, in one commit.
 
         ``messages`` are JSON objects, recorded verbatim in order behind any staged context.
         ``run_id`` makes a retry safe: the same id with the same content returns what is recorded.
+        ``expected_version`` is the version that the model was run on, if it must still be that.
         Raises SessionNotFound, InvalidMessage, InvalidArgument, SessionBusy while a turn of this
         session is in flight, Conflict for a known run id with other content, IllegalTransition
-        where the lifecycle allows no turn, StaleWriter where another process wrote meanwhile.
+        where the lifecycle allows no turn, StaleWriter where another process wrote meanwhile or
+        the session is not at ``expected_version``.
         """
         self._check_open()
         if boundary not in BOUNDARIES:
@@ -226,7 +218,9 @@ class Engine:
             raise SessionBusy(session_id)
         live.turn = True
         try:
-            return await self._locked(live, lambda: self._turn(live, command))
+            return await self._writer.alone(
+                live, lambda folded: self._turn(live, folded, command, expected_version)
+            )
         finally:
             live.turn = False
 
@@ -280,14 +274,14 @@ class Engine:
 
         Raises SessionNotFound, IllegalTransition for a session that has ended, StaleWriter.
         """
-        outcome = await self._write(session_id, CommitCheckpoint(now=self._now()))
-        state = outcome.folded.state
+        written = await self._write(session_id, CommitCheckpoint(now=self._now()))
+        state = written.folded.state
         return Checkpoint(
             session_id=state.id,
             version=state.version,
             message_count=state.conversation.count,
             conversation_digest=state.conversation.digest(),
-            changed=bool(outcome.events),
+            changed=bool(written.events),
         )
 
     async def retire(self, session_id: str, *, reason: str | None = None) -> SessionView:
@@ -295,8 +289,10 @@ class Engine:
 
         Raises SessionNotFound, IllegalTransition for a session that has ended, StaleWriter.
         """
-        outcome = await self._write(session_id, Retire(now=self._now(), reason=optional_text(reason)))
-        return view_of(outcome.folded.state)
+        written = await self._write(
+            session_id, Retire(now=self._now(), reason=optional_text(reason))
+        )
+        return view_of(written.folded.state)
 
     async def archive(self, session_id: str, *, reason: str | None = None) -> SessionView:
         """End the session for good, retiring it first in the same commit if it is live.
@@ -304,9 +300,11 @@ class Engine:
         Raises SessionNotFound, IllegalTransition where it has ended or still has input queued,
         StaleWriter.
         """
-        outcome = await self._write(session_id, Archive(now=self._now(), reason=optional_text(reason)))
+        written = await self._write(
+            session_id, Archive(now=self._now(), reason=optional_text(reason))
+        )
         self._live.discard(session_id)
-        return view_of(outcome.folded.state)
+        return view_of(written.folded.state)
 
     # Verbs that read
 
@@ -358,9 +356,7 @@ class Engine:
     async def receipts(self, session_id: str) -> Receipts:
         """Return all receipts of the session, oldest first. Raises SessionNotFound."""
         self._check_known(session_id)
-        return await asyncio.to_thread(
-            receipts_of, self._store.recorder, self._mapper, session_id
-        )
+        return await asyncio.to_thread(receipts_of, self._store.recorder, self._mapper, session_id)
 
     async def load_receipt(self, session_id: str, run_id: str, sequence: int = 1) -> Receipt:
         """Return one receipt. Raises SessionNotFound, ReceiptNotFound."""
@@ -369,10 +365,9 @@ class Engine:
         version = folded.state.runs.get(run_id)
         if version is not None:
             event = await self._event(session_id, version)
-            if isinstance(event, TurnApplied | ContextAppended) and (
-                event.receipt.sequence == sequence
-            ):
-                return event.receipt
+            receipt = receipt_in(event)
+            if receipt.sequence == sequence:
+                return receipt
         raise ReceiptNotFound(
             f"session {session_id!r} has no receipt of run {run_id!r} with sequence {sequence}",
             session_id=session_id,
@@ -435,8 +430,7 @@ class Engine:
         if self._closed:
             return
         self._closed = True
-        if self._background:
-            await asyncio.wait(self._background)
+        await self._writer.close()
         await asyncio.to_thread(self._store.close)
 
     async def __aenter__(self) -> Self:
@@ -452,50 +446,42 @@ class Engine:
 
     # How a verb becomes a commit
 
-    async def _locked(self, live: Live, work: Callable[[], Awaitable[_T]]) -> _T:
-        """Do the work alone among this process's writers of the session."""
+    async def _write(self, session_id: str, command: SessionCommand) -> Written:
         self._check_open()
-        live.users += 1
-        try:
-            async with live.lock:
-                return await work()
-        finally:
-            live.users -= 1
-
-    async def _write(self, session_id: str, command: SessionCommand) -> _Outcome:
         live = self._live.get(checked_id(session_id, "session_id"))
 
-        async def work() -> _Outcome:
-            await self._known(live)
-            return await self._commit(live, command)
+        async def work(folded: Folded) -> Written:
+            return await self._writer.commit(live, _known(folded), command)
 
-        return await self._locked(live, work)
+        return await self._writer.alone(live, work)
 
-    async def _turn(self, live: Live, command: RecordTurn) -> ApplyOutput:
-        folded = await self._known(live)
-        version = folded.state.runs.get(command.run_id)
+    async def _turn(
+        self, live: Live, folded: Folded, command: RecordTurn, expected: int | None
+    ) -> ApplyOutput:
+        state = _known(folded).state
+        version = state.runs.get(command.run_id)
         if version is not None:
-            event = await self._event(folded.state.id, version)
+            event = await self._event(state.id, version)
             if not same_turn(event, command):
-                raise _conflict(folded.state.id, "run id", command.run_id)
-            assert isinstance(event, TurnApplied)  # noqa: S101 - same_turn said so
-            return ApplyOutput(
-                receipt=event.receipt, snapshot=None, terminal=Completed(), duplicate=True
-            )
-        outcome = await self._commit(live, command)
-        event = outcome.events[0]
-        assert isinstance(event, TurnApplied)  # noqa: S101 - what this command decides
+                raise _conflict(state.id, "run id", command.run_id)
+            receipt = receipt_in(event)
+            return ApplyOutput(receipt=receipt, snapshot=None, terminal=Completed(), duplicate=True)
+        expect_version(folded, expected)
+        written = await self._writer.commit(live, folded, command)
         return ApplyOutput(
-            receipt=event.receipt, snapshot=outcome.snapshot, terminal=Completed()
+            receipt=receipt_in(written.events[0]),
+            snapshot=written.snapshot,
+            terminal=Completed(),
         )
 
     async def _context(
         self, session_id: str, command: AppendContext | StageContext, *, given_run: bool
     ) -> ContextOutput:
+        self._check_open()
         live = self._live.get(checked_id(session_id, "session_id"))
 
-        async def work() -> ContextOutput:
-            state = (await self._known(live)).state
+        async def work(folded: Folded) -> ContextOutput:
+            state = _known(folded).state
             known = [("idempotency key", command.idempotency_key, state.keys)]
             if isinstance(command, AppendContext) and given_run:
                 known.append(("run id", command.run_id, state.runs))
@@ -507,50 +493,12 @@ class Engine:
                         raise _conflict(session_id, what, str(key))
                     receipt = event.receipt if isinstance(event, ContextAppended) else None
                     return ContextOutput(status="duplicate", receipt=receipt)
-            event = (await self._commit(live, command)).events[0]
+            event = (await self._writer.commit(live, folded, command)).events[0]
             if isinstance(event, ContextAppended):
                 return ContextOutput(status="applied", receipt=event.receipt)
             return ContextOutput(status="staged", receipt=None)
 
-        return await self._locked(live, work)
-
-    async def _known(self, live: Live) -> Folded:
-        """Return the fold, brought up to the log. Raises SessionNotFound for an empty one."""
-        folded = await self._live.refresh(live)
-        if not folded.state.version:
-            raise SessionNotFound(folded.state.id)
-        return folded
-
-    async def _commit(self, live: Live, command: SessionCommand) -> _Outcome:
-        """Decide, append, and only then move the live copy on."""
-        folded = await self._live.refresh(live)
-        events = decide(folded.state, command)
-        if not events:
-            return _Outcome(folded, events)
-        rows, _ = self._mapper.to_stored(events, folded.head)
-        due: tuple[int, bytes] | None = None
-        for event, row in zip(events, rows, strict=True):
-            folded, snapshot = follow(folded, event, row)
-            due = snapshot or due
-        pending = self._mailbox.expect()
-        self._store.submit(rows, pending.settle)
-        outcome, cancelled = await pending.settled()
-        if isinstance(outcome, Exception):
-            raise outcome if isinstance(outcome, PerdureError) else StoreError(str(outcome))
-        live.folded = folded
-        if due is not None:
-            self._keep_later(folded.state.id, due)
-        if cancelled:
-            raise asyncio.CancelledError
-        return _Outcome(folded, events, None if due is None else due[1])
-
-    def _keep_later(self, session_id: str, due: tuple[int, bytes]) -> None:
-        """Keep a snapshot without making the turn wait for it, or fail with it."""
-        task = asyncio.create_task(
-            asyncio.to_thread(keep_snapshot, self._store, session_id, due)
-        )
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        return await self._writer.alone(live, work)
 
     async def _event(self, session_id: str, version: int) -> SessionEvent:
         rows = await asyncio.to_thread(
@@ -572,6 +520,13 @@ class Engine:
 
     def _new_or_checked(self, given: str | None, what: str) -> str:
         return self._environment.new_id() if given is None else checked_id(given, what)
+
+
+def _known(folded: Folded) -> Folded:
+    """Return the fold of a session that exists. Raises SessionNotFound for an empty one."""
+    if not folded.state.version:
+        raise SessionNotFound(folded.state.id)
+    return folded
 
 
 def _conflict(session_id: str, what: str, key: str) -> Conflict:

@@ -9,7 +9,7 @@ import collections
 import logging
 from typing import Final
 
-from engine.errors import SessionNotFound, StoreError
+from engine.errors import SessionNotFound, StaleWriter, StoreError
 from engine.store import Mapper, Store
 from projections.snapshots import Folded, catch_up, load, nothing_folded
 
@@ -68,6 +68,17 @@ class LiveSessions:
             return False
         del self._live[session_id]
         return True
+
+    def is_current(self, live: Live) -> bool:
+        """Whether the live copy has all that the log has."""
+        state = live.folded.state
+        return (self._store.recorder.last_version(state.id) or 0) == state.version
+
+    def check_current(self, live: Live) -> None:
+        """Raise StaleWriter where the live copy has not all that the log has."""
+        if not self.is_current(live):
+            version = live.folded.state.version
+            raise StaleWriter(live.folded.state.id, version, version + 1)
 
     async def refresh(self, live: Live) -> Folded:
         """Bring the live copy up to the log and return its fold.

@@ -10,7 +10,7 @@ import collections
 import threading
 from typing import Final
 
-from engine.store.committer import Outcome
+from engine.store.recording import Outcome
 
 
 class Pending:

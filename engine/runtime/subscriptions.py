@@ -1,11 +1,12 @@
 """Subscriptions: recorded events in the order of their positions, old ones first, then live.
 
-Invariants: nothing is delivered before its commit, nothing is missed and nothing is repeated; a slow
-subscriber delays no commit, because it reads the log at its own pace; a row that is no event is
-delivered as such and does not end the subscription.
+Invariants: nothing is delivered before its commit, nothing is missed and nothing is repeated; a
+slow subscriber delays no commit, because it reads the log at its own pace; a row that is no event
+is delivered as such and does not end the subscription.
 """
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -31,10 +32,11 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     event: SessionEvent | None
 
 
-class _Bell:
-    """What a recorder rings, on any thread, after a commit."""
+class _Bell(threading.Event):
+    """What a recorder rings, on any thread, after a commit; the event loop waits for it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._loop: Final = asyncio.get_running_loop()
         self._rung: Final = asyncio.Event()
 
@@ -43,7 +45,7 @@ class _Bell:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._rung.set)
 
-    async def wait(self) -> None:
+    async def heard(self) -> None:
         """Wait for a ring since the last `quiet`."""
         await self._rung.wait()
 
@@ -79,6 +81,6 @@ async def deliveries(
                         event=event,
                     )
             if len(page) < _PAGE:
-                await bell.wait()
+                await bell.heard()
     finally:
         store.recorder.unlisten(bell)

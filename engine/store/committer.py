@@ -13,9 +13,10 @@ from typing import Final, NamedTuple, Protocol
 from eventsourcing.persistence import StoredEvent
 
 from engine.errors import EngineClosed
+from engine.store.recording import Outcome
 
-Outcome = Sequence[int] | Exception
-"""The positions of a submission's events, or why it was refused."""
+MAX_BATCH: Final = 256
+"""A batch closes once it holds this many submissions."""
 
 MAX_BATCH_BYTES: Final = 32 * 1024 * 1024
 """A batch closes once it holds this much, so that a flood of large turns is bounded in memory."""
@@ -77,7 +78,7 @@ class Committer:
         """Return everything queued behind ``first``, and whether the end was among it."""
         batch = [first]
         size = _size(first)
-        while size < MAX_BATCH_BYTES:
+        while len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
             try:
                 following = self._waiting.get_nowait()
             except queue.Empty:

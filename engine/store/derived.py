@@ -212,7 +212,7 @@ class SQLiteDerived:
         """Forget everything."""
         with self._recorder.transaction() as connection:
             for table in ("snapshots", "catalog", "catalog_labels", "tracking"):
-                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names from the line above
+                connection.execute(f"DELETE FROM {table}")
 
 
 class ReadonlyDerived(MemoryDerived):

@@ -10,9 +10,10 @@ from typing import Final, Protocol
 from eventsourcing.persistence import StoredEvent
 
 from engine.errors import EngineClosed, InvalidArgument, StoreError, Unsupported
-from engine.store.committer import Committer, Outcome
+from engine.store.committer import Committer
 from engine.store.derived import Derived, MemoryDerived, ReadonlyDerived, SQLiteDerived
 from engine.store.memory import MemoryRecorder
+from engine.store.recording import Outcome
 from engine.store.sqlite import Durability, SQLiteRecorder
 
 Recorder = MemoryRecorder | SQLiteRecorder

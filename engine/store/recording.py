@@ -10,6 +10,9 @@ from eventsourcing.persistence import IntegrityError, OperationalError, StoredEv
 
 from engine.errors import StaleWriter, StoreError
 
+Outcome = Sequence[int] | Exception
+"""The positions of a submission's events, or why it was refused."""
+
 FIRST_VERSIONS = (0, 1)
 
 

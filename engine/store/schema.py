@@ -15,6 +15,9 @@ from engine.store.recording import RecorderError
 APPLICATION_ID: Final = 0x70657264  # "perd"
 SCHEMA_VERSION: Final = 1
 
+PAGE_BYTES: Final = 8192
+"""A turn of a few kilobytes wastes half of SQLite's usual 4096-byte page."""
+
 _MAGIC: Final = b"SQLite format 3\x00"
 _USER_VERSION_AT: Final = 60
 _APPLICATION_ID_AT: Final = 68
@@ -110,6 +113,7 @@ def create(connection: sqlite3.Connection) -> None:
     the write-ahead log exists. Derived tables are made anew whenever they are missing.
     """
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         connection.execute("BEGIN IMMEDIATE")
         try:
             if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
@@ -125,7 +129,7 @@ def create(connection: sqlite3.Connection) -> None:
     names = _names(connection)
     if "stored_events" not in names:
         raise RecorderError("the table stored_events is missing from a database of ours")
-    if not _DERIVED_NAMES <= names:
+    if not names >= _DERIVED_NAMES:
         connection.execute("BEGIN IMMEDIATE")
         for statement in DERIVED:
             connection.execute(statement)

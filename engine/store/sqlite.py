@@ -6,6 +6,7 @@ it commits; positions rise in commit order, so a reader who has seen one has see
 """
 
 import contextlib
+import functools
 import sqlite3
 import threading
 import time
@@ -23,16 +24,13 @@ from eventsourcing.persistence import (
 )
 
 from engine.store import schema
-from engine.store.recording import RecorderError, StaleAppend, check_dense
+from engine.store.recording import Outcome, RecorderError, StaleAppend, check_dense
 from engine.store.watching import RecorderSubscription, Watcher
 
 Durability = Literal["full", "normal"]
 
-_INSERT: Final = (
-    "INSERT INTO stored_events (originator_id, originator_version, topic, state) VALUES (?,?,?,?)"
-)
-_ROWS: Final = 16
-_INSERT_ROWS: Final = _INSERT + ",(?,?,?,?)" * (_ROWS - 1)
+_MAX_KNOWN: Final = 100_000
+_MAX_ROWS: Final = 256
 _LAST_VERSION: Final = (
     "SELECT originator_version FROM stored_events WHERE originator_id = ?"
     " ORDER BY originator_version DESC LIMIT 1"
@@ -67,6 +65,7 @@ class SQLiteRecorder(ProcessRecorder):
         self._busy_timeout_seconds: Final = busy_timeout_seconds
         schema.identify(path)
         self._open: list[sqlite3.Connection] = []
+        self._known: dict[str, int] = {}
         self._write_lock: Final = threading.Lock()
         self._read_lock: Final = threading.Lock()
         self._probe_lock: Final = threading.Lock()
@@ -96,6 +95,7 @@ class SQLiteRecorder(ProcessRecorder):
             isolation_level=None,
             check_same_thread=False,
             timeout=self._busy_timeout_seconds,
+            cached_statements=2 * _MAX_ROWS,
         )
         connection.text_factory = lenient_text
         self._open.append(connection)
@@ -156,6 +156,7 @@ class SQLiteRecorder(ProcessRecorder):
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:
+                self._known.clear()
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
@@ -166,7 +167,7 @@ class SQLiteRecorder(ProcessRecorder):
         """Insert the events in one transaction, with tracking if given; return their positions."""
         tracking: Tracking | None = kwargs.get("tracking")
         with self.transaction() as connection:
-            outcome = self._insert_fresh(connection, [stored_events])[0]
+            outcome = self._insert_checked(connection, [stored_events])[0]
             if isinstance(outcome, Exception):
                 raise outcome
             if tracking is not None:
@@ -174,73 +175,74 @@ class SQLiteRecorder(ProcessRecorder):
         self._watcher.notify()
         return list(outcome)
 
-    def insert_many(
-        self, submissions: Sequence[Sequence[StoredEvent]]
-    ) -> list[Sequence[int] | Exception]:
+    def insert_many(self, submissions: Sequence[Sequence[StoredEvent]]) -> list[Outcome]:
         """Insert the submissions in one transaction, each accepted or refused on its own.
 
         Returns for each its positions, or the error that refused it. A stale submission is refused
         before it writes anything. If the shared transaction fails as a whole, each submission is
         tried alone, so that one that cannot be written does not take the others with it.
         """
-        try:
-            with self.transaction() as connection:
-                outcomes = self._insert_fresh(connection, submissions)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is each submission's outcome
-            if len(submissions) == 1 or _is_locked(error):
-                return [error] * len(submissions)
-            return [outcome for one in submissions for outcome in self.insert_many([one])]
+        outcomes = self._insert_at_once(submissions)
+        if outcomes is None:
+            try:
+                with self.transaction() as connection:
+                    outcomes = self._insert_checked(connection, submissions)
+            except Exception as error:  # noqa: BLE001 - it is the outcome of each submission
+                if len(submissions) == 1 or _is_locked(error):
+                    return [error] * len(submissions)
+                return [outcome for one in submissions for outcome in self.insert_many([one])]
         self._watcher.notify()
         return outcomes
 
-    def _insert_fresh(
-        self, connection: sqlite3.Connection, submissions: Sequence[Sequence[StoredEvent]]
-    ) -> list[Sequence[int] | Exception]:
-        """Insert the submissions that are not stale, all in a few statements.
+    def _insert_at_once(self, submissions: Sequence[Sequence[StoredEvent]]) -> list[Outcome] | None:
+        """Insert everything with one statement, if it all follows what we know; else None.
 
-        Many rows to a statement, because each statement hands the interpreter's lock over and
-        back, and the event loop wants it too.
+        One statement is one transaction, which takes the write lock before it reads, as BEGIN
+        IMMEDIATE does; and it is one call, during which the event loop has the interpreter to
+        itself. A version we know to be recorded stays recorded, so an event that follows it either
+        is the next one or meets its own version there already, and the unique index refuses the
+        whole statement. Then, as after any failure, nothing was written and None sends the
+        submissions the careful way, where each is judged alone.
         """
-        newest: dict[str, int | None] = {}
+        events = [event for submission in submissions for event in submission]
+        if not 0 < len(events) <= _MAX_ROWS:
+            return None
+        known = self._known
+        try:
+            after = check_dense(events, known.__getitem__)
+            with self._write_lock:
+                last = self._writer.execute(_inserting(len(events)), _parameters(events)).lastrowid
+        except (KeyError, StaleAppend, sqlite3.Error):
+            return None
+        known |= after
+        return _spans(submissions, (last or 0) - len(events) + 1)
+
+    def _insert_checked(
+        self, connection: sqlite3.Connection, submissions: Sequence[Sequence[StoredEvent]]
+    ) -> list[Outcome]:
+        """Insert the submissions that follow what is recorded, inside a transaction."""
+        if len(self._known) > _MAX_KNOWN:
+            self._known.clear()
+        newest: dict[str, int] = {}
 
         def last_version(session_id: str) -> int | None:
-            if session_id not in newest:
-                newest[session_id] = _last_version(connection, session_id)
-            return newest[session_id]
+            return newest.get(session_id) or _newest(connection, session_id)
 
-        outcomes: list[Sequence[int] | Exception] = []
-        fresh: list[StoredEvent] = []
-        spans: list[tuple[int, int]] = []
+        stale: dict[int, StaleAppend] = {}
         for place, submission in enumerate(submissions):
             try:
                 newest |= check_dense(submission, last_version)
             except StaleAppend as refusal:
-                outcomes.append(refusal)
-            else:
-                outcomes.append(())
-                spans.append((place, len(submission)))
-                fresh += submission
-        position = self._insert_rows(connection, fresh)
-        for place, length in spans:
-            outcomes[place] = range(position, position + length)
-            position += length
-        return outcomes
-
-    def _insert_rows(self, connection: sqlite3.Connection, events: Sequence[StoredEvent]) -> int:
-        """Insert the rows and return the position of the first; those of the others follow it.
-
-        SQLite gives a new row the largest rowid plus one, and nobody else writes meanwhile.
-        """
-        start = 0
+                stale[place] = refusal
+        fresh = [() if n in stale else one for n, one in enumerate(submissions)]
+        events = [event for submission in fresh for event in submission]
         last = 0
-        while start < len(events):
-            some = events[start : start + (_ROWS if len(events) - start >= _ROWS else 1)]
-            row: list[Any] = []
-            for event in some:
-                row += (str(event.originator_id), event.originator_version, event.topic, event.state)
-            last = connection.execute(_INSERT_ROWS if len(some) > 1 else _INSERT, row).lastrowid or 0
-            start += len(some)
-        return last - len(events) + 1
+        for start in range(0, len(events), _MAX_ROWS):
+            some = events[start : start + _MAX_ROWS]
+            last = connection.execute(_inserting(len(some)), _parameters(some)).lastrowid or 0
+        self._known |= newest
+        outcomes = _spans(fresh, last - len(events) + 1)
+        return [stale.get(n, outcome) for n, outcome in enumerate(outcomes)]
 
     def insert_tracking(self, tracking: Tracking) -> None:
         """Record how far a projection has come. Raises IntegrityError unless that is further."""
@@ -264,10 +266,10 @@ class SQLiteRecorder(ProcessRecorder):
         """Return the newest version of a stream, or None where it has no event."""
         try:
             with self._probe_lock:
-                return _last_version(self._probe, session_id)
+                return _newest(self._probe, session_id)
         except sqlite3.Error:
             with self._probe_lock, translated(self.path):
-                return _last_version(self._probe, session_id)
+                return _newest(self._probe, session_id)
 
     def select_events(
         self,
@@ -402,9 +404,7 @@ def translated(path: Path) -> Iterator[None]:
         raise RecorderError(f"{path}: {sentence}", path=str(path), sqlite=name) from error
 
 
-def _chosen(
-    low: str | None, high: str | None, only: Sequence[str]
-) -> tuple[str, tuple[str, ...]]:
+def _chosen(low: str | None, high: str | None, only: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     if only:
         return f" WHERE originator_id IN ({','.join('?' * len(only))})", tuple(only)
     clauses = [
@@ -416,7 +416,34 @@ def _chosen(
     return where, tuple(value for _, value in clauses)
 
 
-def _last_version(connection: sqlite3.Connection, session_id: str) -> int | None:
+@functools.cache
+def _inserting(rows: int) -> str:
+    return (
+        "INSERT INTO stored_events (originator_id, originator_version, topic, state) VALUES "
+        + ",".join(["(?,?,?,?)"] * rows)
+    )
+
+
+def _parameters(events: Sequence[StoredEvent]) -> list[Any]:
+    parameters: list[Any] = []
+    for event in events:
+        parameters += (str(event.originator_id), event.originator_version, event.topic, event.state)
+    return parameters
+
+
+def _spans(submissions: Sequence[Sequence[StoredEvent]], position: int) -> list[Outcome]:
+    """Return the positions of each submission's events, which follow each other from the first.
+
+    SQLite gives a new row the largest rowid plus one, and nobody else writes meanwhile.
+    """
+    outcomes: list[Outcome] = []
+    for submission in submissions:
+        outcomes.append(range(position, position + len(submission)))
+        position += len(submission)
+    return outcomes
+
+
+def _newest(connection: sqlite3.Connection, session_id: str) -> int | None:
     found = connection.execute(_LAST_VERSION, (session_id,)).fetchone()
     return None if found is None else int(found[0])
 

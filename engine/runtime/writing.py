@@ -1,0 +1,100 @@
+"""How a verb becomes a commit: decide on the live copy, append, and only then move it on.
+
+Invariants: a decision lands only if the session is still where the decision saw it, which the store
+checks under its write lock; a refusal, or "nothing to do", is told only after the copy it was
+decided on was found current. A copy that another process has outrun is caught up from the log and
+decided on again, once; if it is outrun again meanwhile, that is a race, and it is the caller's.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import msgspec
+
+from engine.aggregates import SessionCommand, SessionEvent, decide
+from engine.errors import PerdureError, StaleWriter, StoreError
+from engine.runtime.live import Live, LiveSessions, keep_snapshot
+from engine.runtime.settling import Mailbox
+from engine.store import Mapper, Store
+from projections.snapshots import Folded, follow
+
+_T = TypeVar("_T")
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What a command led to: the fold after it, its events, and the snapshot that fell due."""
+
+    folded: Folded
+    events: tuple[SessionEvent, ...]
+    snapshot: bytes | None = None
+
+
+class Writer:
+    """The writing side of one engine."""
+
+    def __init__(self, store: Store, mapper: Mapper, live: LiveSessions) -> None:
+        self._store: Final = store
+        self._mapper: Final = mapper
+        self._live: Final = live
+        self._mailbox: Final = Mailbox(asyncio.get_running_loop())
+        self._background: Final[set[asyncio.Task[None]]] = set()
+
+    async def alone(self, live: Live, work: Callable[[Folded], Awaitable[_T]]) -> _T:
+        """Do the work on the session's fold, alone among this process's writers of the session."""
+        live.users += 1
+        try:
+            async with live.lock:
+                if live.folded.state.version:
+                    try:
+                        return await work(live.folded)
+                    except PerdureError:
+                        if self._live.is_current(live):
+                            raise
+                return await work(await self._live.refresh(live))
+        finally:
+            live.users -= 1
+
+    async def commit(self, live: Live, folded: Folded, command: SessionCommand) -> Written:
+        """Append what the command leads to from this fold, and move the live copy there.
+
+        Raises what `decide` raises, StaleWriter, or StoreError; then nothing was written.
+        """
+        events = decide(folded.state, command)
+        if not events:
+            self._live.check_current(live)
+            return Written(folded, events)
+        rows, _ = self._mapper.to_stored(events, folded.head)
+        due: tuple[int, bytes] | None = None
+        for event, row in zip(events, rows, strict=True):
+            folded, snapshot = follow(folded, event, row)
+            due = snapshot or due
+        pending = self._mailbox.expect()
+        self._store.submit(rows, pending.settle)
+        outcome, cancelled = await pending.settled()
+        if isinstance(outcome, Exception):
+            raise outcome if isinstance(outcome, PerdureError) else StoreError(str(outcome))
+        live.folded = folded
+        if due is not None:
+            self._keep_later(folded.state.id, due)
+        if cancelled:
+            raise asyncio.CancelledError
+        return Written(folded, events, None if due is None else due[1])
+
+    async def close(self) -> None:
+        """Wait for the snapshots that are still being kept."""
+        if self._background:
+            await asyncio.wait(self._background)
+
+    def _keep_later(self, session_id: str, due: tuple[int, bytes]) -> None:
+        """Keep a snapshot without making the turn wait for it, or fail with it."""
+        task = asyncio.create_task(asyncio.to_thread(keep_snapshot, self._store, session_id, due))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+def expect_version(folded: Folded, expected: int | None) -> None:
+    """Raise StaleWriter where the session is not at the version the caller has seen."""
+    version = folded.state.version
+    if expected is not None and expected != version:
+        raise StaleWriter(folded.state.id, expected, version)

@@ -1,0 +1,147 @@
+"""The same engine, blocking: every verb of `engine.Engine`, for programs without an event loop.
+
+Invariants: there is no second implementation; each call runs the asynchronous verb on an event loop
+in a thread of its own and waits for it.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+from engine.errors import EngineClosed
+from engine.runtime import Delivery
+from engine.runtime import Engine as AsyncEngine
+from engine.runtime.environment import Environment
+from engine.store import Durability
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def _blocking(
+    verb: Callable[Concatenate[AsyncEngine, _P], Coroutine[Any, Any, _T]],
+) -> "Callable[Concatenate[Engine, _P], _T]":
+    """Return the verb as a method that waits for its result."""
+
+    def method(self: "Engine", *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return self._wait(verb(self._engine, *args, **kwargs))
+
+    method.__name__ = verb.__name__
+    method.__qualname__ = f"Engine.{verb.__name__}"
+    method.__doc__ = verb.__doc__
+    return method
+
+
+class Engine:
+    """Sessions of agents, for blocking programs; see `engine.Engine` for every verb.
+
+    May be used from several threads. Use it as ``with Engine.open(url) as engine``.
+    """
+
+    def __init__(self, opening: Callable[[], Coroutine[Any, Any, AsyncEngine]]) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="perdure-sync", daemon=True
+        )
+        self._thread.start()
+        self._closing = threading.Lock()
+        try:
+            self._engine = self._wait(opening())
+        except BaseException:
+            self._stop()
+            raise
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        durability: Durability = "full",
+        environment: Environment | None = None,
+        busy_timeout_seconds: float = 5.0,
+        readonly: bool = False,
+    ) -> Self:
+        """Open an engine now; parameters and errors are those of `engine.Engine.open`."""
+
+        async def opening() -> AsyncEngine:
+            return await AsyncEngine.open(
+                url,
+                durability=durability,
+                environment=environment,
+                busy_timeout_seconds=busy_timeout_seconds,
+                readonly=readonly,
+            )
+
+        return cls(opening)
+
+    @property
+    def supports_persistent_sessions(self) -> bool:
+        """Whether sessions outlive the process."""
+        return self._engine.supports_persistent_sessions
+
+    register = _blocking(AsyncEngine.register)
+    record_turn = _blocking(AsyncEngine.record_turn)
+    append_context = _blocking(AsyncEngine.append_context)
+    stage_context = _blocking(AsyncEngine.stage_context)
+    checkpoint = _blocking(AsyncEngine.checkpoint)
+    retire = _blocking(AsyncEngine.retire)
+    archive = _blocking(AsyncEngine.archive)
+    read = _blocking(AsyncEngine.read)
+    list = _blocking(AsyncEngine.list)
+    history = _blocking(AsyncEngine.history)
+    receipts = _blocking(AsyncEngine.receipts)
+    load_receipt = _blocking(AsyncEngine.load_receipt)
+    as_of = _blocking(AsyncEngine.as_of)
+    head = _blocking(AsyncEngine.head)
+    audit = _blocking(AsyncEngine.audit)
+    discard_live = _blocking(AsyncEngine.discard_live)
+
+    def subscribe(self, session_id: str | None = None, *, after: int = 0) -> Iterator[Delivery]:
+        """Yield recorded events from after a position, waiting for more without end."""
+
+        async def begin() -> AsyncIterator[Delivery]:
+            return self._engine.subscribe(session_id, after=after)
+
+        async def following(source: AsyncIterator[Delivery]) -> Delivery:
+            return await anext(source)
+
+        async def end(source: Any) -> None:
+            await source.aclose()
+
+        source = self._wait(begin())
+        try:
+            while True:
+                yield self._wait(following(source))
+        finally:
+            self._wait(end(source))
+
+    def close(self) -> None:
+        """Settle what was submitted, then release the database. Safe to call again."""
+        with self._closing:
+            if self._thread.is_alive():
+                self._wait(self._engine.close())
+                self._stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _wait(self, verb: Coroutine[Any, Any, _T]) -> _T:
+        if not self._thread.is_alive():
+            verb.close()
+            raise EngineClosed("the engine is closed")
+        return asyncio.run_coroutine_threadsafe(verb, self._loop).result()
+
+    def _stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
