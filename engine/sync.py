@@ -25,7 +25,7 @@ def _blocking(
 ) -> "Callable[Concatenate[Engine, _P], _T]":
     """Return the verb as a method that waits for its result."""
 
-    def method(self: "Engine", *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    def method(self: "Engine", /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         return self._wait(verb(self._engine, *args, **kwargs))
 
     method.__name__ = verb.__name__
@@ -66,13 +66,14 @@ class Engine:
         """Open an engine now; parameters and errors are those of `engine.Engine.open`."""
 
         async def opening() -> AsyncEngine:
-            return await AsyncEngine.open(
+            engine: AsyncEngine = await AsyncEngine.open(
                 url,
                 durability=durability,
                 environment=environment,
                 busy_timeout_seconds=busy_timeout_seconds,
                 readonly=readonly,
             )
+            return engine
 
         return cls(opening)
 

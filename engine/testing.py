@@ -71,11 +71,9 @@ class Scenario:
 
     def then_refused(self, kind: type[PerdureError]) -> PerdureError:
         """Assert that the command was refused with this error; return it."""
-        if not isinstance(self._refusal, kind):
-            raise AssertionError(
-                f"expected {kind.__name__}, got {self._refusal or self._decided!r}"
-            )
-        return self._refusal
+        if isinstance(self._refusal, kind):
+            return self._refusal
+        raise AssertionError(f"expected {kind.__name__}, got {self._refusal or self._decided!r}")
 
 
 def given(*past: SessionCommand, session_id: str = SESSION_ID) -> Scenario:

@@ -1,0 +1,36 @@
+"""Fixtures that many tests share."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REAL_TRANSCRIPTS = Path(
+    os.environ.get(
+        "PERDURE_TRANSCRIPTS",
+        Path(__file__).resolve().parents[2] / "shared" / "data" / "airline-transcripts.jsonl",
+    )
+)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A fresh database of each kind."""
+    if request.param == "memory":
+        return "memory:"
+    return f"sqlite:///{tmp_path / 'sessions.db'}"
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A fresh SQLite database."""
+    return f"sqlite:///{tmp_path / 'sessions.db'}"
+
+
+@pytest.fixture
+def real_transcripts() -> Iterator[Path]:
+    """The 150 real transcripts, where they are; a test that needs them says so when skipped."""
+    if not REAL_TRANSCRIPTS.is_file():
+        pytest.skip(f"the real transcripts are not at {REAL_TRANSCRIPTS}")
+    yield REAL_TRANSCRIPTS
