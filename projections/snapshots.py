@@ -83,7 +83,7 @@ def follow(
     Raises IllegalTransition where the log breaks the law.
     """
     state = evolve(folded.state, event)
-    head = links.stored_link(row.state) or ""
+    head = links.sealed_link(row.state)
     growth = folded.growth_bytes + len(row.state)
     if not _falls_due(event, growth, folded.snapshot_bytes):
         return Folded(state, head, growth, folded.snapshot_bytes), None

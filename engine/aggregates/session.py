@@ -39,6 +39,11 @@ _SINGLE_STEPS: Final[dict[type, Steps]] = {
     SessionArchived: (("archive", ()),),
 }
 
+_MAX_AFTER_TURN: Final = 1024
+_AFTER_TURN: Final[dict[tuple[Configuration, int], Configuration]] = {}
+"""Where whole turns lead, remembered. A run id is opaque to the machine, which only ever compares
+it, and a whole turn begins and ends its own run, so which id it was makes no difference."""
+
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a decision about a session can depend on.
@@ -96,9 +101,16 @@ def advance(configuration: Configuration, event: SessionEvent) -> Configuration:
     Raises IllegalTransition where the machine has no such move, which for a recorded event means
     that the log was not written by this law.
     """
+    if isinstance(event, TurnApplied):
+        known = _AFTER_TURN.get((configuration, len(event.receipt.contributing_input_ids)))
+        if known is not None:
+            return known
+    after = configuration
     for verb, arguments in steps(event):
-        configuration = LIFECYCLE.replay(configuration, verb, arguments, event.session_id)
-    return configuration
+        after = LIFECYCLE.replay(after, verb, arguments, event.session_id)
+    if isinstance(event, TurnApplied) and len(_AFTER_TURN) < _MAX_AFTER_TURN:
+        _AFTER_TURN[configuration, len(event.receipt.contributing_input_ids)] = after
+    return after
 
 
 def evolve(state: Session, event: SessionEvent) -> Session:

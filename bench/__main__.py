@@ -1,0 +1,153 @@
+"""Run all benchmarks and print one table: `make bench`."""
+
+import asyncio
+import json
+import platform
+import statistics
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench.workload import RawTable, microseconds, rate_of, turns, written_bytes
+from engine import Engine
+
+ROUNDS = 5
+GROWTH_TURNS = 10_000
+WINDOW = 200
+RESULTS = Path(__file__).parent / "results"
+
+Row = tuple[str, str, str, str]
+
+
+async def concurrent(folder: Path) -> list[Row]:
+    """64 sessions at once against one alone, both at full durability, in alternating rounds."""
+    async with Engine.open(f"sqlite:///{folder / 'concurrent.db'}") as engine:
+        await rate_of(engine, 64, 5)
+        alone, together, many = [], [], []
+        for _ in range(ROUNDS):
+            alone.append(await rate_of(engine, 1, 300))
+            together.append(await rate_of(engine, 64, 50))
+            many.append(await rate_of(engine, 512, 10))
+    one = statistics.median(alone)
+    return [
+        (
+            f"{sessions} sessions at once / one alone, at full",
+            f"{statistics.median(rates) / one:.1f}×",
+            target,
+            f"{statistics.median(rates):,.0f} against {one:,.0f} turns a second",
+        )
+        for sessions, rates, target in ((64, together, "≥ 8× (12×)"), (512, many, "(25×)"))
+    ]
+
+
+async def growth(folder: Path) -> list[Row]:
+    """One session of 10,000 turns: what a turn costs at the start, in the middle, at the end."""
+    path = folder / "growth.db"
+    cost: dict[int, tuple[float, float]] = {}
+    async with Engine.open(f"sqlite:///{path}") as engine:
+        session = await engine.register()
+        done = 0
+        await turns(engine, session.id, 10)
+        for place in (10, GROWTH_TURNS // 2, GROWTH_TURNS - WINDOW):
+            await turns(engine, session.id, max(0, place - done - 10 * (done == 0)))
+            before = written_bytes()
+            seconds = await turns(engine, session.id, WINDOW)
+            after = written_bytes()
+            wrote = 0.0 if before is None or after is None else (after - before) / WINDOW
+            cost[place] = (microseconds(seconds), wrote)
+            done = place + WINDOW
+        rows = _row_sizes(path, (10, GROWTH_TURNS))
+    (first, first_bytes), *_, (last, last_bytes) = cost.values()
+    middle, middle_bytes = cost[GROWTH_TURNS // 2]
+    return [
+        (
+            "median latency of a turn at 10,000 / at 10",
+            f"{last / first:.2f}×",
+            "1.0 ± 0.1",
+            f"{first:.0f}, {middle:.0f} (at 5,000), {last:.0f} µs",
+        ),
+        (
+            "bytes sent to storage by a turn at 10,000 / at 10",
+            f"{last_bytes / first_bytes:.2f}×" if first_bytes else "not told here",
+            "1.0 ± 0.1",
+            f"{first_bytes:,.0f}, {middle_bytes:,.0f} (at 5,000), {last_bytes:,.0f} bytes",
+        ),
+        (
+            "bytes of a turn's row at 10,000 / at 10",
+            f"{rows[1] / rows[0]:.3f}×",
+            "1.0 ± 0.1",
+            f"{rows[0]:,} and {rows[1]:,} bytes, of which messages 1,657",
+        ),
+    ]
+
+
+def _row_sizes(path: Path, versions: tuple[int, int]) -> list[int]:
+    import sqlite3  # noqa: PLC0415 - a look from outside
+
+    connection = sqlite3.connect(path)
+    sizes = [
+        connection.execute(
+            "SELECT length(state) FROM stored_events WHERE originator_version = ?", (version,)
+        ).fetchone()[0]
+        for version in versions
+    ]
+    connection.close()
+    return sizes
+
+
+async def against_raw(folder: Path) -> list[Row]:
+    """One session's turns against raw single-row commits of the same bytes, interleaved."""
+    rows = []
+    for durability, synchronous, target in (("full", "FULL", 1.3), ("normal", "NORMAL", 2.0)):
+        raw = RawTable(folder / f"raw-{durability}.db", synchronous)
+        url = f"sqlite:///{folder / f'turns-{durability}.db'}"
+        async with Engine.open(url, durability=durability) as engine:  # type: ignore[arg-type]
+            session = await engine.register()
+            await turns(engine, session.id, 50)
+            ours: list[float] = []
+            theirs: list[float] = []
+            for _ in range(ROUNDS):
+                theirs += raw.commits(300)
+                ours += await turns(engine, session.id, 300)
+        raw.connection.close()
+        rows.append(
+            (
+                f"record_turn / raw sqlite3 commit ({raw.settings})",
+                f"{microseconds(ours) / microseconds(theirs):.2f}×",
+                f"≤ {target}×",
+                f"{microseconds(ours):.0f} against {microseconds(theirs):.0f} µs",
+            )
+        )
+    return rows
+
+
+def main() -> None:
+    """Run everything, print the table and keep it."""
+    benchmarks: list[Callable[[Path], Any]] = [against_raw, concurrent, growth]
+    table: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for benchmark in benchmarks:
+            table += asyncio.run(benchmark(Path(folder)))
+    lines = [
+        "| what | ratio | target | measured |",
+        "| --- | --- | --- | --- |",
+        *(f"| {' | '.join(row)} |" for row in table),
+    ]
+    print("\n".join(lines))
+    RESULTS.mkdir(exist_ok=True)
+    when = datetime.now(UTC)
+    document = {
+        "at": when.isoformat(),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "rows": [dict(zip(("what", "ratio", "target", "measured"), r, strict=True)) for r in table],
+    }
+    name = f"{when:%Y%m%dT%H%M%S}"
+    (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    (RESULTS / f"{name}.md").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
