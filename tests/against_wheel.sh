@@ -1,0 +1,14 @@
+#!/bin/sh
+# Run the suite against the installed wheel: from a copy of the tests, away from the source tree.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+away=$(mktemp -d)
+trap 'rm -rf "$away"' EXIT
+cp -R "$root/tests" "$root/docs" "$root/README.md" "$root/pyproject.toml" "$away/"
+cd "$away"
+"$root/.wheel-venv/bin/python" - "$root" <<'PY'
+import sys, pathlib, engine
+assert pathlib.Path(sys.argv[1]).resolve() / "engine" != pathlib.Path(engine.__file__).parent, "not the wheel"
+PY
+PERDURE_TRANSCRIPTS="${PERDURE_TRANSCRIPTS:-$root/../shared/data/airline-transcripts.jsonl}" \
+  "$root/.wheel-venv/bin/python" -m pytest -n "${1:-auto}" -q
