@@ -21,7 +21,7 @@ from engine.aggregates import (
 )
 from engine.aggregates.events import NO_OBJECT
 from engine.aggregates.session import advance
-from engine.errors import IllegalTransition, LogCorrupt
+from engine.errors import IllegalTransition, LogCorrupt, SessionNotFound
 from engine.machines import LIFECYCLE, Configuration
 from engine.store import CatalogRow, Mapper, Store
 from engine.values import Usage
@@ -212,7 +212,9 @@ def list_sessions(
     start = 0
     if after is not None:
         found = store.derived.catalog_entries([after])
-        start = found[after][0] if after in found else 0
+        if after not in found:
+            raise SessionNotFound(after)
+        start = found[after][0]
     entries = store.derived.select_catalog(
         phase, labels or {}, start, -1 if limit is None else limit
     )

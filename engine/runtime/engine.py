@@ -323,7 +323,8 @@ class Engine:
     ) -> Sessions:
         """Return sessions in the order they were registered, those with this phase and labels.
 
-        ``after`` is the id of the last session of the page before. Raises InvalidArgument.
+        ``after`` is the id of the last session of the page before. Raises SessionNotFound for one
+        that is not there, InvalidArgument.
         """
         self._check_open()
         if limit is not None:

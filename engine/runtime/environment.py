@@ -30,5 +30,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 
     def timestamp(self) -> str:
         """Return the time as the log writes it: RFC 3339, UTC, microseconds."""
-        moment = self.now().astimezone(UTC)
+        moment = self.now()
+        if moment.tzinfo is not UTC:
+            moment = moment.astimezone(UTC)
         return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"

@@ -111,6 +111,7 @@ class SQLiteRecorder(ProcessRecorder):
         self._use_write_ahead_log(connection)
         level = {"full": "FULL", "normal": "NORMAL"}[self.durability]
         connection.execute(f"PRAGMA synchronous = {level}")
+        connection.execute("PRAGMA fullfsync = ON")  # on macOS a plain fsync stops at the drive
         return connection
 
     def _use_write_ahead_log(self, connection: sqlite3.Connection) -> None:
