@@ -1,19 +1,19 @@
 """Declare a lifecycle once; run it, prove it and print it from that declaration."""
 
 from engine.machines.authority import Authority, Configuration, Token
-from engine.machines.declaration import (
+from engine.machines.declaration import Machine
+from engine.machines.expressions import Arg, Bound, Const, Expression, Value, Var
+from engine.machines.session import LIFECYCLE, SESSION
+from engine.machines.vocabulary import (
     Choice,
     Count,
     Flag,
     Identity,
-    Machine,
     Row,
     Variable,
     Verb,
     row,
 )
-from engine.machines.expressions import Arg, Bound, Const, Expression, Value, Var
-from engine.machines.session import LIFECYCLE, SESSION
 
 __all__ = [
     "LIFECYCLE",

@@ -10,8 +10,17 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from engine.errors import AuthorityRequired, IllegalTransition
-from engine.machines.declaration import Machine, Row, Verb
-from engine.machines.expressions import TRUE, Expression, Value, Var, python_source, written
+from engine.machines.declaration import Machine
+from engine.machines.expressions import (
+    TRUE,
+    Expression,
+    Value,
+    Var,
+    nodes,
+    python_source,
+    written,
+)
+from engine.machines.vocabulary import Row, Verb
 
 
 class Configuration(NamedTuple):
@@ -178,10 +187,11 @@ class Authority:
         if not rows:
             return ""
         guards = " or ".join(written(item.guard) for item in rows)
+        read = {n.name for item in rows for n in nodes(item.guard) if isinstance(n, Var)}
         held = ", ".join(
             f"{variable.name} is {'none' if value is None else value}"
             for variable, value in zip(self.machine.variables, configuration.values, strict=True)
-            if any(variable.name in written(item.guard).split() for item in rows)
+            if variable.name in read
         )
         return f"that needs {guards}; {held}" if held else f"that needs {guards}"
 

@@ -244,8 +244,12 @@ def written(expression: Expression) -> str:
             return f"given {name}"
         case Bound():
             return expression.name
-        case Compare(sign, left, right) | Calculate(sign, left, right):
-            return f"{written(left)} {sign} {written(right)}"
+        case Compare(sign, left, right):
+            return f"{_operand(left)} {sign} {_operand(right)}"
+        case Calculate(sign, left, right):
+            last = _operand(right)
+            last = f"({last})" if isinstance(right, Calculate) else last
+            return f"{_operand(left)} {sign} {last}"
         case All(items):
             return " and ".join(written(item) for item in items) or "true"
         case AnyOf(items):
@@ -254,6 +258,12 @@ def written(expression: Expression) -> str:
             return f"not ({written(item)})"
         case _:
             raise TypeError(f"not an expression: {expression!r}")
+
+
+def _operand(expression: Expression) -> str:
+    """Return the expression as written inside a comparison or a sum, which bind tighter."""
+    text = written(expression)
+    return f"({text})" if isinstance(expression, Compare | All | Not) else text
 
 
 def _literal(value: Value) -> str:

@@ -13,8 +13,9 @@ from transitions import Machine as TransitionsMachine
 from transitions import MachineError
 
 from engine.machines.authority import Configuration
-from engine.machines.declaration import Machine, Row
+from engine.machines.declaration import Machine
 from engine.machines.expressions import Expression, Value, Var, evaluate
+from engine.machines.vocabulary import Row
 
 
 class _Model:

@@ -13,8 +13,9 @@ input in. ``queued`` and ``staged`` count inputs, and the session admits no more
 from typing import Final
 
 from engine.machines.authority import Authority
-from engine.machines.declaration import Choice, Count, Flag, Identity, Machine, Verb, row
+from engine.machines.declaration import Machine
 from engine.machines.expressions import Arg, Bound, Operand, Var
+from engine.machines.vocabulary import Choice, Count, Flag, Identity, Verb, row
 
 INPUT_CAPACITY: Final = Bound("input_capacity", actual=1024, checked=2)
 

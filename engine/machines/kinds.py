@@ -1,0 +1,154 @@
+"""What kind of value an expression has, so that a row cannot compare or write what makes no sense.
+
+Invariants: an expression that has a kind evaluates without an error for all values its variables
+and arguments can hold, and to a value of that kind. The rules are those of TLA+, which knows no
+order between words and no truth of numbers.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, NoReturn
+
+import msgspec
+
+from engine.machines.expressions import (
+    All,
+    AnyOf,
+    Arg,
+    Bound,
+    Calculate,
+    Compare,
+    Const,
+    Expression,
+    Not,
+    Var,
+    written,
+)
+from engine.machines.vocabulary import Choice, Count, Flag, Identity, Variable
+
+FLAG: Final = "true or false"
+NUMBER: Final = "a number"
+WORD: Final = "a word"
+IDENTITY: Final = "an id"
+NOTHING: Final = "none"
+
+
+class Mistyped(Exception):
+    """An expression makes no sense; the text says which part and why."""
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """A kind of value; for words, the words it can be."""
+
+    name: str
+    words: frozenset[str] = frozenset()
+
+    def fits(self, other: "Kind") -> bool:
+        """Whether values of the two kinds can be equal at all."""
+        nothing_holds = (WORD, IDENTITY, NOTHING)
+        if NOTHING in (self.name, other.name):
+            return self.name in nothing_holds and other.name in nothing_holds
+        if self.name != other.name:
+            return False
+        return self.name != WORD or bool(self.words & other.words)
+
+
+def kind_of(
+    expression: Expression, variables: Mapping[str, Variable], arguments: Mapping[str, Variable]
+) -> Kind:
+    """Return the kind of value the expression has. Raises Mistyped where a part makes no sense.
+
+    Every name it reads must be declared in ``variables`` or ``arguments``.
+    """
+
+    def kind(part: Expression) -> Kind:
+        return kind_of(part, variables, arguments)
+
+    match expression:
+        case Const(value):
+            return _of_value(value)
+        case Var(name):
+            return held_by(variables[name])
+        case Arg(name):
+            return held_by(arguments[name])
+        case Bound():
+            return Kind(NUMBER)
+        case Compare("=" | "≠", left, right):
+            one, two = kind(left), kind(right)
+            if not one.fits(two):
+                _complain(expression, f"{_named(left, one)} can never be {_named(right, two)}")
+            return Kind(FLAG)
+        case Compare(_, left, right):
+            return _needing(NUMBER, expression, kind, left, right, gives=FLAG)
+        case Calculate(_, left, right):
+            return _needing(NUMBER, expression, kind, left, right, gives=NUMBER)
+        case All(items) | AnyOf(items):
+            return _needing(FLAG, expression, kind, *items, gives=FLAG)
+        case Not(item):
+            return _needing(FLAG, expression, kind, item, gives=FLAG)
+        case _:
+            raise Mistyped(f"{expression!r} is not an expression")
+
+
+def _needing(
+    wanted: str,
+    node: Expression,
+    kind: Callable[[Expression], Kind],
+    *parts: Expression,
+    gives: str,
+) -> Kind:
+    """Return the kind that the node gives, once all its parts are of the kind it needs."""
+    for part in parts:
+        found = kind(part)
+        if found.name != wanted:
+            _complain(node, f"{_named(part, found)} is not {wanted}")
+    return Kind(gives)
+
+
+def held_by(variable: Variable) -> Kind:
+    """Return the kind of value a variable or an argument holds."""
+    match variable:
+        case Flag():
+            return Kind(FLAG)
+        case Count():
+            return Kind(NUMBER)
+        case Choice():
+            return Kind(WORD, frozenset(variable.words))
+        case Identity():
+            return Kind(IDENTITY)
+
+
+def misfit(variable: Variable, value: Kind) -> str | None:
+    """Return why the variable cannot be given a value of this kind, or None where it can."""
+    held = held_by(variable)
+    if not held.fits(value):
+        return f"{variable.name!r} holds {_described(held)}, and is given {_described(value)}"
+    if isinstance(variable, Choice) and (unknown := value.words - held.words):
+        return f"{variable.name!r} is never {' or '.join(sorted(unknown))}"
+    return None
+
+
+def _of_value(value: object) -> Kind:
+    match value:
+        case None:
+            return Kind(NOTHING)
+        case bool():
+            return Kind(FLAG)
+        case int():
+            return Kind(NUMBER)
+        case str():
+            return Kind(WORD, frozenset((value,)))
+        case _:
+            raise Mistyped(f"{value!r} is not a value a machine can hold")
+
+
+def _described(kind: Kind) -> str:
+    return " or ".join(sorted(kind.words)) if kind.words else kind.name
+
+
+def _named(part: Expression, kind: Kind) -> str:
+    text, described = written(part), _described(kind)
+    return text if text == described else f"{text} ({described})"
+
+
+def _complain(node: Expression, problem: str) -> NoReturn:
+    raise Mistyped(f"«{written(node)}» makes no sense: {problem}")

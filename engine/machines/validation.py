@@ -1,0 +1,246 @@
+"""What makes a declaration well formed; `Machine` refuses to be built unless all of it holds.
+
+Invariants: each check may rely on those before it; a refusal names the row where there is one, in
+its message and in ``data["row"]``.
+"""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from engine.errors import InvalidMachine
+from engine.machines.expressions import Arg, Bound, Expression, Var, evaluate, nodes
+from engine.machines.kinds import FLAG, Mistyped, kind_of, misfit
+from engine.machines.vocabulary import Choice, Count, Identity, Row, Variable
+
+if TYPE_CHECKING:
+    from engine.machines.declaration import Machine
+
+_UNCONDITIONAL: Final = "always"
+
+
+def validate(machine: "Machine") -> None:
+    """Raise InvalidMachine for the first thing wrong with the declaration."""
+    for check in (
+        _names,
+        _variables,
+        _phases,
+        _rows,
+        _reads,
+        _kinds,
+        _outcomes,
+        _reachable,
+        _traps,
+    ):
+        check(machine)
+
+
+def _refusal(machine: "Machine", problem: str, item: Row | None = None) -> InvalidMachine:
+    where = f", row «{item}»" if item is not None else ""
+    return InvalidMachine(
+        f"machine {machine.name!r}{where}: {problem}",
+        machine=machine.name,
+        row=None if item is None else str(item),
+        problem=problem,
+    )
+
+
+def _names(machine: "Machine") -> None:
+    """Refuse a name that is no identifier, is declared twice, or is a verb no row uses."""
+    groups: list[tuple[str, Iterable[str]]] = [
+        ("phase", machine.phases),
+        ("final phase", machine.final),
+        ("variable", [variable.name for variable in machine.variables]),
+        ("verb", [verb.name for verb in machine.verbs]),
+        *(
+            (f"argument of {verb.name!r},", [argument.name for argument in verb.arguments])
+            for verb in machine.verbs
+        ),
+    ]
+    for kind, names in groups:
+        for name, times in Counter(names).items():
+            if not name.isidentifier():
+                raise _refusal(machine, f"{kind} {name!r} is not an identifier")
+            if times > 1:
+                raise _refusal(machine, f"{kind} {name!r} is declared {times} times")
+    used = {item.verb for item in machine.all_rows()}
+    for verb in machine.verbs:
+        if verb.name not in used:
+            raise _refusal(machine, f"verb {verb.name!r} is declared, but no row has it")
+
+
+def _variables(machine: "Machine") -> None:
+    """Refuse a variable without a domain to start in, and an argument of another kind than it."""
+    by_name = {variable.name: variable for variable in machine.variables}
+    for variable in machine.variables:
+        initial = variable.initial
+        if not any(value is initial or _same(value, initial) for value in variable.domain()):
+            raise _refusal(
+                machine, f"variable {variable.name!r} starts outside its domain: {initial}"
+            )
+    for verb in machine.verbs:
+        for argument in verb.arguments:
+            namesake = by_name.get(argument.name)
+            if namesake is not None and type(namesake) is not type(argument):
+                raise _refusal(
+                    machine,
+                    f"argument {argument.name!r} of {verb.name!r} is another kind of value "
+                    "than the variable of that name",
+                )
+    for one in (*machine.variables, *(a for verb in machine.verbs for a in verb.arguments)):
+        values = one.domain()
+        if len(set(values)) < len(values):
+            raise _refusal(machine, f"{one.name!r} lists a value of its domain twice")
+        if len(values) < _fewest(one):
+            raise _refusal(machine, f"{one.name!r} can hold nothing that the checker would explore")
+
+
+def _fewest(variable: Variable) -> int:
+    """Return how many values a domain has at least: None alone, or 0 alone, decides nothing."""
+    return 2 if isinstance(variable, Choice | Identity) else 1
+
+
+def _same(one: object, two: object) -> bool:
+    return type(one) is type(two) and one == two
+
+
+def _phases(machine: "Machine") -> None:
+    if machine.initial not in machine.phases:
+        raise _refusal(machine, f"the initial phase {machine.initial!r} is not declared")
+    for phase in machine.final:
+        if phase not in machine.phases:
+            raise _refusal(machine, f"the final phase {phase!r} is not declared")
+    if not machine.final:
+        raise _refusal(machine, "no final phase is declared")
+
+
+def _rows(machine: "Machine") -> None:
+    """Refuse a row from or to nowhere, out of an end, or updating what is not there or twice."""
+    variables = {variable.name: variable for variable in machine.variables}
+    for item in machine.all_rows():
+        if item.source not in machine.phases:
+            raise _refusal(machine, f"unknown phase {item.source!r}", item)
+        if item.source in machine.final:
+            raise _refusal(machine, f"nothing leaves the final phase {item.source!r}", item)
+        match item.target:
+            case Var(name):
+                if not isinstance(variables.get(name), Choice):
+                    raise _refusal(machine, f"the target {name!r} is not a declared choice", item)
+                for word in machine.targets(item):
+                    if word not in machine.phases:
+                        raise _refusal(machine, f"the target can be {word!r}, not a phase", item)
+            case str(phase):
+                if phase not in machine.phases:
+                    raise _refusal(machine, f"unknown phase {phase!r}", item)
+            case None:
+                pass
+        for name, times in Counter(name for name, _ in item.updates).items():
+            if name not in variables:
+                raise _refusal(machine, f"it updates the undeclared variable {name!r}", item)
+            if times > 1:
+                raise _refusal(machine, f"it updates {name!r} {times} times", item)
+
+
+def _reads(machine: "Machine") -> None:
+    """Refuse a row that reads what is not declared, or whose guard reads what nothing writes."""
+    variables = {variable.name for variable in machine.variables}
+    updated = {name for item in machine.all_rows() for name, _ in item.updates}
+    bounds = {v.maximum.name: v.maximum for v in machine.variables if isinstance(v, Count)}
+    for item in machine.all_rows():
+        arguments = {argument.name for argument in machine.verb(item.verb).arguments}
+        for node in _nodes(item):
+            if isinstance(node, Bound) and bounds.setdefault(node.name, node) != node:
+                raise _refusal(machine, f"another bound is named {node.name!r} too", item)
+            if isinstance(node, Var) and node.name not in variables:
+                raise _refusal(machine, f"it reads the undeclared variable {node.name!r}", item)
+            if isinstance(node, Arg) and node.name not in arguments:
+                raise _refusal(machine, f"it reads the undeclared argument {node.name!r}", item)
+        for node in nodes(item.guard):
+            if isinstance(node, Var) and node.name not in updated:
+                raise _refusal(machine, f"no row writes {node.name!r}, which its guard reads", item)
+
+
+def _nodes(item: Row) -> Iterator[Expression]:
+    for expression in (item.guard, *(value for _, value in item.updates)):
+        yield from nodes(expression)
+
+
+def _kinds(machine: "Machine") -> None:
+    """Refuse a guard that is not true or false, and an update its variable cannot hold."""
+    variables = {variable.name: variable for variable in machine.variables}
+    for item in machine.all_rows():
+        arguments = {a.name: a for a in machine.verb(item.verb).arguments}
+        try:
+            if kind_of(item.guard, variables, arguments).name != FLAG:
+                raise _refusal(machine, f"its guard is not {FLAG}", item)
+            for name, value in item.updates:
+                problem = misfit(variables[name], kind_of(value, variables, arguments))
+                if problem is not None:
+                    raise _refusal(machine, problem, item)
+        except Mistyped as mistake:
+            raise _refusal(machine, str(mistake), item) from mistake
+
+
+def _outcomes(machine: "Machine") -> None:
+    """Refuse two rows of one phase and verb whose guards can hold together."""
+    rivals: dict[tuple[str, str], list[Row]] = {}
+    for item in machine.all_rows():
+        rivals.setdefault((item.source, item.verb), []).append(item)
+    for items in rivals.values():
+        for one, two in itertools.combinations(items, 2):
+            witness = _overlap(machine, one, two)
+            if witness is not None:
+                raise _refusal(machine, f"a second outcome beside «{one}», when {witness}", two)
+
+
+def _overlap(machine: "Machine", one: Row, two: Row) -> str | None:
+    """Return values for which both guards hold, as text, or None where there are none."""
+    read = list(itertools.chain(nodes(one.guard), nodes(two.guard)))
+    held_names = {node.name for node in read if isinstance(node, Var)}
+    given_names = {node.name for node in read if isinstance(node, Arg)}
+    variables = [v for v in machine.variables if v.name in held_names]
+    verb = machine.verb(one.verb)
+    arguments = [
+        (argument.name, domain)
+        for argument, domain in zip(verb.arguments, verb.argument_domains(), strict=True)
+        if argument.name in given_names
+    ]
+    for values in itertools.product(*(v.domain() for v in variables)):
+        held = {v.name: value for v, value in zip(variables, values, strict=True)}
+        for given in itertools.product(*(domain for _, domain in arguments)):
+            passed = {name: value for (name, _), value in zip(arguments, given, strict=True)}
+            if all(evaluate(r.guard, held, passed, checked=True) for r in (one, two)):
+                facts = [f"{name} = {value}" for name, value in held.items()]
+                facts += [f"given {name} = {value}" for name, value in passed.items()]
+                return " and ".join(facts) or _UNCONDITIONAL
+    return None
+
+
+def _reachable(machine: "Machine") -> None:
+    seen = {machine.initial}
+    frontier = [machine.initial]
+    while frontier:
+        phase = frontier.pop()
+        for item in machine.all_rows():
+            if item.source == phase:
+                fresh = set(machine.targets(item)) - seen
+                seen |= fresh
+                frontier.extend(fresh)
+    for phase in machine.phases:
+        if phase not in seen:
+            raise _refusal(machine, f"phase {phase!r} cannot be reached from {machine.initial!r}")
+
+
+def _traps(machine: "Machine") -> None:
+    leads_on = set(machine.final)
+    grown = True
+    while grown:
+        grown = False
+        for item in machine.all_rows():
+            if item.source not in leads_on and leads_on & set(machine.targets(item)):
+                leads_on.add(item.source)
+                grown = True
+    for phase in machine.phases:
+        if phase not in leads_on:
+            raise _refusal(machine, f"phase {phase!r} is a trap: no final phase follows from it")
