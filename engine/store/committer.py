@@ -2,9 +2,10 @@
 
 Invariants: submissions are committed in the order they came; each learns its own outcome, and only
 after the transaction that holds it is durable; after `close` nothing is accepted, and everything
-accepted before has its outcome.
+accepted before has its outcome. No error of the recorder, or of whoever is told, ends the thread.
 """
 
+import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -12,8 +13,10 @@ from typing import Final, NamedTuple, Protocol
 
 from eventsourcing.persistence import StoredEvent
 
-from engine.errors import EngineClosed
+from engine.errors import EngineClosed, StoreError
 from engine.store.recording import Outcome
+
+_LOGGER: Final = logging.getLogger("perdure")
 
 MAX_BATCH: Final = 256
 """A batch closes once it holds this many submissions."""
@@ -68,11 +71,23 @@ class Committer:
     def _run(self) -> None:
         while (first := self._waiting.get()) is not None:
             batch, closing = self._drain(first)
-            outcomes = self._recorder.insert_many([submission.events for submission in batch])
-            for submission, outcome in zip(batch, outcomes, strict=True):
-                submission.settle(outcome)
+            for submission, outcome in zip(batch, self._outcomes(batch), strict=True):
+                _settle(submission, outcome)
             if closing:
                 return
+
+    def _outcomes(self, batch: Sequence[_Submission]) -> list[Outcome]:
+        """Commit the batch and return an outcome for each, whatever the recorder does."""
+        try:
+            outcomes = self._recorder.insert_many([submission.events for submission in batch])
+            if len(outcomes) == len(batch):
+                return outcomes
+            raise StoreError(f"{len(outcomes)} outcomes for {len(batch)} submissions")
+        except BaseException as error:
+            _LOGGER.exception("a commit of %d submissions failed", len(batch))
+            failure = StoreError(f"the commit failed: {error!r}")
+            failure.__cause__ = error
+            return [failure] * len(batch)
 
     def _drain(self, first: _Submission) -> tuple[list[_Submission], bool]:
         """Return everything queued behind ``first``, and whether the end was among it."""
@@ -88,6 +103,14 @@ class Committer:
             batch.append(following)
             size += _size(following)
         return batch, False
+
+
+def _settle(submission: _Submission, outcome: Outcome) -> None:
+    """Tell the outcome. Who cannot be told does not keep the others from being told."""
+    try:
+        submission.settle(outcome)
+    except Exception:
+        _LOGGER.exception("the outcome of a commit could not be delivered")
 
 
 def _size(submission: _Submission) -> int:

@@ -11,6 +11,7 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.popo import POPOProcessRecorder
 
 from engine.store.recording import StaleAppend, check_dense
+from engine.store.watching import ring
 
 
 class MemoryRecorder(POPOProcessRecorder):
@@ -58,6 +59,9 @@ class MemoryRecorder(POPOProcessRecorder):
                 outcomes.append(refusal)
         return outcomes
 
+    def _notify_listeners(self) -> None:
+        ring(tuple(self._listeners))  # a copy, because others come and go meanwhile
+
     def scan(
         self, low: str | None = None, high: str | None = None, only: Sequence[str] = ()
     ) -> Iterator[tuple[Any, Any, Any, Any, Any]]:
@@ -82,4 +86,5 @@ class MemoryRecorder(POPOProcessRecorder):
         return []
 
     def close(self) -> None:
-        """Release nothing; there is nothing to release."""
+        """Set every listener a last time; there is nothing to release."""
+        self._notify_listeners()

@@ -3,13 +3,14 @@
 Invariants: a store that was opened is closed as a whole; what was submitted before is settled.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
 from eventsourcing.persistence import StoredEvent
 
-from engine.errors import EngineClosed, InvalidArgument, StoreError, Unsupported
+from engine.errors import EngineClosed, InvalidArgument, Unsupported
 from engine.store.committer import Committer
 from engine.store.derived import Derived, MemoryDerived, ReadonlyDerived, SQLiteDerived
 from engine.store.memory import MemoryRecorder
@@ -20,6 +21,8 @@ Recorder = MemoryRecorder | SQLiteRecorder
 
 MEMORY_URL: Final = "memory:"
 SQLITE_PREFIX: Final = "sqlite:///"
+
+_FOREVER_SECONDS: Final = 1_000_000
 
 
 class Store(Protocol):
@@ -55,6 +58,7 @@ class MemoryStore:
     def close(self) -> None:
         """Accept nothing more."""
         self._closed = True
+        self.recorder.close()
 
 
 class SQLiteStore:
@@ -95,11 +99,14 @@ def open_store(
         raise InvalidArgument(
             f"durability is 'full' or 'normal', not {durability!r}", parameter="durability"
         )
+    if not 0 <= busy_timeout_seconds < _FOREVER_SECONDS:
+        raise InvalidArgument(
+            f"busy_timeout_seconds is from 0 to {_FOREVER_SECONDS}, not {busy_timeout_seconds!r}",
+            parameter="busy_timeout_seconds",
+        )
     if url == MEMORY_URL:
         return MemoryStore()
     path = sqlite_path(url)
-    if readonly and not path.exists():
-        raise StoreError(f"there is no database at {path}", path=str(path))
     return SQLiteStore(
         SQLiteRecorder(
             path,
@@ -112,8 +119,8 @@ def open_store(
 
 def sqlite_path(url: str) -> Path:
     """Return the file that a ``sqlite:///`` URL names."""
-    if not url.startswith(SQLITE_PREFIX):
-        scheme = url.split(":", 1)[0]
+    if not isinstance(url, str) or not url.startswith(SQLITE_PREFIX):
+        scheme = str(url).split(":", 1)[0]
         if scheme in ("postgresql", "postgres"):
             raise Unsupported("PostgreSQL is not supported by this version", url_scheme=scheme)
         raise InvalidArgument(
@@ -124,4 +131,10 @@ def sqlite_path(url: str) -> Path:
         raise InvalidArgument(
             f"{url!r} names no file; for a database in memory say memory:", parameter="url"
         )
+    try:
+        unusable = b"\0" in os.fsencode(name)
+    except UnicodeEncodeError:
+        unusable = True
+    if unusable:
+        raise InvalidArgument(f"{url!a} names a path that no file can have", parameter="url")
     return Path(name)

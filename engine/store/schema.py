@@ -5,6 +5,7 @@ a byte of it; a new file is complete or empty, whatever instant its making is cu
 but ``stored_events`` is derived and can be dropped.
 """
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -69,33 +70,109 @@ _DERIVED_NAMES: Final = frozenset(
 )
 
 
-def identify(path: Path) -> None:
+def identify(path: Path, *, readonly: bool = False) -> None:
     """Look at the file's first bytes, without SQLite, and refuse what is plainly not ours.
 
-    Raises StoreError for a missing folder, a directory, another kind of file or another
-    application's database, and Unsupported for one written by a newer perdure.
+    Raises StoreError for a missing folder, a file that is missing and should be read, or read-only
+    and should be written, a directory, another kind of file or another application's database, and
+    Unsupported for one written by a newer perdure.
     """
-    if path.is_dir():
-        raise StoreError(f"{path} is a directory, not a database", path=str(path))
-    if not path.parent.is_dir():
-        raise StoreError(f"the folder {path.parent} does not exist", path=str(path))
-    if not path.exists():
-        return
-    try:
-        with path.open("rb") as file:
-            header = file.read(_PEEK_LENGTH)
-    except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror}", path=str(path)) from error
-    if not header:
+    header = _peek(path, readonly=readonly)
+    unmarked = not header or (
+        header.startswith(_MAGIC)
+        and len(header) == _PEEK_LENGTH
+        and _number(header, _APPLICATION_ID_AT) == 0
+        and not _has_tables(header)
+    )
+    if unmarked:
+        # Empty: made by someone's hand, or our own making was cut off. A log beside it is neither,
+        # because we mark the file before it has one.
+        if companion_bytes(path, "-wal"):
+            raise StoreError(f"{path} is the database of another application", path=str(path))
         return
     if len(header) < _PEEK_LENGTH or not header.startswith(_MAGIC):
         raise StoreError(f"{path} is not an SQLite database", path=str(path))
-    application = _number(header, _APPLICATION_ID_AT)
-    if application == 0 and not _has_tables(header):
-        return  # empty: made by someone's hand, or our own making was cut off
-    if application != APPLICATION_ID:
+    if _number(header, _APPLICATION_ID_AT) != APPLICATION_ID:
         raise StoreError(f"{path} is the database of another application", path=str(path))
-    version = _number(header, _USER_VERSION_AT)
+    _check_version(_number(header, _USER_VERSION_AT), path)
+
+
+def check(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse what SQLite, which knows the write-ahead log too, does not find to be ours.
+
+    Raises StoreError for a file without a log in it, Unsupported for one of a newer perdure.
+    """
+    if _pragma(connection, "application_id") != APPLICATION_ID:
+        raise RecorderError(f"{path} holds no sessions: it was never written to", path=str(path))
+    _check_version(_pragma(connection, "user_version"), path)
+    if "stored_events" not in _names(connection):
+        raise RecorderError(f"the table stored_events is missing from {path}", path=str(path))
+
+
+def create(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables that are missing, in one transaction, and mark the file as ours.
+
+    The log comes with the mark, in a rollback journal, so the mark is in the file's header before
+    the write-ahead log exists. Derived tables are made anew whenever they are missing.
+    """
+    if _pragma(connection, "application_id") != APPLICATION_ID:
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if _pragma(connection, "application_id") != APPLICATION_ID:
+                if _names(connection):
+                    raise RecorderError(
+                        f"{path} is the database of another application", path=str(path)
+                    )
+                connection.execute(LOG)
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+    check(connection, path)
+    if not _names(connection) >= _DERIVED_NAMES:
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in DERIVED:
+            connection.execute(statement)
+        connection.execute("COMMIT")
+
+
+def _names(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+
+
+def companion_bytes(path: Path, suffix: str) -> int:
+    """Return the size of the file that SQLite keeps beside the database, 0 where there is none."""
+    try:
+        return Path(f"{path}{suffix}").stat().st_size
+    except OSError:
+        return 0
+
+
+def _peek(path: Path, *, readonly: bool) -> bytes:
+    """Return the file's first bytes, none for a new file, after looking at what is there."""
+    try:
+        if path.is_dir():
+            raise StoreError(f"{path} is a directory, not a database", path=str(path))
+        if not path.parent.is_dir():
+            raise StoreError(f"the folder {path.parent} does not exist", path=str(path))
+        if not path.exists():
+            if readonly:
+                raise StoreError(f"there is no database at {path}", path=str(path))
+            return b""
+        if not path.is_file():
+            raise StoreError(f"{path} is not a file", path=str(path))
+        if not readonly and not os.access(path, os.W_OK):
+            raise StoreError(f"{path} is read-only; open it with readonly=True", path=str(path))
+        with path.open("rb") as file:
+            return file.read(_PEEK_LENGTH)
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}", path=str(path)) from error
+
+
+def _check_version(version: int, path: Path) -> None:
     if version > SCHEMA_VERSION:
         raise Unsupported(
             f"{path} was written by a newer perdure (schema {version}; "
@@ -106,38 +183,8 @@ def identify(path: Path) -> None:
         )
 
 
-def create(connection: sqlite3.Connection) -> None:
-    """Make the tables that are missing, in one transaction, and mark the file as ours.
-
-    The log comes with the mark, in a rollback journal, so the mark is in the file's header before
-    the write-ahead log exists. Derived tables are made anew whenever they are missing.
-    """
-    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-                if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                    raise RecorderError("this is the database of another application")
-                connection.execute(LOG)
-                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-    names = _names(connection)
-    if "stored_events" not in names:
-        raise RecorderError("the table stored_events is missing from a database of ours")
-    if not names >= _DERIVED_NAMES:
-        connection.execute("BEGIN IMMEDIATE")
-        for statement in DERIVED:
-            connection.execute(statement)
-        connection.execute("COMMIT")
-
-
-def _names(connection: sqlite3.Connection) -> set[str]:
-    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
 def _number(header: bytes, at: int) -> int:

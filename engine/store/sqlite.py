@@ -7,6 +7,7 @@ it commits; positions rise in commit order, so a reader who has seen one has see
 
 import contextlib
 import functools
+import json
 import sqlite3
 import threading
 import time
@@ -23,6 +24,7 @@ from eventsourcing.persistence import (
     Tracking,
 )
 
+from engine.errors import EngineClosed
 from engine.store import schema
 from engine.store.recording import Outcome, RecorderError, StaleAppend, check_dense
 from engine.store.watching import RecorderSubscription, Watcher
@@ -40,6 +42,7 @@ _TRACK: Final = (
     " DO UPDATE SET notification_id = ?2 WHERE notification_id < ?2"
 )
 _LOCKED: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_NO_INDEX: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
 
 class SQLiteRecorder(ProcessRecorder):
@@ -63,29 +66,30 @@ class SQLiteRecorder(ProcessRecorder):
         self.durability: Final = durability
         self.readonly: Final = readonly
         self._busy_timeout_seconds: Final = busy_timeout_seconds
-        schema.identify(path)
-        self._open: list[sqlite3.Connection] = []
+        schema.identify(path, readonly=readonly)
+        self._closed = False
         self._known: dict[str, int] = {}
         self._write_lock: Final = threading.Lock()
         self._read_lock: Final = threading.Lock()
         self._probe_lock: Final = threading.Lock()
-        try:
-            with translated(path):
-                self._writer: Final = self._prepared_writer()
-                self._reader: Final = self.connect()
-                self._probe: Final = self.connect()
-        except BaseException:
-            self._close_connections()
-            raise
+        with contextlib.ExitStack() as opened, translated(path):
+            self._mode = self._reading_mode() if readonly else "rw"
+            self._writer: Final = opened.enter_context(contextlib.closing(self._prepared_writer()))
+            self._reader: Final = opened.enter_context(contextlib.closing(self.connect()))
+            self._probe: Final = opened.enter_context(contextlib.closing(self.connect()))
+            self._connections: Final = opened.pop_all()
         self._watcher: Final = Watcher(self._data_version)
 
     # Connections
 
     def connect(self) -> sqlite3.Connection:
-        """Return a connection of its own for long reads; it is closed with the recorder."""
-        mode = "ro" if self.readonly else "rw"
-        connection = self._connect(f"mode={mode}")
-        connection.execute("PRAGMA query_only = ON")
+        """Return a connection for reading, which whoever asked closes."""
+        connection = self._connect(f"mode={self._mode}")
+        try:
+            connection.execute("PRAGMA query_only = ON")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _connect(self, query: str) -> sqlite3.Connection:
@@ -98,21 +102,42 @@ class SQLiteRecorder(ProcessRecorder):
             cached_statements=2 * _MAX_ROWS,
         )
         connection.text_factory = lenient_text
-        self._open.append(connection)
         return connection
 
     def _prepared_writer(self) -> sqlite3.Connection:
-        if self.readonly:
-            connection = self._connect("mode=ro")
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            return connection
-        connection = self._connect("mode=rwc")
-        schema.create(connection)
-        self._use_write_ahead_log(connection)
-        level = {"full": "FULL", "normal": "NORMAL"}[self.durability]
-        connection.execute(f"PRAGMA synchronous = {level}")
-        connection.execute("PRAGMA fullfsync = ON")  # on macOS a plain fsync stops at the drive
+        connection = self._connect(f"mode={self._mode if self.readonly else 'rwc'}")
+        try:
+            if self.readonly:
+                schema.check(connection, self.path)
+                return connection
+            schema.create(connection, self.path)
+            self._use_write_ahead_log(connection)
+            level = {"full": "FULL", "normal": "NORMAL"}[self.durability]
+            connection.execute(f"PRAGMA synchronous = {level}")
+            connection.execute("PRAGMA fullfsync = ON")  # on macOS a plain fsync stops at the drive
+        except BaseException:
+            connection.close()
+            raise
         return connection
+
+    def _reading_mode(self) -> str:
+        """Return how to open the file for reading only.
+
+        Readers of a write-ahead log share an index in a file beside it. Where that cannot be made
+        (a read-only folder or medium) and there is no log to read, nobody writes either, and the
+        file can be read as it is.
+        """
+        connection = self._connect("mode=ro")
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError as error:
+            no_index = error.sqlite_errorcode & 0xFF in _NO_INDEX
+            if not no_index or schema.companion_bytes(self.path, "-wal"):
+                raise
+            return "ro&immutable=1"
+        finally:
+            connection.close()
+        return "ro"
 
     def _use_write_ahead_log(self, connection: sqlite3.Connection) -> None:
         """Switch to WAL; SQLite does not wait for this lock by itself."""
@@ -121,7 +146,7 @@ class SQLiteRecorder(ProcessRecorder):
             try:
                 mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode not in _LOCKED or time.monotonic() > deadline:
+                if error.sqlite_errorcode & 0xFF not in _LOCKED or time.monotonic() > deadline:
                     raise
                 time.sleep(0.01)
             else:
@@ -134,13 +159,14 @@ class SQLiteRecorder(ProcessRecorder):
 
     def close(self) -> None:
         """Close every connection; SQLite folds the write-ahead log into the file."""
-        self._watcher.close()
         with self._write_lock, self._read_lock, self._probe_lock:
-            self._close_connections()
+            self._closed = True
+            self._connections.close()
+        self._watcher.close()
 
-    def _close_connections(self) -> None:
-        while self._open:
-            self._open.pop().close()
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EngineClosed(f"{self.path} was closed")
 
     # Writing
 
@@ -151,7 +177,10 @@ class SQLiteRecorder(ProcessRecorder):
         Raises StoreError (a RecorderError) where SQLite refuses: locked, full, read-only, damaged.
         """
         with self._write_lock, translated(self.path):
+            self._check_open()
             connection = self._writer
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")  # what an earlier failure could not roll back
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -183,15 +212,15 @@ class SQLiteRecorder(ProcessRecorder):
         before it writes anything. If the shared transaction fails as a whole, each submission is
         tried alone, so that one that cannot be written does not take the others with it.
         """
-        outcomes = self._insert_at_once(submissions)
-        if outcomes is None:
-            try:
+        try:
+            outcomes = self._insert_at_once(submissions)
+            if outcomes is None:
                 with self.transaction() as connection:
                     outcomes = self._insert_checked(connection, submissions)
-            except Exception as error:  # noqa: BLE001 - it is the outcome of each submission
-                if len(submissions) == 1 or _is_locked(error):
-                    return [error] * len(submissions)
-                return [outcome for one in submissions for outcome in self.insert_many([one])]
+        except Exception as error:  # noqa: BLE001 - it is the outcome of each submission
+            if len(submissions) == 1 or _is_hopeless(error):
+                return [error] * len(submissions)
+            return [outcome for one in submissions for outcome in self.insert_many([one])]
         self._watcher.notify()
         return outcomes
 
@@ -203,7 +232,8 @@ class SQLiteRecorder(ProcessRecorder):
         itself. A version we know to be recorded stays recorded, so an event that follows it either
         is the next one or meets its own version there already, and the unique index refuses the
         whole statement. Then, as after any failure, nothing was written and None sends the
-        submissions the careful way, where each is judged alone.
+        submissions the careful way, where each is judged alone. Only a lock that was waited for in
+        vain is an error at once, because waiting again would only take that much longer.
         """
         events = [event for submission in submissions for event in submission]
         if not 0 < len(events) <= _MAX_ROWS:
@@ -212,8 +242,15 @@ class SQLiteRecorder(ProcessRecorder):
         try:
             after = check_dense(events, known.__getitem__)
             with self._write_lock:
+                if self._writer.in_transaction:
+                    return None
                 last = self._writer.execute(_inserting(len(events)), _parameters(events)).lastrowid
-        except (KeyError, StaleAppend, sqlite3.Error):
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF in _LOCKED:
+                with translated(self.path):
+                    raise
+            return None
+        except Exception:  # noqa: BLE001 - whatever it is, the careful way finds it again
             return None
         known |= after
         return _spans(submissions, (last or 0) - len(events) + 1)
@@ -261,6 +298,7 @@ class SQLiteRecorder(ProcessRecorder):
     def read(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """Return all rows of a query on the shared read connection."""
         with self._read_lock, translated(self.path):
+            self._check_open()
             return self._reader.execute(statement, parameters).fetchall()
 
     def last_version(self, session_id: str) -> int | None:
@@ -270,6 +308,7 @@ class SQLiteRecorder(ProcessRecorder):
                 return _newest(self._probe, session_id)
         except sqlite3.Error:
             with self._probe_lock, translated(self.path):
+                self._check_open()
                 return _newest(self._probe, session_id)
 
     def select_events(
@@ -336,21 +375,21 @@ class SQLiteRecorder(ProcessRecorder):
 
         Sessions come in the order of their ids from ``low`` (included) to ``high`` (excluded), or
         are just those in ``only``. The columns are as SQLite holds them: of any type, if someone
-        changed them. Reads on a connection of its own, so a long scan stands in nobody's way.
+        changed them. Reads on a connection of its own, so a long scan stands in nobody's way; the
+        next row after the recorder was closed is EngineClosed.
         """
         chosen, parameters = _chosen(low, high, only)
         with translated(self.path):
-            connection = self.connect()
-            try:
-                yield from connection.execute(
+            self._check_open()
+            with contextlib.closing(self.connect()) as connection:
+                for row in connection.execute(
                     "SELECT position, originator_id, originator_version, topic, state"
                     f" FROM stored_events{chosen}"
                     " ORDER BY originator_id, originator_version, position",
                     parameters,
-                )
-            finally:
-                self._open.remove(connection)
-                connection.close()
+                ):
+                    yield row
+                    self._check_open()
 
     def session_ids(self) -> list[Any]:
         """Return every distinct session id in the log, in order, of whatever type."""
@@ -384,7 +423,8 @@ class SQLiteRecorder(ProcessRecorder):
 
     def _data_version(self) -> int:
         """Return a number that changes when any other connection commits."""
-        with self._probe_lock:
+        with self._probe_lock, translated(self.path):
+            self._check_open()
             return int(self._probe.execute("PRAGMA data_version").fetchone()[0])
 
 
@@ -407,7 +447,7 @@ def translated(path: Path) -> Iterator[None]:
 
 def _chosen(low: str | None, high: str | None, only: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     if only:
-        return f" WHERE originator_id IN ({','.join('?' * len(only))})", tuple(only)
+        return " WHERE originator_id IN (SELECT value FROM json_each(?))", (json.dumps(only),)
     clauses = [
         (clause, value)
         for clause, value in (("originator_id >= ?", low), ("originator_id < ?", high))
@@ -449,10 +489,11 @@ def _newest(connection: sqlite3.Connection, session_id: str) -> int | None:
     return None if found is None else int(found[0])
 
 
-def _is_locked(error: Exception) -> bool:
-    """Whether waiting once more for each submission would only wait that much longer."""
+def _is_hopeless(error: Exception) -> bool:
+    """Whether trying each submission alone would only fail, or wait, once more for each."""
     cause = error.__cause__
-    return isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode & 0xFF in _LOCKED
+    code = getattr(cause, "sqlite_errorcode", None) if isinstance(cause, sqlite3.Error) else None
+    return isinstance(error, EngineClosed) or (code or 0) & 0xFF in _LOCKED
 
 
 def lenient_text(raw: bytes) -> str:
