@@ -5,6 +5,8 @@ in a thread of its own and waits for it.
 """
 
 import asyncio
+import concurrent.futures
+import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from types import TracebackType
@@ -42,11 +44,11 @@ class Engine:
 
     def __init__(self, opening: Callable[[], Coroutine[Any, Any, AsyncEngine]]) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="perdure-sync", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name="perdure-sync", daemon=True)
         self._thread.start()
         self._closing = threading.Lock()
+        self._stopping = threading.Lock()
+        self._stopped = False
         try:
             self._engine = self._wait(opening())
         except BaseException:
@@ -105,23 +107,24 @@ class Engine:
         async def begin() -> AsyncIterator[Delivery]:
             return self._engine.subscribe(session_id, after=after)
 
-        async def following(source: AsyncIterator[Delivery]) -> Delivery:
-            return await anext(source)
+        async def following(source: AsyncIterator[Delivery]) -> Delivery | None:
+            return await anext(source, None)
 
         async def end(source: Any) -> None:
             await source.aclose()
 
         source = self._wait(begin())
         try:
-            while True:
-                yield self._wait(following(source))
+            while (delivery := self._wait(following(source))) is not None:
+                yield delivery
         finally:
-            self._wait(end(source))
+            with contextlib.suppress(EngineClosed):
+                self._wait(end(source))
 
     def close(self) -> None:
         """Settle what was submitted, then release the database. Safe to call again."""
         with self._closing:
-            if self._thread.is_alive():
+            if not self._stopped:
                 self._wait(self._engine.close())
                 self._stop()
 
@@ -137,12 +140,31 @@ class Engine:
         self.close()
 
     def _wait(self, verb: Coroutine[Any, Any, _T]) -> _T:
-        if not self._thread.is_alive():
-            verb.close()
-            raise EngineClosed("the engine is closed")
-        return asyncio.run_coroutine_threadsafe(verb, self._loop).result()
+        with self._stopping:
+            if self._stopped:
+                verb.close()
+                raise EngineClosed("the engine is closed")
+            waiting = asyncio.run_coroutine_threadsafe(verb, self._loop)
+        try:
+            return waiting.result()
+        except concurrent.futures.CancelledError:
+            raise EngineClosed("the engine was closed meanwhile") from None
 
     def _stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        """End the loop's thread. What is still waiting then ends with EngineClosed."""
+        with self._stopping:
+            self._stopped = True
+            self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._loop.close()
+
+    def _run(self) -> None:
+        """Run the loop until it is stopped, then end what it runs, as `asyncio.run` does."""
+        with contextlib.closing(self._loop) as loop:
+            loop.run_forever()
+            tasks = asyncio.all_tasks(loop)
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                loop.run_until_complete(asyncio.wait(tasks))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())

@@ -1,10 +1,15 @@
 """Checking what callers pass, before anything else happens."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
-from engine.aggregates.messages import Messages, encode_messages
+import msgspec
+
+from engine.aggregates.messages import Messages, encode_messages, encode_object
 from engine.errors import InvalidArgument
-from engine.values import checked_id
+from engine.values import Usage, checked_id
+
+LARGEST_COUNT: Final = 2**63 - 1
 
 
 def context_message(text: object) -> Messages:
@@ -19,6 +24,8 @@ def context_message(text: object) -> Messages:
 
 def checked_labels(labels: Mapping[str, str]) -> dict[str, str]:
     """Return labels whose names and values are 1 to 255 printable characters."""
+    if not isinstance(labels, Mapping):
+        raise InvalidArgument(f"labels must be a mapping, not {labels!r}", parameter="labels")
     return {
         checked_id(name, "label name"): checked_id(value, f"label {name!r}")
         for name, value in labels.items()
@@ -26,9 +33,33 @@ def checked_labels(labels: Mapping[str, str]) -> dict[str, str]:
 
 
 def checked_count(value: object, what: str) -> None:
-    """Raise InvalidArgument unless the value is a whole number from 0."""
-    if not isinstance(value, int) or value < 0:
-        raise InvalidArgument(f"{what} must be 0 or more, not {value!r}", parameter=what)
+    """Raise InvalidArgument unless the value is a whole number from 0 that a database can hold."""
+    if not isinstance(value, int) or not 0 <= value <= LARGEST_COUNT:
+        raise InvalidArgument(f"{what} must be a number from 0, not {value!r}", parameter=what)
+
+
+def checked_metadata(metadata: Mapping[str, Any]) -> msgspec.Raw:
+    """Return metadata as one encoded JSON object. Raises InvalidMessage with the path."""
+    plain = dict(metadata) if isinstance(metadata, Mapping) else metadata
+    return msgspec.Raw(encode_object(plain, "metadata"))
+
+
+def checked_input_ids(input_ids: Iterable[str]) -> tuple[str, ...]:
+    """Return input ids as a tuple, each as `checked_id` does."""
+    if isinstance(input_ids, str) or not isinstance(input_ids, Iterable):
+        raise InvalidArgument(
+            f"input_ids must be several texts, not {input_ids!r}", parameter="input_ids"
+        )
+    return tuple(checked_id(one, "input_ids") for one in input_ids)
+
+
+def checked_usage(usage: Usage) -> Usage:
+    """Return usage whose token counts are whole numbers from 0."""
+    if not isinstance(usage, Usage):
+        raise InvalidArgument(f"usage must be a Usage, not {usage!r}", parameter="usage")
+    for field in usage.__struct_fields__:
+        checked_count(getattr(usage, field), f"usage.{field}")
+    return usage
 
 
 def optional_id(value: str | None, what: str) -> str | None:

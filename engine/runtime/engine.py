@@ -6,11 +6,10 @@ durable.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
-
-import msgspec
 
 from engine.aggregates import (
     AppendContext,
@@ -26,18 +25,21 @@ from engine.aggregates import (
     encode_messages,
 )
 from engine.aggregates.commands import same_context, same_turn
-from engine.aggregates.messages import encode_object
 from engine.errors import (
     Conflict,
     EngineClosed,
     InvalidArgument,
+    PerdureError,
     ReceiptNotFound,
     SessionBusy,
     SessionNotFound,
 )
 from engine.runtime.arguments import (
     checked_count,
+    checked_input_ids,
     checked_labels,
+    checked_metadata,
+    checked_usage,
     context_message,
     optional_id,
     optional_text,
@@ -79,7 +81,13 @@ class Opening:
         self._engine: Engine | None = None
 
     async def _open(self) -> "Engine":
-        store = await asyncio.to_thread(self._opener)
+        opening = asyncio.ensure_future(asyncio.to_thread(self._opener))
+        try:
+            store = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            with contextlib.suppress(PerdureError):
+                (await opening).close()  # nobody will
+            raise
         self._engine = Engine(store, self._environment)
         return self._engine
 
@@ -167,9 +175,7 @@ class Engine:
         command = Register(
             now=self._now(),
             labels=None if labels is None else checked_labels(labels),
-            metadata=None
-            if metadata is None
-            else msgspec.Raw(encode_object(dict(metadata), "metadata")),
+            metadata=None if metadata is None else checked_metadata(metadata),
         )
         self._check_open()
         live = self._live.get(name)
@@ -210,9 +216,11 @@ class Engine:
             run_id=self._new_or_checked(run_id, "run_id"),
             messages=encode_messages(messages),
             boundary=boundary,
-            input_ids=tuple(checked_id(one, "input_ids") for one in input_ids),
-            usage=usage,
+            input_ids=checked_input_ids(input_ids),
+            usage=None if usage is None else checked_usage(usage),
         )
+        if expected_version is not None:
+            checked_count(expected_version, "expected_version")
         live = self._live.get(checked_id(session_id, "session_id"))
         if live.turn:
             raise SessionBusy(session_id)
@@ -362,6 +370,8 @@ class Engine:
     async def load_receipt(self, session_id: str, run_id: str, sequence: int = 1) -> Receipt:
         """Return one receipt. Raises SessionNotFound, ReceiptNotFound."""
         self._check_open()
+        checked_id(run_id, "run_id")
+        checked_count(sequence, "sequence")
         folded = await self._live.read(checked_id(session_id, "session_id"))
         version = folded.state.runs.get(run_id)
         if version is not None:
@@ -382,6 +392,7 @@ class Engine:
         Raises SessionNotFound, and InvalidArgument for a version it never had.
         """
         self._check_known(session_id)
+        checked_count(version, "version")
         folded, _ = await asyncio.to_thread(
             load, self._store, self._mapper, session_id, upto=version
         )
@@ -420,11 +431,16 @@ class Engine:
         last delivery's position to go on from there later.
         """
         self._check_open()
-        return deliveries(self._store, self._mapper, session_id, after)
+        checked_count(after, "after")
+        optional_id(session_id, "session_id")
+        return deliveries(
+            self._store, self._mapper, session_id, after, is_closed=lambda: self._closed
+        )
 
     async def discard_live(self, session_id: str) -> bool:
         """Drop the session's live copy, if it has an idle one; the log is untouched."""
-        return self._live.discard(session_id)
+        self._check_open()
+        return self._live.discard(checked_id(session_id, "session_id"))
 
     async def close(self) -> None:
         """Settle what was submitted, then release the database. Safe to call again."""
@@ -433,6 +449,7 @@ class Engine:
         self._closed = True
         await self._writer.close()
         await asyncio.to_thread(self._store.close)
+        await self._writer.close()  # what the last commits left behind
 
     async def __aenter__(self) -> Self:
         return self

@@ -9,7 +9,7 @@ import collections
 import logging
 from typing import Final
 
-from engine.errors import SessionNotFound, StaleWriter, StoreError
+from engine.errors import EngineClosed, SessionNotFound, StaleWriter, StoreError
 from engine.store import Mapper, Store
 from projections.snapshots import Folded, catch_up, load, nothing_folded
 
@@ -23,7 +23,7 @@ def keep_snapshot(store: Store, session_id: str, due: tuple[int, bytes]) -> None
     """Keep a snapshot that fell due. A failure is logged and nothing more: it is only a cache."""
     try:
         store.derived.put_snapshot(session_id, *due)
-    except StoreError as error:
+    except (StoreError, EngineClosed) as error:
         _LOGGER.warning("the snapshot of session %r was not kept: %s", session_id, error)
 
 
@@ -55,8 +55,8 @@ class LiveSessions:
         """Return the session's live copy, an empty one at first."""
         live = self._live.get(session_id)
         if live is None:
-            live = self._live[session_id] = Live(session_id)
             self._evict()
+            live = self._live[session_id] = Live(session_id)
         else:
             self._live.move_to_end(session_id)
         return live
@@ -117,7 +117,7 @@ class LiveSessions:
         return folded
 
     def _evict(self) -> None:
-        if len(self._live) <= MAX_LIVE:
+        if len(self._live) < MAX_LIVE:
             return
         for session_id, live in self._live.items():
             if not live.users:

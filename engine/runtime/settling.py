@@ -6,7 +6,7 @@ can no longer be taken back.
 """
 
 import asyncio
-import collections
+import contextlib
 import threading
 from typing import Final
 
@@ -45,7 +45,8 @@ class Mailbox:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop: Final = loop
         self._thread: Final = threading.get_ident()
-        self._arrived: Final[collections.deque[tuple[Pending, Outcome]]] = collections.deque()
+        self._arrived: list[tuple[Pending, Outcome]] = []
+        self._lock: Final = threading.Lock()
 
     def expect(self) -> Pending:
         """Return a place for one outcome."""
@@ -56,17 +57,17 @@ class Mailbox:
         if threading.get_ident() == self._thread:
             pending.outcome = outcome
             return
-        first = not self._arrived
-        self._arrived.append((pending, outcome))
+        with self._lock:  # else the loop could empty the box between looking and putting
+            first = not self._arrived
+            self._arrived.append((pending, outcome))
         if first:
-            try:
+            with contextlib.suppress(RuntimeError):
                 self.loop.call_soon_threadsafe(self._deliver)
-            except RuntimeError:
-                self._arrived.clear()
 
     def _deliver(self) -> None:
-        while self._arrived:
-            pending, outcome = self._arrived.popleft()
+        with self._lock:
+            arrived, self._arrived = self._arrived, []
+        for pending, outcome in arrived:
             pending.outcome = outcome
             if pending.waiter is not None and not pending.waiter.done():
                 pending.waiter.set_result(None)

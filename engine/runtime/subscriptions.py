@@ -2,18 +2,19 @@
 
 Invariants: nothing is delivered before its commit, nothing is missed and nothing is repeated; a
 slow subscriber delays no commit, because it reads the log at its own pace; a row that is no event
-is delivered as such and does not end the subscription.
+is delivered as such and does not end the subscription; closing the engine does end it.
 """
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import msgspec
 
 from engine.aggregates import SessionEvent
-from engine.errors import LogCorrupt
+from engine.errors import EngineClosed, LogCorrupt
 from engine.store import Mapper, Store
 
 _PAGE: Final = 500
@@ -42,7 +43,7 @@ class _Bell(threading.Event):
 
     def set(self) -> None:
         """Ring."""
-        if not self._loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop has closed, so nobody listens
             self._loop.call_soon_threadsafe(self._rung.set)
 
     async def heard(self) -> None:
@@ -55,17 +56,24 @@ class _Bell(threading.Event):
 
 
 async def deliveries(
-    store: Store, mapper: Mapper, session_id: str | None, after: int
+    store: Store,
+    mapper: Mapper,
+    session_id: str | None,
+    after: int,
+    is_closed: Callable[[], bool],
 ) -> AsyncIterator[Delivery]:
-    """Yield the events after a position, of one session or of all, for as long as it is asked."""
+    """Yield the events after a position, of one session or of all, until the engine is closed."""
     bell = _Bell()
     store.recorder.listen(bell)
     try:
-        while True:
+        while not is_closed():
             bell.quiet()
-            page = await asyncio.to_thread(
-                store.recorder.select_notifications, after, _PAGE, inclusive_of_start=False
-            )
+            try:
+                page = await asyncio.to_thread(
+                    store.recorder.select_notifications, after, _PAGE, inclusive_of_start=False
+                )
+            except EngineClosed:
+                return
             for row in page:
                 after = row.id
                 if session_id in (None, row.originator_id):

@@ -45,12 +45,12 @@ class Writer:
         live.users += 1
         try:
             async with live.lock:
-                if live.folded.state.version:
-                    try:
-                        return await work(live.folded)
-                    except PerdureError:
-                        if self._live.is_current(live):
-                            raise
+                known = bool(live.folded.state.version)
+                try:
+                    return await work(live.folded if known else await self._live.refresh(live))
+                except PerdureError:
+                    if self._live.is_current(live):
+                        raise
                 return await work(await self._live.refresh(live))
         finally:
             live.users -= 1
@@ -73,6 +73,8 @@ class Writer:
         self._store.submit(rows, pending.settle)
         outcome, cancelled = await pending.settled()
         if isinstance(outcome, Exception):
+            if cancelled:
+                raise asyncio.CancelledError from outcome
             raise outcome if isinstance(outcome, PerdureError) else StoreError(str(outcome))
         live.folded = folded
         if due is not None:
