@@ -1,0 +1,295 @@
+"""G8: the compiled authority and `transitions` agree about every move of a declared machine."""
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from engine.errors import AuthorityRequired, IllegalTransition
+from engine.machines import (
+    LIFECYCLE,
+    SESSION,
+    Arg,
+    Authority,
+    Bound,
+    Choice,
+    Configuration,
+    Count,
+    Flag,
+    Identity,
+    Machine,
+    Token,
+    Value,
+    Var,
+    Verb,
+    expressions,
+    row,
+)
+from engine.machines.reference import Reference
+
+DOOR = Machine(
+    name="door",
+    phases=("open", "closed", "held", "gone"),
+    initial="closed",
+    final=("gone",),
+    variables=(Flag("locked"), Choice("before", ("open", "closed"))),
+    verbs=(Verb("push", (Flag("hard"),)), Verb("seal", restricted=True)),
+    rows=(
+        row("push", "closed", "open", guard=~Var("locked") | Arg("hard")),
+        row("push", "open", "closed", updates={"locked": Arg("hard")}),
+        row("seal", "closed", guard=~Var("locked"), updates={"locked": True}),
+        row("hold", "open", "held", updates={"before": "open"}),
+        row("hold", "closed", "held", updates={"before": "closed"}),
+        row("release", "held", Var("before"), updates={"before": None}),
+        row("remove", ("open", "closed", "held"), "gone"),
+    ),
+)
+
+_ROOM = Bound("room", actual=4, checked=4)
+TANK = Machine(
+    name="tank",
+    phases=("filling", "draining", "empty"),
+    initial="filling",
+    final=("empty",),
+    variables=(Count("level", _ROOM), Count("spilt", _ROOM), Choice("colour", ("red", "blue"))),
+    verbs=(
+        Verb("pour", (Count("litres", _ROOM), Choice("colour", ("red", "blue")))),
+        Verb("drain", (Count("litres", _ROOM),)),
+    ),
+    rows=(
+        row(
+            "pour",
+            "filling",
+            guard=((Var("level") + Arg("litres")) < _ROOM)
+            & (Var("colour").equals(None) | Var("colour").equals(Arg("colour"))),
+            updates={"level": Var("level") + Arg("litres"), "colour": Arg("colour")},
+        ),
+        row(
+            "pour",
+            "filling",
+            "draining",
+            guard=((Var("level") + Arg("litres")) >= _ROOM) & Arg("colour").differs("blue"),
+            updates={"level": _ROOM, "spilt": Var("level") - (_ROOM - Arg("litres"))},
+        ),
+        row(
+            "drain",
+            "draining",
+            guard=(Arg("litres") > 0) & (Var("level") > Arg("litres")),
+            updates={"level": Var("level") - Arg("litres")},
+        ),
+        row("drain", "draining", "empty", guard=Arg("litres") >= Var("level")),
+        row("swap", "filling", updates={"level": Var("spilt"), "spilt": Var("level")}),
+    ),
+)
+
+LEASE = Machine(
+    name="lease",
+    phases=("free", "taken", "over"),
+    initial="free",
+    final=("over",),
+    variables=(Identity("holder"), Identity("waiting")),
+    verbs=(Verb("take", (Identity("holder"),)), Verb("hand_on", (Identity("holder"),))),
+    rows=(
+        row("take", "free", "taken", updates={"holder": Arg("holder")}),
+        row(
+            "take",
+            "taken",
+            guard=Var("holder").differs(Arg("holder")) & Var("waiting").equals(None),
+            updates={"waiting": Arg("holder")},
+        ),
+        row(
+            "hand_on",
+            "taken",
+            guard=Var("holder").equals(Arg("holder")) & Var("waiting").differs(None),
+            updates={"holder": Var("waiting"), "waiting": None},
+        ),
+        row(
+            "hand_on",
+            "taken",
+            "over",
+            guard=Var("holder").equals(Arg("holder")) & Var("waiting").equals(None),
+            updates={"holder": None},
+        ),
+    ),
+)
+
+
+def questions(
+    machine: Machine,
+) -> Iterator[tuple[Configuration, str, tuple[Value, ...]]]:
+    """Every phase, with every valuation, verb and argument."""
+    for phase, values in itertools.product(machine.phases, machine.valuations()):
+        for verb in machine.verbs:
+            for arguments in itertools.product(*verb.argument_domains()):
+                yield Configuration(phase, values), verb.name, arguments
+
+
+def answer(
+    authority: Authority, configuration: Configuration, verb: str, arguments: tuple[Value, ...]
+) -> Configuration | None:
+    try:
+        return authority.replay(configuration, verb, arguments)
+    except IllegalTransition:
+        return None
+
+
+def disagreements(machine: Machine) -> tuple[int, int, list[str]]:
+    """How many questions there are, how many are moves, and where the two answer differently."""
+    authority, reference = Authority(machine, checked=True), Reference(machine, checked=True)
+    asked = moved = 0
+    differ = []
+    for configuration, verb, arguments in questions(machine):
+        asked += 1
+        compiled = answer(authority, configuration, verb, arguments)
+        moved += compiled is not None
+        if compiled != reference.step(configuration, verb, arguments):
+            differ.append(f"{verb}{arguments} at {configuration}")
+    return asked, moved, differ
+
+
+@pytest.mark.parametrize(
+    ("machine", "asked", "moved"),
+    [(SESSION, 58_752, 16_560), (DOOR, 144, 58), (TANK, 3_600, 815), (LEASE, 108, 28)],
+    ids=lambda value: value.name if isinstance(value, Machine) else "",
+)
+def test_g8_the_compiled_table_is_what_transitions_says(
+    machine: Machine, asked: int, moved: int
+) -> None:
+    assert disagreements(machine) == (asked, moved, [])
+
+
+@pytest.mark.parametrize(
+    ("sign", "instead", "machine"),
+    [
+        ("≤", "<", SESSION),
+        ("=", "!=", LEASE),
+        ("≠", "==", LEASE),
+        ("<", "<=", TANK),
+        (">", ">=", TANK),
+        ("≥", ">", TANK),
+        ("+", "-", TANK),
+        ("-", "+", TANK),
+    ],
+)
+def test_g8_a_fault_planted_in_the_compiler_is_found(
+    sign: str, instead: str, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(expressions._PYTHON, sign, instead)
+
+    _, _, differ = disagreements(machine)
+
+    assert differ
+
+
+def test_g8_every_verb_of_the_session_moves_from_somewhere() -> None:
+    authority = Authority(SESSION, checked=True)
+    fired = {
+        verb
+        for configuration, verb, arguments in questions(SESSION)
+        if answer(authority, configuration, verb, arguments) is not None
+    }
+    assert fired == {verb.name for verb in SESSION.verbs}
+
+
+def test_the_reference_refuses_an_unknown_verb_of_the_machine() -> None:
+    with pytest.raises(KeyError):
+        Reference(DOOR).step(Configuration("open", (False, None)), "paint", ())
+
+
+def test_updates_read_the_values_from_before_the_move() -> None:
+    before = Configuration("filling", (1, 3, None))
+    for move in (Authority(TANK).replay, Reference(TANK).step):
+        assert move(before, "swap", ()) == Configuration("filling", (3, 1, None))
+
+
+def test_a_remembered_phase_is_returned_to_and_none_leads_nowhere() -> None:
+    authority = Authority(DOOR)
+    held = authority.fire(Configuration("open", (False, None)), "hold")
+    assert held == Configuration("held", (False, "open"))
+    assert authority.fire(held, "release") == Configuration("open", (False, None))
+    with pytest.raises(IllegalTransition):
+        authority.fire(Configuration("held", (False, None)), "release")
+
+
+def test_an_engine_runs_at_the_actual_bound_and_a_proof_at_the_checked_one() -> None:
+    queue = Var("waiting")
+    room = Bound("room", actual=3, checked=1)
+    machine = Machine(
+        name="queue",
+        phases=("live", "over"),
+        initial="live",
+        final=("over",),
+        variables=(Count("waiting", room),),
+        rows=(
+            row("join", "live", guard=queue < room, updates={"waiting": queue + 1}),
+            row("end", "live", "over"),
+        ),
+    )
+    two_wait = Configuration("live", (2,))
+    assert answer(Authority(machine), two_wait, "join", ()) == Configuration("live", (3,))
+    assert answer(Authority(machine, checked=True), two_wait, "join", ()) is None
+    assert Reference(machine).step(two_wait, "join", ()) == Configuration("live", (3,))
+    assert Reference(machine, checked=True).step(two_wait, "join", ()) is None
+
+
+def test_a_restricted_verb_needs_the_token_of_this_very_authority() -> None:
+    authority, other = Authority(DOOR), Authority(DOOR)
+    with pytest.raises(AuthorityRequired, match=r"^seal needs the authority's token$"):
+        authority.fire(authority.initial, "seal")
+    for forged in (Token(), other.token):
+        with pytest.raises(AuthorityRequired):
+            authority.fire(authority.initial, "seal", token=forged)
+    sealed = authority.fire(authority.initial, "seal", token=authority.token)
+    assert authority.value(sealed, "locked") is True
+
+
+def test_an_unknown_verb_is_refused_like_an_illegal_one() -> None:
+    with pytest.raises(IllegalTransition, match="cannot dance door: it is closed; allowed: hold"):
+        Authority(DOOR).fire(Authority(DOOR).initial, "dance")
+
+
+def test_an_unknown_variable_has_no_value() -> None:
+    with pytest.raises(KeyError):
+        LIFECYCLE.value(LIFECYCLE.initial, "colour")
+
+
+def test_g5_a_refusal_names_the_phase_what_was_unmet_and_what_is_allowed() -> None:
+    authority = Authority(TANK)
+    before = Configuration("draining", (3, 0, "red"))
+
+    with pytest.raises(IllegalTransition) as caught:
+        authority.fire(before, "drain", (0,), "north")
+
+    assert str(caught.value) == (
+        "cannot drain tank 'north': it is draining (that needs given litres > 0 and "
+        "level > given litres or given litres ≥ level; level is 3); allowed: drain"
+    )
+    assert caught.value.data == {
+        "machine": "tank",
+        "subject": "tank 'north'",
+        "verb": "drain",
+        "phase": "draining",
+        "allowed": ["drain"],
+        "because": "that needs given litres > 0 and level > given litres or "
+        "given litres ≥ level; level is 3",
+    }
+
+
+def test_g5_what_is_allowed_is_what_some_arguments_let_through() -> None:
+    authority = Authority(DOOR)
+    for phase, values in itertools.product(DOOR.phases, DOOR.valuations()):
+        configuration = Configuration(phase, values)
+        possible = tuple(
+            verb.name
+            for verb in DOOR.verbs
+            if any(
+                answer(authority, configuration, verb.name, arguments) is not None
+                for arguments in itertools.product(*verb.argument_domains())
+            )
+        )
+        assert authority.allowed(configuration) == possible
+
+
+def test_g5_what_is_allowed_counts_the_run_that_is_there_though_no_checker_knows_its_id() -> None:
+    running = Configuration("running", ("run-9f2c", "idle", False, 0, 0))
+    assert "complete_run" in LIFECYCLE.allowed(running)
