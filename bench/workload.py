@@ -1,6 +1,6 @@
 """What every benchmark does: turns of a 400-byte user and a 1,200-byte assistant message.
 
-Invariants: the raw baseline commits the very bytes perdure commits, to a table of the same shape, at
+Invariants: the raw baseline commits as many bytes as perdure does, to a table of the same shape, at
 the same durability; journal mode and synchronous level are read back, not assumed.
 """
 
@@ -55,19 +55,24 @@ class RawTable:
         self._state = os.urandom(STATE_BYTES)
         self._version = 0
 
-    def commits(self, count: int) -> Iterator[float]:
-        """Yield the seconds of each single-row commit."""
+    def commits(self, count: int, rows_each: int = 1) -> Iterator[float]:
+        """Yield the seconds of each commit, of one row or of one for each of several sessions."""
         for _ in range(count):
             self._version += 1
             start = time.perf_counter()
             self.connection.execute("BEGIN IMMEDIATE")
-            self.connection.execute(
-                "INSERT INTO stored_events (originator_id, originator_version, topic, state)"
-                " VALUES (?, ?, ?, ?)",
-                ("x" * 36, self._version, "turn-applied", self._state),
-            )
+            for session in range(rows_each):
+                self.connection.execute(
+                    "INSERT INTO stored_events (originator_id, originator_version, topic, state)"
+                    " VALUES (?, ?, ?, ?)",
+                    (f"{session:036}", self._version, "turn-applied", self._state),
+                )
             self.connection.execute("COMMIT")
             yield time.perf_counter() - start
+
+    def rate(self, sessions: int, commits: int) -> float:
+        """Return rows a second, when each commit has one row of each session."""
+        return sessions * commits / sum(self.commits(commits, sessions))
 
 
 def durability_of(connection: sqlite3.Connection) -> str:
