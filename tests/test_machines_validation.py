@@ -1,0 +1,398 @@
+"""A malformed declaration cannot be built, and the refusal names the row."""
+
+from typing import Any
+
+import pytest
+
+from engine.errors import InvalidMachine
+from engine.machines import (
+    Arg,
+    Bound,
+    Choice,
+    Count,
+    Flag,
+    Identity,
+    Machine,
+    Row,
+    Var,
+    Verb,
+    row,
+)
+from engine.machines.expressions import TRUE, All, AnyOf, Not
+from engine.machines.vocabulary import Variable
+
+ROOM = Bound("room", actual=100, checked=2)
+
+
+def declared(
+    *rows: Row | tuple[Row, ...],
+    variables: tuple[Variable, ...] = (),
+    verbs: tuple[Verb, ...] = (),
+    **changes: Any,
+) -> Machine:
+    """Return a lamp: off, on, broken; with more rows, variables and verbs."""
+    lamp: dict[str, Any] = {
+        "name": "lamp",
+        "phases": ("off", "on", "broken"),
+        "initial": "off",
+        "final": ("broken",),
+    }
+    usual = (
+        row("switch", "off", "on"),
+        row("switch", "on", "off"),
+        row("smash", ("off", "on"), "broken"),
+    )
+    return Machine(**lamp | {"rows": (*usual, *rows)} | changes, variables=variables, verbs=verbs)
+
+
+def refusal(*args: Any, **changes: Any) -> InvalidMachine:
+    with pytest.raises(InvalidMachine) as caught:
+        declared(*args, **changes)
+    assert caught.value.data["machine"] == "lamp"
+    named = caught.value.data["row"]
+    where = "" if named is None else f", row «{named}»"
+    assert str(caught.value) == f"machine 'lamp'{where}: {caught.value.data['problem']}"
+    return caught.value
+
+
+def test_a_well_formed_declaration_is_built() -> None:
+    lamp = declared()
+    assert [str(item) for item in lamp.all_rows()] == [
+        "switch: off → on",
+        "switch: on → off",
+        "smash: off → broken",
+        "smash: on → broken",
+    ]
+    assert lamp.verbs == (Verb("switch"), Verb("smash"))
+
+
+def test_a_row_reads_as_a_line() -> None:
+    (dim,) = row(
+        "dim",
+        "on",
+        Var("mood"),
+        guard=(Var("level") > 0) & ~Var("fixed"),
+        updates={"level": Var("level") - 1, "mood": None},
+    )
+    assert str(dim) == (
+        "dim: on → [mood] if level > 0 and not (fixed) then level := level - 1; mood := none"
+    )
+
+
+LEVEL = Count("level", ROOM)
+FIXED = Flag("fixed")
+MOOD = Choice("mood", ("warm", "cold"))
+OWNER = Identity("owner")
+_level, _fixed, _mood, _owner = Var("level"), Var("fixed"), Var("mood"), Var("owner")
+
+BAD_ROWS: dict[str, tuple[tuple[Row | tuple[Row, ...], ...], str, str]] = {
+    "from an unknown phase": (
+        (row("smash", "lost"),),
+        "smash: lost → lost",
+        "unknown phase 'lost'",
+    ),
+    "to an unknown phase": (
+        (row("lose", "on", "lost"),),
+        "lose: on → lost",
+        "unknown phase 'lost'",
+    ),
+    "out of a final phase": (
+        (row("mend", "broken", "off"),),
+        "mend: broken → off",
+        "nothing leaves the final phase 'broken'",
+    ),
+    "staying in a final phase": (
+        (row("smash", "broken"),),
+        "smash: broken → broken",
+        "nothing leaves the final phase 'broken'",
+    ),
+    "to an undeclared variable": (
+        (row("undo", "on", Var("before")),),
+        "undo: on → [before]",
+        "the target 'before' is not a declared choice",
+    ),
+    "to a variable that is no choice": (
+        (row("undo", "on", _level),),
+        "undo: on → [level]",
+        "the target 'level' is not a declared choice",
+    ),
+    "to a choice of other things than phases": (
+        (row("undo", "on", _mood),),
+        "undo: on → [mood]",
+        "the target can be 'warm', not a phase",
+    ),
+    "updating an undeclared variable": (
+        (row("dim", "on", updates={"colour": 1}),),
+        "dim: on → on then colour := 1",
+        "it updates the undeclared variable 'colour'",
+    ),
+    "updating a variable twice": (
+        (Row("dim", "on", None, TRUE, (("level", _level), ("level", _level))),),
+        "dim: on → on then level := level; level := level",
+        "it updates 'level' 2 times",
+    ),
+    "reading an undeclared variable in a guard": (
+        (row("dim", "on", guard=Var("colour").equals(None)),),
+        "dim: on → on if colour = none",
+        "it reads the undeclared variable 'colour'",
+    ),
+    "reading an undeclared variable in an update": (
+        (row("dim", "on", updates={"level": Var("colour")}),),
+        "dim: on → on then level := colour",
+        "it reads the undeclared variable 'colour'",
+    ),
+    "reading an undeclared argument": (
+        (row("dim", "on", updates={"level": Arg("by")}),),
+        "dim: on → on then level := given by",
+        "it reads the undeclared argument 'by'",
+    ),
+    "reading another verb's argument": (
+        (row("dim", "on", updates={"level": Arg("to")}),),
+        "dim: on → on then level := given to",
+        "it reads the undeclared argument 'to'",
+    ),
+    "guarded by what no row writes": (
+        (row("dim", "on", guard=_fixed),),
+        "dim: on → on if fixed",
+        "no row writes 'fixed', which its guard reads",
+    ),
+    "naming another bound alike": (
+        (row("dim", "on", updates={"level": Bound("room", actual=5, checked=2)}),),
+        "dim: on → on then level := room",
+        "another bound is named 'room' too",
+    ),
+    "guarded by a number": (
+        (row("dim", "on", guard=_level, updates={"level": 0}),),
+        "dim: on → on if level then level := 0",
+        "its guard is not true or false",
+    ),
+    "setting a flag to a number": (
+        (row("fix", "on", updates={"fixed": 1}),),
+        "fix: on → on then fixed := 1",
+        "'fixed' holds true or false, and is given a number",
+    ),
+    "setting a flag to nothing": (
+        (row("fix", "on", updates={"fixed": None}),),
+        "fix: on → on then fixed := none",
+        "'fixed' holds true or false, and is given none",
+    ),
+    "setting a count to true": (
+        (row("dim", "on", updates={"level": True}),),
+        "dim: on → on then level := true",
+        "'level' holds a number, and is given true or false",
+    ),
+    "setting a choice to an unknown word": (
+        (row("tint", "on", updates={"mood": "wram"}),),
+        "tint: on → on then mood := wram",
+        "'mood' holds cold or warm, and is given wram",
+    ),
+    "setting a choice from one with more words": (
+        (row("tint", "on", updates={"mood": Var("season")}),),
+        "tint: on → on then mood := season",
+        "'mood' is never hot",
+    ),
+    "setting an id to a word": (
+        (row("sell", "on", updates={"owner": "bob"}),),
+        "sell: on → on then owner := bob",
+        "'owner' holds an id, and is given bob",
+    ),
+    "comparing a choice with a word it never is": (
+        (row("tint", "on", guard=_mood.equals("wram"), updates={"mood": None}),),
+        "tint: on → on if mood = wram then mood := none",
+        "«mood = wram» makes no sense: mood (cold or warm) can never be wram",
+    ),
+    "comparing a flag with nothing": (
+        (row("fix", "on", guard=_fixed.differs(None), updates={"fixed": True}),),
+        "fix: on → on if fixed ≠ none then fixed := true",
+        "«fixed ≠ none» makes no sense: fixed (true or false) can never be none",
+    ),
+    "ordering ids": (
+        (row("sell", "on", guard=_owner < Var("owner"), updates={"owner": None}),),
+        "sell: on → on if owner < owner then owner := none",
+        "«owner < owner» makes no sense: owner (an id) is not a number",
+    ),
+    "adding flags": (
+        (row("dim", "on", updates={"level": _level + _fixed}),),
+        "dim: on → on then level := level + fixed",
+        "«level + fixed» makes no sense: fixed (true or false) is not a number",
+    ),
+    "negating a number": (
+        (row("dim", "on", guard=Not(_level), updates={"level": 0}),),
+        "dim: on → on if not (level) then level := 0",
+        "«not (level)» makes no sense: level (a number) is not true or false",
+    ),
+    "joining numbers": (
+        (row("fix", "on", updates={"fixed": All((_fixed, _level))}),),
+        "fix: on → on then fixed := fixed and level",
+        "«fixed and level» makes no sense: level (a number) is not true or false",
+    ),
+    "holding a value no machine holds": (
+        (row("dim", "on", updates={"level": 0.5}),),  # type: ignore[dict-item]
+        "dim: on → on then level := 0.5",
+        "0.5 is not a value a machine can hold",
+    ),
+}
+
+
+@pytest.mark.parametrize(("rows", "named", "problem"), BAD_ROWS.values(), ids=BAD_ROWS)
+def test_a_bad_row_is_refused_by_name(
+    rows: tuple[Row | tuple[Row, ...], ...], named: str, problem: str
+) -> None:
+    refused = refusal(
+        *rows,
+        row("set_level", "on", updates={"level": Arg("to")}),
+        variables=(LEVEL, FIXED, MOOD, OWNER, Choice("season", ("warm", "hot"))),
+        verbs=(Verb("set_level", (Count("to", ROOM),)),),
+    )
+    assert (refused.data["row"], refused.data["problem"]) == (named, problem)
+
+
+def test_two_outcomes_of_one_event_are_refused_with_a_witness() -> None:
+    refused = refusal(
+        row("dim", "on", guard=Arg("level") > 0, updates={"level": _level}),
+        row("dim", "on", "off", guard=(_level > 1) & (Arg("level") <= 1)),
+        variables=(LEVEL,),
+        verbs=(Verb("dim", (Count("level", ROOM),)),),
+    )
+    assert refused.data["row"] == "dim: on → off if level > 1 and given level ≤ 1"
+    assert refused.data["problem"] == (
+        "a second outcome beside «dim: on → on if given level > 0 then level := level», "
+        "when level = 2 and given level = 1"
+    )
+
+
+def test_two_unconditional_outcomes_are_refused() -> None:
+    refused = refusal(row("switch", "on"))
+    assert refused.data["problem"] == "a second outcome beside «switch: on → off», when always"
+
+
+def test_guards_that_only_an_absent_id_would_satisfy_together_are_two_outcomes_of_nothing() -> None:
+    """An id argument is never none, so the two rows can never both be meant."""
+    assert declared(
+        row("sell", "on", guard=Arg("owner").equals(None)),
+        row("sell", "on", "off", updates={"owner": Arg("owner")}),
+        variables=(OWNER,),
+        verbs=(Verb("sell", (OWNER,)),),
+    )
+
+
+def test_an_unreachable_phase_is_refused() -> None:
+    refused = refusal(row("smash", "lit", "broken"), phases=("off", "on", "broken", "lit"))
+    assert refused.data["problem"] == "phase 'lit' cannot be reached from 'off'"
+
+
+def test_a_trap_is_refused() -> None:
+    refused = refusal(
+        row("lose", "on", "lost"),
+        row("find", "lost", "nowhere"),
+        row("find", "nowhere", "lost"),
+        phases=("off", "on", "broken", "lost", "nowhere"),
+    )
+    assert refused.data["problem"] == "phase 'lost' is a trap: no final phase follows from it"
+
+
+def test_a_phase_that_only_a_remembered_target_leads_to_is_reachable() -> None:
+    assert declared(
+        row("undo", "on", Var("before"), updates={"before": "spare"}),
+        row("smash", "spare", "broken"),
+        phases=("off", "on", "broken", "spare"),
+        variables=(Choice("before", ("off", "spare")),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"initial": "lost"}, "the initial phase 'lost' is not declared"),
+        ({"final": ("lost",)}, "the final phase 'lost' is not declared"),
+        ({"final": ()}, "no final phase is declared"),
+        ({"phases": ("off", "on", "broken", "on")}, "phase 'on' is declared 2 times"),
+        ({"final": ("broken", "broken")}, "final phase 'broken' is declared 2 times"),
+        (
+            {"phases": ("off", "on", "broken", "half on")},
+            "phase 'half on' is not an identifier",
+        ),
+    ],
+)
+def test_bad_phases_are_refused(changes: dict[str, Any], problem: str) -> None:
+    refused = refusal(**changes)
+    assert (refused.data["row"], refused.data["problem"]) == (None, problem)
+
+
+_SET = row("set_level", "on", updates={"level": 0})
+
+
+@pytest.mark.parametrize(
+    ("variables", "verbs", "problem"),
+    [
+        ((LEVEL, Flag("level")), (), "variable 'level' is declared 2 times"),
+        ((LEVEL, Flag("is-on")), (), "variable 'is-on' is not an identifier"),
+        ((LEVEL,), (Verb("smash"), Verb("smash")), "verb 'smash' is declared 2 times"),
+        ((LEVEL,), (Verb("polish"),), "verb 'polish' is declared, but no row has it"),
+        ((LEVEL,), (Verb("1st"),), "verb '1st' is not an identifier"),
+        (
+            (LEVEL,),
+            (Verb("smash", (Flag("hard"), Flag("hard"))),),
+            "argument of 'smash', 'hard' is declared 2 times",
+        ),
+        (
+            (LEVEL,),
+            (Verb("smash", (Flag(""),)),),
+            "argument of 'smash', '' is not an identifier",
+        ),
+        (
+            (LEVEL,),
+            (Verb("smash", (Flag("level"),)),),
+            "argument 'level' of 'smash' is another kind of value than the variable of that name",
+        ),
+        (
+            (Count("level", ROOM, initial=3),),
+            (),
+            "variable 'level' starts outside its domain: 3",
+        ),
+        (
+            (Count("level", ROOM, initial=True),),
+            (),
+            "variable 'level' starts outside its domain: True",
+        ),
+        (
+            (LEVEL, Flag("fixed", initial=0)),  # type: ignore[arg-type]
+            (),
+            "variable 'fixed' starts outside its domain: 0",
+        ),
+        (
+            (LEVEL, Choice("mood", ("warm",), initial="cold")),
+            (),
+            "variable 'mood' starts outside its domain: cold",
+        ),
+        (
+            (LEVEL, Identity("owner", initial="nobody")),
+            (),
+            "variable 'owner' starts outside its domain: nobody",
+        ),
+        (
+            (LEVEL, Choice("mood", ("warm", "warm"))),
+            (),
+            "'mood' lists a value of its domain twice",
+        ),
+        (
+            (LEVEL, Choice("mood", ())),
+            (),
+            "'mood' can hold nothing that the checker would explore",
+        ),
+        (
+            (LEVEL,),
+            (Verb("smash", (Identity("by", checked=()),)),),
+            "'by' can hold nothing that the checker would explore",
+        ),
+    ],
+)
+def test_bad_variables_and_verbs_are_refused(
+    variables: tuple[Variable, ...], verbs: tuple[Verb, ...], problem: str
+) -> None:
+    refused = refusal(_SET, variables=variables, verbs=verbs)
+    assert (refused.data["row"], refused.data["problem"]) == (None, problem)
+
+
+def test_an_empty_choice_of_guards_is_a_guard() -> None:
+    assert declared(row("dim", "on", guard=AnyOf(())))
