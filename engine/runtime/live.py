@@ -31,13 +31,14 @@ class Live:
     """One session in this process: its fold, and who is at work on it.
 
     ``lock`` is held from the decision to the outcome of the commit; ``turn`` says that a turn is
-    among them.
+    among them; ``fresh``, that the copy was compared with the log since the lock was taken.
     """
 
-    __slots__ = ("folded", "lock", "turn", "users")
+    __slots__ = ("folded", "fresh", "lock", "turn", "users")
 
     def __init__(self, session_id: str) -> None:
         self.folded: Folded = nothing_folded(session_id)
+        self.fresh = False
         self.lock = asyncio.Lock()
         self.turn = False
         self.users = 0
@@ -75,8 +76,11 @@ class LiveSessions:
         return (self._store.recorder.last_version(state.id) or 0) == state.version
 
     def check_current(self, live: Live) -> None:
-        """Raise StaleWriter where the live copy has not all that the log has."""
-        if not self.is_current(live):
+        """Raise StaleWriter where the live copy never had all of the log since it was locked.
+
+        What was true of the log during the call is an answer, whatever others wrote since.
+        """
+        if not live.fresh and not self.is_current(live):
             version = live.folded.state.version
             raise StaleWriter(live.folded.state.id, version, version + 1)
 
@@ -88,6 +92,7 @@ class LiveSessions:
         folded = live.folded
         session_id = folded.state.id
         newest = self._store.recorder.last_version(session_id) or 0
+        live.fresh = True
         if newest == folded.state.version:
             return folded
         if folded.state.version == 0 or newest < folded.state.version:

@@ -45,6 +45,7 @@ class Writer:
         live.users += 1
         try:
             async with live.lock:
+                live.fresh = False
                 known = bool(live.folded.state.version)
                 try:
                     return await work(live.folded if known else await self._live.refresh(live))

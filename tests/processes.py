@@ -1,0 +1,160 @@
+"""What the tests run in processes of their own, started quickly from a preloaded one."""
+
+import asyncio
+import itertools
+import json
+import multiprocessing
+import os
+import random
+import sqlite3
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any, Final
+
+from engine import Engine, StaleWriter, StoreError
+from engine.sync import Engine as BlockingEngine
+
+_CONTEXT: Final = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["engine", "engine.sync", "processes"])
+
+LONG_SESSIONS: Final = ("alpha", "beta", "gamma", "delta")
+
+
+def start(work: Callable[..., None], *arguments: Any) -> ForkServerProcess:
+    """Run a function of this module in another process."""
+    process = _CONTEXT.Process(target=work, args=arguments, daemon=True)
+    process.start()
+    return process
+
+
+def finish(process: ForkServerProcess) -> None:
+    """Wait for a process that must have gone well."""
+    process.join(120)
+    assert process.exitcode == 0
+    process.close()
+
+
+def pipe() -> tuple[Connection, Connection]:
+    """Return the receiving and the sending end of a pipe."""
+    return _CONTEXT.Pipe(duplex=False)
+
+
+def message(text: str, role: str = "user") -> dict[str, str]:
+    return {"role": role, "content": text}
+
+
+def write_until_killed(url: str, turn: int, seed: int, acknowledged: Path) -> None:
+    """Write to several sessions at once, telling of each receipt once it is given, for ever."""
+    chance = random.Random(seed)  # noqa: S311 - not for secrets
+    told = os.open(acknowledged, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def tell(kind: str, session_id: str, **facts: Any) -> None:
+        line = {"round": turn, "kind": kind, "session_id": session_id, **facts}
+        os.write(told, json.dumps(line).encode() + b"\n")
+
+    async def long_session(engine: Engine, session_id: str) -> None:
+        await engine.register(session_id)
+        for n in itertools.count():
+            run_id = f"{turn}-{n}"
+            text = "x" * chance.choice((10, 500, 5_000, 40_000))
+            out = await engine.record_turn(
+                session_id, [message(run_id), message(text, "assistant")], run_id=run_id
+            )
+            tell(
+                "turn",
+                session_id,
+                run_id=run_id,
+                digest=out.receipt.conversation_digest,
+                count=out.receipt.message_count,
+            )
+
+    async def short_sessions(engine: Engine) -> None:
+        for n in itertools.count():
+            session_id = f"short-{turn}-{n}"
+            await engine.register(session_id)
+            tell("registered", session_id)
+            await engine.record_turn(session_id, [message("only")], run_id="only")
+            await engine.archive(session_id)
+            tell("archived", session_id)
+
+    async def main() -> None:
+        async with Engine.open(url, durability="full") as engine:
+            await asyncio.gather(
+                *(long_session(engine, session_id) for session_id in LONG_SESSIONS),
+                short_sessions(engine),
+            )
+
+    asyncio.run(main())
+
+
+def hammer(url: str, session_id: str, name: str, turns: int, acknowledged: Path) -> None:
+    """Record turns one after the other, trying again whenever the other writer was first."""
+    refusals = 0
+    seen = []
+    with BlockingEngine.open(url, durability="normal", busy_timeout_seconds=30) as engine:
+        engine.register(session_id)
+        for n in range(turns):
+            while True:
+                try:
+                    out = engine.record_turn(
+                        session_id, [message(f"{name} {n}")], run_id=f"{name}-{n}"
+                    )
+                except StaleWriter:
+                    refusals += 1
+                else:
+                    assert not out.duplicate
+                    seen.append([out.receipt.run_id, out.receipt.conversation_digest])
+                    break
+    acknowledged.write_text(json.dumps({"refusals": refusals, "seen": seen}))
+
+
+def record_one(url: str, session_id: str, run_id: str, text: str) -> None:
+    """Record one turn."""
+    with BlockingEngine.open(url) as engine:
+        engine.register(session_id)
+        engine.record_turn(session_id, [message(text)], run_id=run_id)
+
+
+def retry_one(url: str, session_id: str, run_id: str, text: str, answer: Connection) -> None:
+    """Record one turn that was recorded before, and tell what came back."""
+    with BlockingEngine.open(url) as engine:
+        out = engine.record_turn(session_id, [message(text)], run_id=run_id)
+    answer.send((out.duplicate, out.receipt.conversation_digest))
+
+
+def record_when_told(url: str, session_id: str, orders: Connection, turns: int) -> None:
+    """Open, say so by waiting for an order, record turns, and close."""
+    with BlockingEngine.open(url, busy_timeout_seconds=30) as engine:
+        engine.register(session_id)
+        orders.recv()
+        for n in range(turns):
+            engine.record_turn(session_id, [message(str(n))], run_id=f"{session_id}-{n}")
+
+
+def create(url: str, gate: Any, failures: Connection) -> None:
+    """Open a new file at the same time as others, use it, and tell what went wrong."""
+    gate.wait()
+    try:
+        with BlockingEngine.open(url) as engine:
+            engine.register(f"by-{os.getpid()}")
+    except StoreError as error:
+        failures.send(str(error))
+    else:
+        failures.send(None)
+
+
+def gate(parties: int) -> Any:
+    """Return a barrier that processes can wait at."""
+    return _CONTEXT.Barrier(parties)
+
+
+def hold_write_lock(path: Path, holding: Connection, release: Connection) -> None:
+    """Hold the database's write lock until told."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    holding.send("held")
+    release.recv()
+    connection.execute("ROLLBACK")
+    connection.close()
