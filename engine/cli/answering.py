@@ -1,0 +1,77 @@
+"""Answering: how a command ends, whatever happens in it.
+
+Invariants: no traceback reaches a user unless PERDURE_DEBUG asks for it; with ``--json`` a failure
+is one document on stdout too; a reader that has gone is no error worth a word.
+"""
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from typing import Any, Final
+
+import typer
+
+from engine.cli.output import Answer
+from engine.errors import PerdureError
+
+FAILED: Final = 1
+INTERRUPTED: Final = 130
+NO_READER: Final = 141
+
+DEBUG: Final = "PERDURE_DEBUG"
+
+
+@contextlib.contextmanager
+def answering(*, as_json: bool) -> Iterator[Answer]:
+    """Give a command its answer to fill, and end the command as its outcome says."""
+    answer = Answer(as_json=as_json)
+    try:
+        try:
+            yield answer
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place to tell it
+            answer.exit_code = _tell(answer, error)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _abandon_stdout()
+        answer.exit_code = NO_READER
+    except OSError:  # the answer cannot be written, and neither can the reason
+        _abandon_stdout()
+        answer.exit_code = FAILED
+    raise typer.Exit(answer.exit_code)
+
+
+def _tell(answer: Answer, error: BaseException) -> int:
+    """Say what went wrong, in one line or one document; return the exit code."""
+    code, message, data = _described(error)
+    if answer.as_json:
+        answer.document({"error": {"code": code, "message": message, "data": data}})
+    else:
+        answer.problem(f"{message} [{code}]")
+    if os.environ.get(DEBUG) == "1":
+        traceback.print_exception(error)
+    return INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
+
+
+def _described(error: BaseException) -> tuple[str, str, dict[str, Any]]:
+    match error:
+        case PerdureError():
+            return error.code, str(error), error.data
+        case KeyboardInterrupt():
+            return "INTERRUPTED", "interrupted; what was acknowledged is kept", {}
+        case OSError(strerror=str(reason)):
+            return "SYSTEM_ERROR", reason, {"errno": error.errno, "file": error.filename}
+        case _:
+            what = f"unexpected {type(error).__name__}: {error}"
+            please = f"this is a bug, please report it ({DEBUG}=1 shows where)"
+            return "INTERNAL_ERROR", f"{what}; {please}", {}
+
+
+def _abandon_stdout() -> None:
+    """Send what is still buffered nowhere, so that leaving the process does not try again."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,92 @@
+"""The application: which commands there are, and their examples.
+
+Invariants: every command has an example in its help; help is plain text.
+"""
+
+import importlib.metadata
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+import typer
+
+from engine.cli import auditing, demonstration, importing, reading
+
+_EXAMPLES: Final = {
+    "demo": ("perdure demo", "perdure demo --db memory: --json | jq .ok"),
+    "import": (
+        "perdure import transcripts.jsonl --archive",
+        "zcat transcripts.jsonl.gz | perdure import -",
+    ),
+    "ls": (
+        "perdure ls --phase archived",
+        "perdure ls --label team=support --json | jq -r '.[].session_id'",
+    ),
+    "show": ("perdure show trip-1", "perdure show trip-1 --json | jq .usage"),
+    "history": (
+        "perdure history trip-1 --offset 20 --limit 10",
+        "perdure history trip-1 --json | jq -c '.messages[]'",
+    ),
+    "log": ("perdure log trip-1 | jq -r .tag", "perdure log trip-1 > trip-1.events.jsonl"),
+    "receipts": ("perdure receipts trip-1", "perdure receipts trip-1 --json"),
+    "head": ("perdure head", "perdure head --json > heads.json   # keep it elsewhere"),
+    "audit": (
+        "perdure audit --jobs 4",
+        "perdure audit --head heads.json",
+        "perdure audit trip-1 trip-2 --json",
+    ),
+}
+_COMMANDS: Final[dict[str, Callable[..., None]]] = {
+    "demo": demonstration.demo,
+    "import": importing.import_,
+    "ls": reading.ls,
+    "show": reading.show,
+    "history": reading.history,
+    "log": reading.log,
+    "receipts": reading.receipts,
+    "audit": auditing.audit,
+    "head": reading.head,
+}
+
+
+def application() -> typer.Typer:
+    """Return the command line, ready to be called."""
+    app = typer.Typer(
+        name="perdure",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog=_epilog(("perdure demo", "perdure COMMAND --help")),
+    )
+    app.callback()(_perdure)
+    for name, command in _COMMANDS.items():
+        app.command(name, epilog=_epilog(_EXAMPLES[name]))(command)
+    return app
+
+
+def main() -> None:
+    """Run the command line and leave the process with its exit code."""
+    application()(prog_name="perdure")
+
+
+def _print_version(given: Any) -> None:
+    if given:
+        typer.echo(f"perdure {importlib.metadata.version('perdure')}")
+        raise typer.Exit
+
+
+def _perdure(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Sessions of AI agents: one durable commit and one verifiable receipt per turn."""
+
+
+def _epilog(examples: tuple[str, ...]) -> str:
+    """Return the examples as an epilog that help does not wrap."""
+    return "\n".join(("\b", "Examples:", *(f"  {example}" for example in examples)))

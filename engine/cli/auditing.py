@@ -1,0 +1,81 @@
+"""The audit command: replay, verify, compare with heads that were kept elsewhere.
+
+Invariants: nothing is written to the evidence; the exit code is 0 only if everything holds.
+"""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from engine.cli.answering import FAILED, answering
+from engine.cli.options import DEFAULT_URL, AsJson, Database, SessionIds, existing
+from engine.cli.output import Answer, progress
+from engine.errors import InvalidArgument
+from engine.store import open_store
+from engine.values import Head
+from projections import AuditReport, Finding, audit_store
+
+
+def audit(
+    session_ids: SessionIds = None,
+    *,
+    head: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            allow_dash=True,
+            help="Compare with heads that `perdure head --json` printed earlier; - is stdin.",
+        ),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Verify in so many processes.")] = 1,
+    db: Database = DEFAULT_URL,
+    as_json: AsJson = False,
+) -> None:
+    """Verify everything: links, versions, legal transitions, receipts, digests, snapshots."""
+    with answering(as_json=as_json) as answer:
+        heads = [] if head is None else read_heads(head)
+        with contextlib.closing(open_store(existing(db), readonly=True)) as store:
+            total = len(session_ids or store.recorder.session_ids())
+            with progress("auditing", total, in_bytes=False) as advance:
+                report = audit_store(
+                    store,
+                    session_ids=session_ids or (),
+                    heads=heads,
+                    jobs=min(jobs, os.cpu_count() or 1),
+                    progress=advance,
+                )
+        if not report.ok:
+            answer.exit_code = FAILED
+        if as_json:
+            answer.document(report)
+        else:
+            print_report(answer, report)
+
+
+def read_heads(path: Path) -> list[Head]:
+    """Return exported heads. Raises InvalidArgument where the file does not hold any."""
+    text = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    try:
+        return msgspec.json.decode(text, type=list[Head])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidArgument(
+            f"{path} does not hold what `perdure head --json` prints: {error}", parameter="head"
+        ) from error
+
+
+def print_report(answer: Answer, report: AuditReport) -> None:
+    """Print the findings and a closing line."""
+    if report.findings:
+        columns = Finding.__struct_fields__
+        answer.table(columns, [[getattr(one, name) for name in columns] for one in report.findings])
+    size = f"{report.sessions:,} sessions, {report.events:,} events, {report.bytes:,} bytes"
+    count = len(report.findings)
+    verdict = "everything holds" if report.ok else f"{count} finding{'s'[: count != 1]}"
+    answer.line(f"audited {size}: {verdict}")

@@ -1,0 +1,60 @@
+"""Options that several commands share, and what they mean.
+
+Invariants: a command that only reads never makes a database; one that looks at evidence never
+writes to it.
+"""
+
+import os
+from typing import Annotated, Final
+
+import typer
+
+from engine.errors import InvalidArgument, StoreError
+from engine.store.opening import MEMORY_URL, sqlite_path
+
+DEFAULT_URL: Final = "sqlite:///perdure.db"
+
+Database = Annotated[
+    str,
+    typer.Option(
+        "--db",
+        metavar="URL",
+        envvar="PERDURE_DB",
+        help="The database: sqlite:///relative.db, sqlite:////absolute.db or, to demo and import, "
+        "memory:",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+SessionId = Annotated[
+    str, typer.Argument(metavar="ID", help="The session's id.", show_default=False)
+]
+SessionIds = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[ID]...", help="Sessions; all, if none is named.", show_default=False),
+]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", min=0, metavar="N", help="At most so many; on a terminal 50, otherwise all."
+    ),
+]
+
+TERMINAL_LIMIT: Final = 50
+
+
+def existing(url: str) -> str:
+    """Return the URL of a database to read. Raises StoreError or InvalidArgument without one."""
+    if url == MEMORY_URL:
+        raise InvalidArgument(
+            "memory: holds nothing to read from; name a file: --db sqlite:///path", parameter="db"
+        )
+    path = sqlite_path(url)
+    if not path.exists():
+        raise StoreError(f"there is no database at {path}", path=str(path))
+    return url
+
+
+def is_writable(url: str) -> bool:
+    """Whether the database's file may be written to, which also needs files made beside it."""
+    path = sqlite_path(url)
+    return os.access(path, os.W_OK) and os.access(path.absolute().parent, os.W_OK)

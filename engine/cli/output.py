@@ -1,0 +1,142 @@
+"""What a command prints: text, tables, or one JSON document; and progress, on a terminal only.
+
+Invariants: on a terminal, text from the log cannot move the cursor or change colours; into a pipe,
+nothing is shortened; ids are whole everywhere; a JSON document is UTF-8 whatever the locale.
+"""
+
+import contextlib
+import io
+import json
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+_SHORT_DIGEST: Final = 12
+_GAP: Final = 2
+_DIRECTIONAL: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+DIGESTS: Final = frozenset(("conversation_digest", "link", "run_id"))
+"""Columns that a narrow terminal may shorten."""
+
+Cells = Sequence[object]
+
+
+class Answer:
+    """Where one command's answer goes; ``exit_code`` is what the command will end with."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json: Final = as_json
+        self.exit_code = 0
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
+        if isinstance(sys.stderr, io.TextIOWrapper):
+            sys.stderr.reconfigure(errors="backslashreplace")
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether a person reads this, rather than a pipe or a file."""
+        return not self.as_json and sys.stdout.isatty()
+
+    def document(self, value: Any) -> None:
+        """Print the one JSON document."""
+        try:
+            encoded = msgspec.json.encode(value)
+        except UnicodeEncodeError:  # a file name that is no text
+            encoded = json.dumps(msgspec.to_builtins(value)).encode()
+        self.raw(encoded + b"\n")
+
+    def raw(self, data: bytes) -> None:
+        """Print bytes as they are."""
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+
+    def line(self, text: str = "") -> None:
+        """Print one line of text."""
+        sys.stdout.write(f"{visible(text)}\n")
+
+    def problem(self, text: str) -> None:
+        """Print one line where errors go."""
+        sys.stderr.write(f"perdure: {visible(text)}\n")
+
+    def table(self, columns: Sequence[str], rows: Sequence[Cells]) -> None:
+        """Print rows under their columns' names: ruled on a terminal, just aligned in a pipe."""
+        cells = [[_cell(value) for value in row] for row in rows]
+        if self.on_terminal:
+            _print_ruled(columns, cells)
+            return
+        widths = _widths(columns, cells)
+        for row in [list(columns), *cells]:
+            padded = [
+                text + " " * (w - cell_len(text)) for text, w in zip(row, widths, strict=True)
+            ]
+            sys.stdout.write(f"{(' ' * _GAP).join(padded).rstrip()}\n")
+
+
+def visible(text: str, *, keep: str = "\n\t") -> str:
+    """Return the text with what a terminal would obey, rather than show, spelled out."""
+    if text.isprintable() and text.isascii():
+        return text
+    return "".join(c if c in keep or not _obeyed(c) else ascii(c)[1:-1] for c in text)
+
+
+@contextlib.contextmanager
+def progress(
+    description: str, total: int | None, *, in_bytes: bool
+) -> Iterator[Callable[[int], None]]:
+    """Show a bar on stderr, if that is a terminal; the value advances it."""
+    count = DownloadColumn() if in_bytes else MofNCompleteColumn()
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        count,
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+    with bar:
+        task = bar.add_task(description, total=total)
+        yield lambda amount: bar.advance(task, amount)
+
+
+def _obeyed(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cs") or character in _DIRECTIONAL
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case dict():
+            text = " ".join(f"{name}={item}" for name, item in value.items())
+        case _:
+            text = str(value)
+    return visible(text, keep="")
+
+
+def _widths(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> list[int]:
+    return [max(cell_len(text) for text in column) for column in zip(columns, *cells, strict=True)]
+
+
+def _print_ruled(columns: Sequence[str], cells: list[list[str]]) -> None:
+    console = Console()
+    narrow = sum(_widths(columns, cells)) + _GAP * len(columns) > console.width
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    for row in cells:
+        table.add_row(
+            *(
+                Text(f"{text[:_SHORT_DIGEST]}…" if narrow and name in DIGESTS and text else text)
+                for name, text in zip(columns, row, strict=True)
+            )
+        )
+    console.print(table)

@@ -1,0 +1,204 @@
+"""The commands that ask: ls, show, history, log, receipts, head.
+
+Invariants: none of them makes a database; only ls may write, and only to the derived catalog.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Annotated, Any, Final
+
+import msgspec
+import typer
+from eventsourcing.persistence import StoredEvent
+
+from engine.cli.answering import answering
+from engine.cli.options import (
+    DEFAULT_URL,
+    TERMINAL_LIMIT,
+    AsJson,
+    Database,
+    Limit,
+    SessionId,
+    SessionIds,
+    existing,
+    is_writable,
+)
+from engine.cli.output import Answer
+from engine.cli.rendering import message_lines, session_document
+from engine.errors import LogCorrupt, SessionNotFound
+from engine.store import Recorder, open_store
+from engine.store.links import stored_link
+from engine.sync import Engine
+from engine.values import Head, checked_id
+from projections.reading import rows_of
+
+_LISTED: Final = (
+    "session_id",
+    "phase",
+    "version",
+    "message_count",
+    "conversation_digest",
+    "labels",
+)
+_RECEIPT: Final = ("sequence", "message_count", "conversation_digest", "boundary", "run_id")
+
+
+def ls(
+    *,
+    db: Database = DEFAULT_URL,
+    phase: Annotated[
+        str | None, typer.Option(metavar="PHASE", help="Only sessions in this phase.")
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only sessions with this label.")
+    ] = None,
+    limit: Limit = None,
+    after: Annotated[
+        str | None, typer.Option(metavar="ID", help="Begin behind this session.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List sessions in the order they were registered."""
+    labels = _labels(label or [])
+    with answering(as_json=as_json) as answer:
+        shown = TERMINAL_LIMIT if limit is None and answer.on_terminal else limit
+        with Engine.open(existing(db), readonly=not is_writable(db)) as engine:
+            if after is not None:
+                engine.history(after, limit=0)  # is it there at all?
+            views = engine.list(phase=phase, labels=labels, after=after, limit=shown)
+        documents = [session_document(view) for view in views]
+        if as_json:
+            answer.document(documents)
+        elif not documents:
+            answer.line("no sessions")
+        else:
+            answer.table(_LISTED, [[one[name] for name in _LISTED] for one in documents])
+            if limit is None and len(views) == shown:
+                answer.line(f"There may be more: --after {views[-1].id}")
+
+
+def show(session_id: SessionId, *, db: Database = DEFAULT_URL, as_json: AsJson = False) -> None:
+    """Show one session as it is now."""
+    with answering(as_json=as_json) as answer:
+        with Engine.open(existing(db), readonly=True) as engine:
+            document = session_document(engine.read(session_id))
+            document["link"] = engine.head(session_id).link
+        if as_json:
+            answer.document(document)
+            return
+        for name, value in document.items():
+            text = value if isinstance(value, str | int) else msgspec.json.encode(value).decode()
+            answer.line(f"{name:<20} {text}")
+
+
+def history(
+    session_id: SessionId,
+    *,
+    offset: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Leave out the first so many messages.")
+    ] = 0,
+    limit: Limit = None,
+    db: Database = DEFAULT_URL,
+    as_json: AsJson = False,
+) -> None:
+    """Print a session's messages, oldest first."""
+    with answering(as_json=as_json) as answer:
+        shown = TERMINAL_LIMIT if limit is None and answer.on_terminal else limit
+        with Engine.open(existing(db), readonly=True) as engine:
+            page = engine.history(session_id, offset=offset, limit=shown)
+        if as_json:
+            answer.document(page)
+            return
+        for place, message in enumerate(page.messages, offset + 1):
+            for line in message_lines(place, message):
+                answer.line(line)
+        end = offset + len(page.messages)
+        if end < page.message_count:
+            answer.line(f"{page.message_count - end} more: --offset {end}")
+
+
+def log(session_id: SessionId, *, db: Database = DEFAULT_URL, as_json: AsJson = False) -> None:
+    """Print a session's raw events, exactly as recorded, a line each."""
+    with answering(as_json=as_json) as answer, _recorder(db) as recorder:
+        if recorder.last_version(checked_id(session_id, "session_id")) is None:
+            raise SessionNotFound(session_id)
+        if as_json:
+            _print_array(answer, session_id, rows_of(recorder, session_id))
+            return
+        for row in rows_of(recorder, session_id):
+            answer.raw(_state(row) + b"\n")
+
+
+def receipts(session_id: SessionId, *, db: Database = DEFAULT_URL, as_json: AsJson = False) -> None:
+    """List a session's receipts, oldest first."""
+    with answering(as_json=as_json) as answer:
+        with Engine.open(existing(db), readonly=True) as engine:
+            found = engine.receipts(session_id)
+        if as_json:
+            answer.document(found)
+        elif not found:
+            answer.line("no receipts")
+        else:
+            answer.table(_RECEIPT, [[getattr(one, name) for name in _RECEIPT] for one in found])
+
+
+def head(
+    session_ids: SessionIds = None, *, db: Database = DEFAULT_URL, as_json: AsJson = False
+) -> None:
+    """Print sessions' newest links, to be kept elsewhere and given to audit --head later."""
+    with answering(as_json=as_json) as answer:
+        with _recorder(db) as recorder:
+            names = session_ids or recorder.session_ids()
+            heads = [_head(recorder, name) for name in names]
+        if as_json:
+            answer.document(heads)
+        elif not heads:
+            answer.line("no sessions")
+        else:
+            columns = Head.__struct_fields__
+            answer.table(columns, [[getattr(one, name) for name in columns] for one in heads])
+
+
+def _labels(pairs: list[str]) -> dict[str, str]:
+    labels = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not (name and equals and value):
+            raise typer.BadParameter(f"a label is NAME=VALUE, not {pair!r}", param_hint="--label")
+        labels[name] = value
+    return labels
+
+
+@contextlib.contextmanager
+def _recorder(url: str) -> Iterator[Recorder]:
+    with contextlib.closing(open_store(existing(url), readonly=True)) as store:
+        yield store.recorder
+
+
+def _head(recorder: Recorder, session_id: str) -> Head:
+    rows = recorder.select_events(checked_id(session_id, "session_id"), desc=True, limit=1)
+    if not rows:
+        raise SessionNotFound(session_id)
+    version = rows[0].originator_version
+    link = stored_link(_state(rows[0]))
+    if link is None:
+        raise LogCorrupt(session_id, version, "link", "the newest event carries no link")
+    return Head(session_id=session_id, version=version, link=link)
+
+
+def _print_array(answer: Answer, session_id: str, rows: Iterator[StoredEvent]) -> None:
+    events = []
+    for row in rows:
+        try:
+            events.append(msgspec.json.decode(_state(row), type=msgspec.Raw))
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise LogCorrupt(
+                session_id, row.originator_version, "undecodable", f"the row holds no JSON: {error}"
+            ) from error
+    answer.document(events)
+
+
+def _state(row: StoredEvent) -> bytes:
+    """Return a row's bytes, also where someone made the column something else."""
+    state: Any = row.state
+    return state if isinstance(state, bytes) else str(state).encode("utf-8", "surrogateescape")

@@ -1,0 +1,79 @@
+"""Where lines come from: files and standard input, one line at a time.
+
+Invariants: every line knows its file and number; a file that cannot be read is reported in its
+place and keeps no other from being read; a byte-order mark is no part of the first line.
+"""
+
+import contextlib
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+
+from engine.cli.transcripts import BYTE_ORDER_MARK
+from engine.errors import InvalidArgument
+
+STDIN: Final = "-"
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a file, counted from 1; ``file`` is what the user called it."""
+
+    file: str
+    line: int
+    data: bytes
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """A line that was not taken, and why. ``line`` is 0 for a file that cannot be read."""
+
+    file: str
+    line: int
+    code: str
+    message: str
+
+
+def lines_of(files: Sequence[str], advance: Callable[[int], None]) -> Iterator[Line | Refused]:
+    """Yield the lines of all the files in order, telling how many bytes were read."""
+    for file in files:
+        number = 0
+        try:
+            with _opened(file) as source:
+                for number, data in enumerate(source, 1):
+                    advance(len(data))
+                    yield Line(
+                        file=file,
+                        line=number,
+                        data=data.removeprefix(BYTE_ORDER_MARK) if number == 1 else data,
+                    )
+        except OSError as error:
+            yield Refused(
+                file=file,
+                line=number,
+                code=InvalidArgument.code,
+                message=f"cannot be read: {error.strerror}",
+            )
+
+
+def total_bytes(files: Sequence[str]) -> int | None:
+    """Return how many bytes there are to read, or None where that is not known in advance."""
+    total = 0
+    for file in files:
+        try:
+            status = Path(file).stat() if file != STDIN else os.fstat(sys.stdin.fileno())
+        except OSError:
+            continue
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        total += status.st_size
+    return total
+
+
+def _opened(file: str) -> contextlib.AbstractContextManager[BinaryIO]:
+    if file == STDIN:
+        return contextlib.nullcontext(sys.stdin.buffer)
+    return Path(file).open("rb")
