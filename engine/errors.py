@@ -34,12 +34,14 @@ class InvalidArgument(PerdureError):
 class InvalidMessage(PerdureError):
     """A message cannot be recorded verbatim as JSON; ``data["path"]`` says where.
 
-    Paths read like Python: ``messages[2].content[0].score``.
+    Paths read like Python: ``messages[2].content[0].score``. A lone surrogate in a key is written
+    as its escape.
     """
 
     code = "INVALID_MESSAGE"
 
     def __init__(self, path: str, reason: str) -> None:
+        path = path.encode("utf-8", "backslashreplace").decode()
         super().__init__(f"{path} {reason}", path=path, reason=reason)
 
 

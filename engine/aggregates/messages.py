@@ -16,8 +16,13 @@ from engine.errors import InvalidMessage
 MAX_DEPTH: Final = 200
 """How deep a message may nest; every JSON reader in use accepts this much."""
 
+MAX_DIGITS: Final = 4299
+"""How many digits an integer may have: Python reads 4,300, and msgspec counts the sign as one."""
+
 _ENCODER: Final = msgspec.json.Encoder()
-_ATOMS: Final = (str, bool, int, type(None))
+_ATOMS: Final = (str, bool, type(None))
+_STAND_INS: Final = (str, int, float, list, tuple, Mapping)
+_TOO_LARGE: Final = 10**MAX_DIGITS
 
 
 class Messages(msgspec.Struct, frozen=True):
@@ -72,22 +77,35 @@ def decode_messages(array: bytes | msgspec.Raw) -> list[dict[str, Any]]:
 
 
 def _encode_message(message: object, path: str) -> bytes:
-    if not isinstance(message, dict):
+    if not isinstance(message, Mapping):
         hint = " (pass its dict form)" if hasattr(message, "model_dump") else ""
         raise InvalidMessage(path, f"must be an object, not {_kind(message)}{hint}")
-    _check(message, path, 1)
+    try:
+        _check(message, path, 1)
+    except _Inexact:
+        message = _exact(message, 1)
+        _check(message, path, 1)
     try:
         return _ENCODER.encode(message)
-    except UnicodeEncodeError:
-        raise _surrogate(message, path) from None
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise InvalidMessage(path, f"cannot be carried by JSON: {error}") from error
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        raise _unencodable(message, path) from None
+
+
+class _Inexact(Exception):
+    """Something is not of one of JSON's own types, but may stand for one."""
 
 
 def _check(value: object, path: str, depth: int) -> None:
-    """Refuse what JSON cannot carry; lone surrogates are left to the encoder, which meets all."""
+    """Refuse what JSON cannot carry; lone surrogates are left to the encoder, which meets all.
+
+    Raises _Inexact for what `_exact` can turn into JSON's own types.
+    """
     kind = type(value)
     if kind in _ATOMS:
+        return
+    if kind is int:
+        if not -_TOO_LARGE < value < _TOO_LARGE:  # type: ignore[operator]  # an int, as compared
+            raise InvalidMessage(path, f"is an integer of more than {MAX_DIGITS} digits")
         return
     if kind is float:
         if not math.isfinite(value):  # type: ignore[arg-type]  # the type was just compared
@@ -95,47 +113,79 @@ def _check(value: object, path: str, depth: int) -> None:
         return
     if depth > MAX_DEPTH:
         raise InvalidMessage(path, f"is nested more than {MAX_DEPTH} levels deep")
-    if isinstance(value, dict):
-        for key, item in value.items():
+    if kind is dict:
+        for key, item in value.items():  # type: ignore[attr-defined]  # a dict, as compared
             if type(key) is not str:
-                raise InvalidMessage(path, f"has the key {key!r}: JSON keys are text")
+                raise _bad_key(key, path)
             if type(item) is not str:
                 _check(item, f"{path}.{key}", depth + 1)
-        return
-    if isinstance(value, list | tuple):
-        for place, item in enumerate(value):
+    elif kind is list or kind is tuple:
+        for place, item in enumerate(value):  # type: ignore[arg-type]  # a sequence, as compared
             _check(item, f"{path}[{place}]", depth + 1)
-        return
-    raise InvalidMessage(path, f"is {_kind(value)}, which JSON cannot carry")
+    elif isinstance(value, _STAND_INS):
+        raise _Inexact
+    else:
+        raise InvalidMessage(path, f"is {_kind(value)}, which JSON cannot carry")
 
 
-def _surrogate(value: object, path: str) -> InvalidMessage:
-    """Return the error for the first lone surrogate inside ``value``."""
-    found = _find_surrogate(value, path) or path
-    return InvalidMessage(found, "has a lone surrogate, which UTF-8 cannot carry")
+def _bad_key(key: object, path: str) -> Exception:
+    if isinstance(key, str):
+        return _Inexact()
+    return InvalidMessage(path, f"has the key {key!r}: JSON keys are text")
 
 
-def _find_surrogate(value: object, path: str) -> str | None:
+def _exact(value: object, depth: int) -> object:
+    """Return the value in JSON's own types, for what is of a type derived from them.
+
+    An enumeration's text stands for itself, any mapping for its items in its own order. msgspec
+    would encode the first not at all and the second in the order its dict remembers, which an
+    `OrderedDict` may have changed.
+    """
+    if depth > MAX_DEPTH:
+        return value  # refused by the check that follows
     match value:
+        case bool():
+            return value
         case str():
-            return path if not _encodable(value) else None
-        case dict():
-            for key, item in value.items():
-                if not _encodable(key):
-                    return f"{path}.{ascii(key)[1:-1]}"
-                if found := _find_surrogate(item, f"{path}.{key}"):
-                    return found
+            return str.__str__(value)
+        case int():
+            return int.__int__(value)
+        case float():
+            return float.__float__(value)
+        case Mapping():
+            return {
+                str.__str__(key) if isinstance(key, str) else key: _exact(item, depth + 1)
+                for key, item in value.items()
+            }
         case list() | tuple():
-            for place, item in enumerate(value):
-                if found := _find_surrogate(item, f"{path}[{place}]"):
-                    return found
-    return None
+            return [_exact(item, depth + 1) for item in value]
+        case _:
+            return value
 
 
-def _encodable(text: str) -> bool:
+def _unencodable(value: object, path: str) -> InvalidMessage:
+    """Return the error for the first part of ``value`` that the encoder refuses."""
+    parts: Iterable[tuple[str, object]] = ()
+    match value:
+        case dict():
+            for key in value:
+                if not _encodable(key):
+                    return _unencodable(key, f"{path}.{key}")
+            parts = ((f"{path}.{key}", item) for key, item in value.items())
+        case list() | tuple():
+            parts = ((f"{path}[{place}]", item) for place, item in enumerate(value))
+    for inner, item in parts:
+        if not _encodable(item):
+            return _unencodable(item, inner)
+    if isinstance(value, str):
+        return InvalidMessage(path, "has a lone surrogate, which UTF-8 cannot carry")
+    return InvalidMessage(path, f"is {_kind(value)}, which cannot be encoded")
+
+
+def _encodable(value: object) -> bool:
     try:
-        text.encode()
-    except UnicodeEncodeError:
+        _ENCODER.encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError):
         return False
     return True
 
