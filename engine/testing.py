@@ -3,12 +3,12 @@
 Invariants: nothing here touches a database, a clock or an event loop; what is tested is `decide`
 and `evolve` themselves.
 
-    given(registered(), turn("run-1", "hello")).when(Retire(now=NOW)).then(SessionRetired)
+    given(register(), turn("run-1", "hello")).when(Retire(now=NOW)).then(SessionRetired)
 """
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from engine.aggregates import (
     RecordTurn,
@@ -26,6 +26,8 @@ from engine.runtime.environment import Environment
 
 SESSION_ID: Final = "session-under-test"
 NOW: Final = "2026-01-31T12:00:00.000000Z"
+
+Refusal = TypeVar("Refusal", bound=PerdureError)
 
 
 def register(**labels: str) -> Register:
@@ -69,11 +71,12 @@ class Scenario:
             raise AssertionError(f"expected {[k.__name__ for k in kinds]}, decided {names}")
         return self._decided or ()
 
-    def then_refused(self, kind: type[PerdureError]) -> PerdureError:
+    def then_refused(self, kind: type[Refusal]) -> Refusal:
         """Assert that the command was refused with this error; return it."""
         if isinstance(self._refusal, kind):
             return self._refusal
-        raise AssertionError(f"expected {kind.__name__}, got {self._refusal or self._decided!r}")
+        found = f"{self._decided!r}" if self._refusal is None else f"{self._refusal!r}"
+        raise AssertionError(f"expected {kind.__name__}, got {found}")
 
 
 def given(*past: SessionCommand, session_id: str = SESSION_ID) -> Scenario:

@@ -24,6 +24,7 @@ from engine.aggregates.events import (
 from engine.aggregates.messages import NO_MESSAGES, Messages
 from engine.aggregates.session import Session, advance
 from engine.errors import Conflict
+from engine.machines import LIFECYCLE
 from engine.values import Boundary, Receipt, Usage
 
 
@@ -90,6 +91,8 @@ SessionCommand = (
 Decision = tuple[SessionEvent, ...]
 NOTHING: Final[Decision] = ()
 
+_SORTED: Final = msgspec.json.Encoder(order="sorted")
+
 
 def decide(state: Session, command: SessionCommand) -> Decision:
     """Return the events that the command leads to from this state, none if it holds already.
@@ -136,7 +139,7 @@ def _register(state: Session, command: Register) -> Decision:
     _legal(state, event)
     for name, asked, recorded in (
         ("labels", command.labels, state.labels),
-        ("metadata", _plain(command.metadata), _plain(state.metadata)),
+        ("metadata", _comparable(command.metadata), _comparable(state.metadata)),
     ):
         if asked is not None and asked != recorded:
             raise Conflict(
@@ -186,7 +189,7 @@ def _checkpoint(state: Session, command: CommitCheckpoint) -> Decision:
 
 def _archive(state: Session, command: Archive) -> Decision:
     retired = SessionRetired(**_next(state, command), reason=command.reason)
-    first = _changes(state, retired)
+    first = "retire" in LIFECYCLE.allowed(state.lifecycle) and _changes(state, retired)
     archived = SessionArchived(**_next(state, command, after=int(first)), reason=command.reason)
     if not first:
         return _legal(state, archived)
@@ -261,5 +264,6 @@ def _receipt(
     )
 
 
-def _plain(raw: msgspec.Raw | None) -> Any:
-    return None if raw is None else msgspec.json.decode(raw)
+def _comparable(raw: msgspec.Raw | None) -> bytes | None:
+    """Return JSON so that equal objects are equal bytes, and true is not 1."""
+    return None if raw is None else _SORTED.encode(msgspec.json.decode(raw))

@@ -30,11 +30,16 @@ UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {
 def upcast(state: bytes, upcasters: Mapping[tuple[str, int], Upcaster] = UPCASTERS) -> bytes | None:
     """Return the event's JSON in its present shape, or None where it already has it.
 
-    Raises msgspec.DecodeError or msgspec.ValidationError where the bytes are no event at all.
+    Raises msgspec.DecodeError or msgspec.ValidationError where the bytes are no event at all, or
+    one of a schema that this version of perdure does not know.
     """
     fields: Fields = msgspec.json.decode(state, type=dict[str, msgspec.Raw])
     tag: Any = msgspec.json.decode(fields.get("tag", b"null"))
     old = schema = msgspec.json.decode(fields.get("v", b"1"), type=int)
+    if not 0 <= schema <= SCHEMA:
+        raise msgspec.ValidationError(
+            f"event schema {schema} is not one this version of perdure knows (0 to {SCHEMA})"
+        )
     while schema < SCHEMA:
         if (step := upcasters.get((tag, schema))) is not None:
             fields = step(fields)
