@@ -1,0 +1,129 @@
+"""The conversation digest is SHA-256 of the recorded array, and costs only what is new."""
+
+import hashlib
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.aggregates import Conversation, encode_messages
+from engine.aggregates.conversation import EMPTY
+from engine.aggregates.messages import Messages
+from engine.testing import given as given_session
+from engine.testing import register, turn
+
+_dicts = st.dictionaries(st.text(max_size=3), st.text(max_size=5) | st.integers(), max_size=3)
+_batches = st.lists(st.lists(_dicts, min_size=1, max_size=3), max_size=8)
+
+
+class Counted:
+    """A running SHA-256 that counts the bytes it and its copies read."""
+
+    def __init__(self, inner: Any, read: list[int]) -> None:
+        self.inner = inner
+        self.read = read
+
+    def copy(self) -> "Counted":
+        return Counted(self.inner.copy(), self.read)
+
+    def update(self, data: bytes | memoryview) -> None:
+        self.read.append(len(data))
+        self.inner.update(data)
+
+    def hexdigest(self) -> str:
+        return str(self.inner.hexdigest())
+
+
+def extended(conversation: Conversation, messages: Messages) -> Conversation:
+    return conversation.extend(messages.joined, messages.count)
+
+
+@given(_batches)
+def test_the_running_digest_is_the_digest_of_the_whole(batches: list[list[Any]]) -> None:
+    conversation = EMPTY
+    whole: list[Any] = []
+    for batch in batches:
+        whole += batch
+        conversation = extended(conversation, encode_messages(batch))
+        text = json.dumps(whole, separators=(",", ":"), ensure_ascii=False)
+        assert conversation.digest() == hashlib.sha256(text.encode()).hexdigest()
+        assert conversation.count == len(whole)
+
+
+@given(_batches)
+def test_how_messages_were_grouped_into_turns_makes_no_difference(
+    batches: list[list[Any]],
+) -> None:
+    apart = EMPTY
+    for batch in batches:
+        apart = extended(apart, encode_messages(batch))
+    whole = [message for batch in batches for message in batch]
+    together = extended(EMPTY, encode_messages(whole)) if whole else EMPTY
+    assert apart == together
+    assert hash(apart) == hash(together)
+
+
+def test_an_empty_conversation_is_an_empty_array() -> None:
+    assert EMPTY.digest() == hashlib.sha256(b"[]").hexdigest()
+    assert EMPTY.count == 0
+
+
+def test_g10_a_turn_hashes_its_own_bytes_and_none_of_those_before() -> None:
+    read: list[int] = []
+    conversation = Conversation(0, Counted(hashlib.sha256(b"["), read))
+    costs = []
+    for n in range(1000):
+        messages = encode_messages([{"role": "user", "content": f"{n:04}"}])
+        read.clear()
+        conversation = extended(conversation, messages)
+        conversation.digest()
+        costs.append(sum(read) - len(messages.joined))
+    assert costs == [1, *[2] * 999]  # a bracket, and between turns a comma
+
+
+def test_g10_folding_a_turn_hashes_its_own_bytes_once() -> None:
+    read: list[int] = []
+    state = given_session(register()).state
+    fields = {name: getattr(state, name) for name in state.__struct_fields__}
+    counted = Conversation(0, Counted(hashlib.sha256(b"["), read))
+    session = given_session()
+    session.state = type(state)(**fields | {"conversation": counted})
+    costs = []
+    for n in range(50):
+        read.clear()
+        command = turn(f"run-{n}", "hello", "hi")
+        session.when(command)
+        costs.append(sum(read) - 2 * len(command.messages.joined))
+    assert costs == [1, *[3] * 49]  # deciding: comma, bytes, bracket; folding: comma, bytes
+
+
+def test_extending_leaves_the_conversation_before_as_it_was() -> None:
+    one = extended(EMPTY, encode_messages([{"n": 1}]))
+    before = one.digest()
+    two, other = (extended(one, encode_messages([{"n": n}])) for n in (2, 3))
+    assert one.digest() == before
+    assert len({one.digest(), two.digest(), other.digest()}) == 3
+    assert (one == two, two == other) == (False, False)
+
+
+def test_conversations_of_different_length_are_different_even_if_someone_says_otherwise() -> None:
+    assert Conversation(1, hashlib.sha256(b"[")) != EMPTY
+    assert EMPTY != "[]"
+
+
+def test_a_conversation_shows_its_length_and_the_head_of_its_digest() -> None:
+    assert repr(EMPTY) == "Conversation(count=0, digest=4f53cda18c2b…)"
+
+
+def test_the_digest_depends_on_content_and_on_nothing_else() -> None:
+    """No run id, time, boundary, label or session id is in it; the order of keys is."""
+    one = given_session(register(), turn("run-1", "a", "b")).state
+    other = given_session(
+        register(team="x"),
+        turn("run-2", "a", "b", boundary="immediate"),
+        session_id="another",
+    ).state
+    assert one.conversation.digest() == other.conversation.digest()
+    swapped = [{"content": "a", "role": "user"}, {"role": "assistant", "content": "b"}]
+    assert extended(EMPTY, encode_messages(swapped)).digest() != one.conversation.digest()
