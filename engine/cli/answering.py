@@ -39,8 +39,9 @@ def answering(*, as_json: bool) -> Iterator[Answer]:
     except BrokenPipeError:
         _abandon_stdout()
         answer.exit_code = NO_READER
-    except OSError:  # the answer cannot be written, and neither can the reason
+    except OSError as error:
         _abandon_stdout()
+        answer.problem(f"the answer cannot be written: {error.strerror}")
         answer.exit_code = FAILED
     raise typer.Exit(answer.exit_code)
 

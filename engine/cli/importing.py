@@ -24,7 +24,7 @@ _COUNTED = ("turns", "messages", "events")
 def import_(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="JSONL files; - is stdin.", show_default=False),
+        typer.Argument(metavar="FILE", help="JSONL files; - is stdin.", show_default=False),
     ],
     *,
     archive: Annotated[

@@ -30,7 +30,7 @@ SessionId = Annotated[
 ]
 SessionIds = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[ID]...", help="Sessions; all, if none is named.", show_default=False),
+    typer.Argument(metavar="ID", help="Sessions; all, if none is named.", show_default=False),
 ]
 Limit = Annotated[
     int | None,

@@ -7,10 +7,11 @@ nothing is shortened; ids are whole everywhere; a JSON document is UTF-8 whateve
 import contextlib
 import io
 import json
+import os
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import msgspec
 from rich import box
@@ -36,10 +37,7 @@ class Answer:
     def __init__(self, *, as_json: bool) -> None:
         self.as_json: Final = as_json
         self.exit_code = 0
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="backslashreplace")
-        if isinstance(sys.stderr, io.TextIOWrapper):
-            sys.stderr.reconfigure(errors="backslashreplace")
+        sys.stdout, sys.stderr = _writable(sys.stdout), _writable(sys.stderr)
 
     @property
     def on_terminal(self) -> bool:
@@ -51,7 +49,7 @@ class Answer:
         try:
             encoded = msgspec.json.encode(value)
         except UnicodeEncodeError:  # a file name that is no text
-            encoded = json.dumps(msgspec.to_builtins(value)).encode()
+            encoded = json.dumps(msgspec.to_builtins(value), separators=(",", ":")).encode()
         self.raw(encoded + b"\n")
 
     def raw(self, data: bytes) -> None:
@@ -107,6 +105,15 @@ def progress(
         yield lambda amount: bar.advance(task, amount)
 
 
+def _writable(stream: TextIO | None) -> TextIO:
+    """Return the stream, made to take any text; one into nothing where it was closed."""
+    if stream is None:
+        return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - a device, for as long as the process lives
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    return stream
+
+
 def _obeyed(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cs") or character in _DIRECTIONAL
 
@@ -131,7 +138,7 @@ def _print_ruled(columns: Sequence[str], cells: list[list[str]]) -> None:
     narrow = sum(_widths(columns, cells)) + _GAP * len(columns) > console.width
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name in columns:
-        table.add_column(name, overflow="fold")
+        table.add_column(name.replace("_", " "), overflow="fold")
     for row in cells:
         table.add_row(
             *(

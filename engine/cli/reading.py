@@ -63,8 +63,6 @@ def ls(
     with answering(as_json=as_json) as answer:
         shown = TERMINAL_LIMIT if limit is None and answer.on_terminal else limit
         with Engine.open(existing(db), readonly=not is_writable(db)) as engine:
-            if after is not None:
-                engine.history(after, limit=0)  # is it there at all?
             views = engine.list(phase=phase, labels=labels, after=after, limit=shown)
         documents = [session_document(view) for view in views]
         if as_json:

@@ -88,7 +88,9 @@ def _missing(view: SessionView, transcript: Transcript) -> list[Turn]:
         raise _conflict(view, "has context staged, which would land before this line's next turn")
     if transcript.boundaries().get(count) != view.conversation_digest:
         raise _conflict(
-            view, f"has {count} messages recorded that are not the beginning of this line's"
+            view,
+            f"has a conversation recorded (of length {count}) that is not the beginning, "
+            "up to the end of a turn, of this line's",
         )
     return [turn for turn in transcript.turns if turn.message_count > count]
 

@@ -1,10 +1,11 @@
 """Where lines come from: files and standard input, one line at a time.
 
 Invariants: every line knows its file and number; a file that cannot be read is reported in its
-place and keeps no other from being read; a byte-order mark is no part of the first line.
+place and keeps no other from being read.
 """
 
 import contextlib
+import errno
 import os
 import stat
 import sys
@@ -14,7 +15,6 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from engine.cli.transcripts import BYTE_ORDER_MARK
 from engine.errors import InvalidArgument
 
 STDIN: Final = "-"
@@ -45,11 +45,7 @@ def lines_of(files: Sequence[str], advance: Callable[[int], None]) -> Iterator[L
             with _opened(file) as source:
                 for number, data in enumerate(source, 1):
                     advance(len(data))
-                    yield Line(
-                        file=file,
-                        line=number,
-                        data=data.removeprefix(BYTE_ORDER_MARK) if number == 1 else data,
-                    )
+                    yield Line(file=file, line=number, data=data)
         except OSError as error:
             yield Refused(
                 file=file,
@@ -65,7 +61,7 @@ def total_bytes(files: Sequence[str]) -> int | None:
     for file in files:
         try:
             status = Path(file).stat() if file != STDIN else os.fstat(sys.stdin.fileno())
-        except OSError:
+        except (OSError, AttributeError):  # no such file, or standard input is closed
             continue
         if not stat.S_ISREG(status.st_mode):
             return None
@@ -75,5 +71,7 @@ def total_bytes(files: Sequence[str]) -> int | None:
 
 def _opened(file: str) -> contextlib.AbstractContextManager[BinaryIO]:
     if file == STDIN:
+        if sys.stdin is None:
+            raise OSError(errno.EBADF, "standard input is closed")
         return contextlib.nullcontext(sys.stdin.buffer)
     return Path(file).open("rb")

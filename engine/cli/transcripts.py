@@ -18,6 +18,7 @@ from engine.errors import InvalidMessage
 from engine.values import checked_id
 
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+"""May stand before the first line of a file, so also in the middle of joined files."""
 
 _SHOWN_BYTES: Final = 4
 
@@ -51,7 +52,7 @@ def read_line(line: bytes) -> Transcript | None:
     the first turn. Raises InvalidMessage with the path to what cannot be recorded, and
     InvalidArgument for an unusable ``id``.
     """
-    line = line.strip()
+    line = line.strip().removeprefix(BYTE_ORDER_MARK)
     if not line:
         return None
     document = _parsed(line)
