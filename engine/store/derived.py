@@ -35,7 +35,7 @@ class Derived(Protocol):
         """Return the kept snapshot's version and bytes."""
 
     def put_snapshot(self, session_id: str, version: int, state: bytes) -> None:
-        """Keep the snapshot in place of an older one."""
+        """Keep the snapshot in place of one that is older, or that no log can have led to."""
 
     def snapshot_ids(self) -> list[str]:
         """Return the ids of all sessions with a snapshot, in order."""
@@ -75,7 +75,7 @@ class MemoryDerived:
         """Keep the snapshot in place of an older one."""
         with self._lock:
             kept = self._snapshots.get(session_id)
-            if kept is None or kept[0] < version:
+            if kept is None or kept[0] <= version:
                 self._snapshots[session_id] = (version, state)
 
     def snapshot_ids(self) -> list[str]:
@@ -144,7 +144,8 @@ class SQLiteDerived:
         with self._recorder.transaction() as connection:
             connection.execute(
                 "INSERT INTO snapshots VALUES (?1, ?2, ?3) ON CONFLICT (session_id)"
-                " DO UPDATE SET version = ?2, state = ?3 WHERE version < ?2",
+                " DO UPDATE SET version = ?2, state = ?3 WHERE version <= ?2 OR version > (SELECT"
+                " max(originator_version) FROM stored_events WHERE originator_id = ?1)",
                 (session_id, version, state),
             )
 

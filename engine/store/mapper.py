@@ -15,6 +15,9 @@ from engine.aggregates.upcasting import UPCASTERS, Upcaster, upcast
 from engine.errors import LogCorrupt
 from engine.store import links
 
+UNDECODABLE: Final = (msgspec.MsgspecError, ValueError, KeyError, TypeError, RecursionError)
+"""What decoding bytes that are no event can raise; UnicodeDecodeError is a ValueError."""
+
 _MESSAGES: Final = b',"messages":['
 _AFTER_MESSAGES: Final = len(b'],"link":"') + links.LINK_LENGTH + len(b'"}')
 
@@ -22,7 +25,7 @@ _AFTER_MESSAGES: Final = len(b'],"link":"') + links.LINK_LENGTH + len(b'"}')
 class RawRow(NamedTuple):
     """A row as the database holds it: of the types it should have, unless someone changed them."""
 
-    position: int
+    position: Any
     originator_id: Any
     originator_version: Any
     topic: Any
@@ -50,8 +53,8 @@ class Mapper:
     def decode(self, state: bytes) -> SessionEvent:
         """Return the event inside a row's state.
 
-        Raises msgspec.DecodeError (or its ValidationError) where it is not a known event, in the
-        present shape or one that can be upcast to it.
+        Raises one of `UNDECODABLE` where it is not a known event, in the present shape or one
+        that can be upcast to it.
         """
         try:
             event = self._decoder.decode(state)
@@ -75,13 +78,17 @@ class Mapper:
         ``previous`` None leaves the link unchecked. Raises LogCorrupt, saying what is wrong.
         """
         session_id, version = str(row.originator_id), row.originator_version
+        state: Any = row.state  # bytes, unless someone changed it
+        if not isinstance(state, bytes):
+            kind = type(state).__name__
+            raise LogCorrupt(session_id, version, "undecodable", f"the state is {kind}, not bytes")
         try:
-            event = self.decode(row.state)
-        except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, KeyError) as error:
+            event = self.decode(state)
+        except UNDECODABLE as error:
             raise LogCorrupt(session_id, version, "undecodable", f"no event: {error}") from error
         if (problem := contradiction(row, event)) is not None:
             raise LogCorrupt(session_id, version, "identity", problem)
-        if previous is not None and not links.holds(previous, row.state):
+        if previous is not None and not links.holds(previous, state):
             raise LogCorrupt(
                 session_id, version, "link", "the link does not match the event and the one before"
             )

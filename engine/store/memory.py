@@ -63,7 +63,12 @@ class MemoryRecorder(POPOProcessRecorder):
         ring(tuple(self._listeners))  # a copy, because others come and go meanwhile
 
     def scan(
-        self, low: str | None = None, high: str | None = None, only: Sequence[str] = ()
+        self,
+        low: str | None = None,
+        high: str | None = None,
+        only: Sequence[str] = (),
+        *,
+        indexed: bool = True,  # noqa: ARG002 - there is one index, and it cannot differ
     ) -> Iterator[tuple[Any, Any, Any, Any, Any]]:
         """Yield raw rows (position, session id, version, topic, state), a session at a time."""
         with self._database_lock:

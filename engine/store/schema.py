@@ -8,7 +8,7 @@ but ``stored_events`` is derived and can be dropped.
 import os
 import sqlite3
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from engine.errors import StoreError, Unsupported
 from engine.store.recording import RecorderError
@@ -137,6 +137,16 @@ def create(connection: sqlite3.Connection, path: Path) -> None:
         for statement in DERIVED:
             connection.execute(statement)
         connection.execute("COMMIT")
+
+
+def changes(found: list[Any]) -> list[str]:
+    """Return how the log's table is not as `create` made it, given its type, name and SQL rows."""
+    problems = [
+        f"there is a trigger {name!r} on the log" for kind, name, _ in found if kind == "trigger"
+    ]
+    if ("table", "stored_events", LOG.strip()) not in found:
+        problems.append("the table stored_events is not the one that perdure makes")
+    return problems
 
 
 def _names(connection: sqlite3.Connection) -> set[str]:

@@ -369,22 +369,29 @@ class SQLiteRecorder(ProcessRecorder):
         return int(rows[0][0]) if rows else None
 
     def scan(
-        self, low: str | None = None, high: str | None = None, only: Sequence[str] = ()
+        self,
+        low: str | None = None,
+        high: str | None = None,
+        only: Sequence[str] = (),
+        *,
+        indexed: bool = True,
     ) -> Iterator[tuple[Any, Any, Any, Any, Any]]:
         """Yield raw rows (position, session id, version, topic, state), a session at a time.
 
         Sessions come in the order of their ids from ``low`` (included) to ``high`` (excluded), or
         are just those in ``only``. The columns are as SQLite holds them: of any type, if someone
-        changed them. Reads on a connection of its own, so a long scan stands in nobody's way; the
-        next row after the recorder was closed is EngineClosed.
+        changed them. ``indexed`` False reads the table itself, for when the index, which holds a
+        copy of ids and versions, may not agree with it. Reads on a connection of its own, so a long
+        scan stands in nobody's way; the next row after the recorder was closed is EngineClosed.
         """
         chosen, parameters = _chosen(low, high, only)
+        table = "stored_events" if indexed else "stored_events NOT INDEXED"
         with translated(self.path):
             self._check_open()
             with contextlib.closing(self.connect()) as connection:
                 for row in connection.execute(
                     "SELECT position, originator_id, originator_version, topic, state"
-                    f" FROM stored_events{chosen}"
+                    f" FROM {table}{chosen}"
                     " ORDER BY originator_id, originator_version, position",
                     parameters,
                 ):
@@ -401,9 +408,11 @@ class SQLiteRecorder(ProcessRecorder):
         ]
 
     def integrity_problems(self) -> list[str]:
-        """Return what SQLite itself finds wrong with the file's pages and indexes."""
+        """Return what is wrong with the file's pages and indexes, and with the table's schema."""
         rows = self.read("PRAGMA integrity_check(20)")
-        return [problem for (problem,) in rows if problem != "ok"]
+        return [problem for (problem,) in rows if problem != "ok"] + schema.changes(
+            self.read("SELECT type, name, sql FROM sqlite_master WHERE tbl_name = 'stored_events'")
+        )
 
     # Watching
 
@@ -450,7 +459,15 @@ def _chosen(low: str | None, high: str | None, only: Sequence[str]) -> tuple[str
         return " WHERE originator_id IN (SELECT value FROM json_each(?))", (json.dumps(only),)
     clauses = [
         (clause, value)
-        for clause, value in (("originator_id >= ?", low), ("originator_id < ?", high))
+        for clause, value in (
+            ("originator_id >= ?", low),
+            (
+                "(originator_id < ? OR originator_id IS NULL)"
+                if low is None
+                else "originator_id < ?",
+                high,
+            ),
+        )
         if value is not None
     ]
     where = f" WHERE {' AND '.join(clause for clause, _ in clauses)}" if clauses else ""
