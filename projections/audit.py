@@ -4,189 +4,217 @@ Invariants: every row is looked at, whatever was wrong with those before it; a f
 session and version where the log stops being what was written. What a damaged event makes
 unknowable (where the lifecycle stands, what the conversation was) is not guessed for the events
 behind it: their links, identities and versions are still checked, their meaning no longer is.
+
+What it cannot know. A position is the order of delivery and in no link, so only one that
+contradicts the versions of its own session is found; across sessions it is no evidence. Whoever
+can write the log can also write it anew from some event on, with links that follow: that, like a
+tail cut off, shows against a head exported before, at the version of that head, and not otherwise.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-import msgspec
-
-from engine.aggregates import (
-    ContextAppended,
-    Session,
-    SessionCheckpointed,
-    SessionEvent,
-    TurnApplied,
-    evolve,
-    initial_state,
-)
-from engine.errors import IllegalTransition
+from engine.aggregates import Session, SessionEvent, initial_state
 from engine.store import Mapper, links
-from engine.store.mapper import RawRow, contradiction
-from engine.values import Head, Receipt
+from engine.store.mapper import UNDECODABLE, RawRow, contradiction
+from engine.values import Head
 from projections.findings import Finding, Kind
-from projections.snapshots import encode_snapshot
+from projections.meaning import replayed
+from projections.snapshots import Kept, encode_snapshot, version_within
 
-_AT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
-_OBJECTS: Final = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
-_ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_AT: Final = re.compile(
+    r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
+)
 
 
 class SessionAudit:
     """The audit of one session; feed it the session's rows in order, then `finish`.
 
-    ``head`` is one exported earlier, ``snapshot`` the one that is kept, if there are such.
+    ``heads`` are those exported earlier, ``snapshot`` the one that is kept, if there are such.
     """
 
     def __init__(
         self,
-        session_id: str,
+        session_id: Any,
         mapper: Mapper,
         *,
-        head: Head | None = None,
-        snapshot: tuple[int, bytes] | None = None,
+        heads: Sequence[Head] = (),
+        snapshot: Kept | None = None,
     ) -> None:
         self.session_id: Final = session_id
         self._mapper: Final = mapper
-        self._head: Final = head
+        self._heads: Final = heads
         self._snapshot: Final = snapshot
         self._findings: list[Finding] = []
         self._version = 0
         self._position = 0
-        self._previous: tuple[str, ...] = (links.genesis(printable(session_id)),)
+        self._links: tuple[str, ...] = (links.genesis(printable(session_id)),)
         self._state: Session | None = initial_state(session_id)
+        self._held: tuple[RawRow, SessionEvent, str] | None = None
 
     def check(self, row: RawRow) -> None:
         """Check one row against itself, the rows before it and the law."""
-        if not isinstance(row.originator_version, int) or row.originator_version < 1:
-            self._find(
-                "identity", self._version + 1, f"a row's version is {row.originator_version!r}"
-            )
-            return
-        if row.originator_version <= self._version:
-            self._find("duplicate", row.originator_version, "this version is there more than once")
-            return
-        if row.originator_version > self._version + 1:
-            self._skip_to(row.originator_version)
-        self._version = row.originator_version
-        if row.position <= self._position:
-            self._find(
-                "order",
-                row.originator_version,
-                f"position {row.position} comes before the event it follows",
-            )
-        self._position = row.position
-        self._check_state(row)
+        version = row.originator_version
+        event, problem = self._decoded(row)
+        if self._held is not None:
+            self._settle(version)
+        follows = type(version) is int and version == self._version + 1
+        if event is not None and (event.session_id, event.version) != (row.originator_id, version):
+            if follows:
+                self._held = row, event, problem or ""
+            else:
+                self._find_stray(row, event, problem or "")
+        elif follows or self._resumes(row):
+            self._take(row, event, problem)
 
     def finish(self) -> list[Finding]:
-        """Return everything found, after comparing the end with the exported head."""
-        head = self._head
-        if head is not None and self._version < head.version:
-            self._find(
-                "head",
-                self._version + 1,
-                f"the log ends at version {self._version}, but reached version {head.version} "
-                "when its head was exported",
-            )
-        if self._snapshot is not None and self._snapshot[0] > self._version:
-            self._find("snapshot", self._snapshot[0], "a snapshot is newer than the log")
+        """Return everything found, after comparing the end with what was exported or kept."""
+        if self._held is not None:
+            self._settle()
+        for head in self._heads:
+            if head.version > self._version:
+                self._find(
+                    "head",
+                    self._version + 1,
+                    f"the log ends at version {self._version}, but reached version {head.version} "
+                    "when its head was exported",
+                )
+        kept = self._snapshot
+        if kept is not None and not version_within(kept, self._version):
+            newer = isinstance(kept.version, int) and kept.version > self._version
+            detail = f"there is a snapshot of version {kept.version!r}, but no such event"
+            self._find("snapshot", kept.version if newer else self._version, detail)
         return self._findings
 
     def _find(self, kind: Kind, version: int, detail: str) -> None:
-        self._findings.append(
-            Finding(
-                session_id=printable(self.session_id), version=version, kind=kind, detail=detail
-            )
-        )
+        name = printable(self.session_id)
+        self._findings.append(Finding(session_id=name, version=version, kind=kind, detail=detail))
 
-    def _skip_to(self, version: int) -> None:
-        first, last = self._version + 1, version - 1
-        missing = f"version {first} is" if first == last else f"versions {first} to {last} are"
-        self._find("missing", first, f"{missing} missing")
-        self._previous = ()
-        self._state = None
-
-    def _check_state(self, row: RawRow) -> None:
-        state = row.state
-        if not isinstance(state, bytes):
-            self._find(
-                "undecodable",
-                row.originator_version,
-                f"the state is {type(state).__name__}, not bytes",
-            )
-            self._previous, self._state = (), None
-            return
-        self._check_link(row.originator_version, state)
+    def _decoded(self, row: RawRow) -> tuple[SessionEvent | None, str | None]:
+        """Return the row's event, if it is one, and what is wrong with it by itself."""
+        if not isinstance(row.state, bytes):
+            return None, f"the state is {type(row.state).__name__}, not bytes"
         try:
-            event = self._mapper.decode(state)
-        except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, KeyError) as error:
-            self._find("undecodable", row.originator_version, f"the row holds no event: {error}")
-            self._state = None
-            return
-        if (problem := contradiction(row, event)) is not None:
-            self._find("identity", row.originator_version, problem)
-            self._state = None
-            return
-        if not _AT.fullmatch(event.at):
-            self._find(
-                "identity", row.originator_version, f"the time {event.at!r} is not RFC 3339 in UTC"
-            )
-        self._check_meaning(event, links.stored_link(state))
+            event = self._mapper.decode(row.state)
+        except UNDECODABLE as error:
+            return None, f"the row holds no event: {error}"
+        return event, contradiction(row, event)
 
-    def _check_link(self, version: int, state: bytes) -> None:
-        """Compare the link with what it should be, and remember what the next may follow.
+    def _settle(self, version: Any = None) -> None:
+        """Judge the row that was held back, now that the version of the one behind it is known.
+
+        A row that contradicts its event either replaced the event of its version, or strayed there
+        from elsewhere and is no sign that anything else is missing.
+        """
+        assert self._held is not None  # noqa: S101 - the caller looked
+        (row, event, problem), self._held = self._held, None
+        if version == row.originator_version:
+            self._find_stray(row, event, problem)
+        else:
+            self._take(row, event, problem)
+
+    def _find_stray(self, row: RawRow, event: SessionEvent, problem: str) -> None:
+        version = row.originator_version
+        foreign = event.session_id != self.session_id and type(version) is int and version > 0
+        where = version if foreign else max(1, event.version)
+        self._find("identity", where, f"in the row at version {version!r}, {problem}")
+
+    def _resumes(self, row: RawRow) -> bool:
+        """Report a row that does not follow; return whether what comes after goes on from it."""
+        version = row.originator_version
+        if type(version) is not int or version < 1:
+            self._find("identity", self._version + 1, f"a row's version is {version!r}")
+        elif version <= self._version:
+            self._find("duplicate", version, "this version is there more than once")
+            if isinstance(row.state, bytes):  # either may be the one that the next event follows
+                self._links += (links.stored_link(row.state) or "",)
+            self._state = None
+        else:
+            first, last = self._version + 1, version - 1
+            missing = f"version {first} is" if first == last else f"versions {first} to {last} are"
+            self._find("missing", first, f"{missing} missing")
+            self._links, self._state = (), None
+            return True
+        return False
+
+    def _take(self, row: RawRow, event: SessionEvent | None, problem: str | None) -> None:
+        """Check a row that is the session's event of its version."""
+        version = self._version = row.originator_version
+        self._check_position(row)
+        linked = self._check_link(version, row.state)
+        if event is not None and problem is None:
+            self._check_event(event, row.state)
+        else:
+            self._find("undecodable" if event is None else "identity", version, problem or "")
+            self._state = None
+        if not linked:
+            self._state = None
+
+    def _check_position(self, row: RawRow) -> None:
+        position = row.position
+        if not isinstance(position, int):
+            self._find("order", row.originator_version, f"the position is {position!r}")
+            return
+        if position <= self._position:
+            detail = f"position {position} does not come after that of the event it follows"
+            self._find("order", row.originator_version, detail)
+        self._position = position
+
+    def _check_link(self, version: int, state: Any) -> bool:
+        """Return whether the link is what it should be, and remember what the next may follow.
 
         After a mismatch the next event may follow the link as stored or as computed, so that one
         altered event is one finding, not two.
         """
+        if not isinstance(state, bytes):
+            self._links = ()
+            return False
+        for head in self._heads:
+            if head.version == version and head.link != links.stored_link(state):
+                self._find("head", version, "the link is not the one exported as the head")
+        computed = []
+        for previous in self._links:
+            link = links.verified_link(previous, state)
+            if link is not None:
+                self._links = (link,)
+                return True
+            computed.append(links.expected_link(previous, state))
         stored = links.stored_link(state)
         if stored is None:
             self._find("link", version, "the event carries no link")
-            self._previous = ()
-            return
-        computed = [links.expected_link(previous, state) for previous in self._previous]
-        if computed and stored not in computed:
+        elif computed:
             self._find("link", version, "the link does not match the event and the one before it")
-        self._previous = (stored, *(link for link in computed if link != stored))
-        if self._head is not None and version == self._head.version and stored != self._head.link:
-            self._find("head", version, "the link is not the one exported as the head")
+        self._links = (*computed, stored) if stored else tuple(computed)
+        return False
 
-    def _check_meaning(self, event: SessionEvent, link: str | None) -> None:
-        before = self._state
-        if before is None:
+    def _check_event(self, event: SessionEvent, state: bytes) -> None:
+        if not _AT.fullmatch(event.at):
+            detail = f"the time {event.at!r} is not RFC 3339 in UTC with microseconds"
+            self._find("identity", event.version, detail)
+        if self._state is None:
             return
-        problems = [*_receipt_problems(before, event)] if _has_receipt(event) else []
-        if isinstance(event, SessionCheckpointed):
-            problems += _checkpoint_problems(before, event)
+        self._state, problems = replayed(self._state, event, state)
         for kind, problem in problems:
             self._find(kind, event.version, problem)
-        if problems:
-            self._state = None
-            return
-        try:
-            self._state = evolve(before, event)
-        except IllegalTransition as refusal:
-            self._find("transition", event.version, str(refusal))
-            self._state = None
-            return
         kept = self._snapshot
-        if kept is None or kept[0] != event.version:
+        if self._state is None or kept is None or kept.version != event.version:
             return
-        if encode_snapshot(self._state, link or "") != kept[1]:
+        if encode_snapshot(self._state, links.stored_link(state) or "") != kept.state:
             self._find("snapshot", event.version, "the snapshot is not what the log folds to")
 
 
 def audit_session(
-    session_id: str,
+    session_id: Any,
     rows: Iterable[RawRow],
     mapper: Mapper,
     *,
-    head: Head | None = None,
-    snapshot: tuple[int, bytes] | None = None,
+    heads: Sequence[Head] = (),
+    snapshot: Kept | None = None,
 ) -> list[Finding]:
     """Return everything wrong with one session's rows, given in order of version and position."""
-    audit = SessionAudit(session_id, mapper, head=head, snapshot=snapshot)
+    audit = SessionAudit(session_id, mapper, heads=heads, snapshot=snapshot)
     for row in rows:
         audit.check(row)
     return audit.finish()
@@ -197,44 +225,3 @@ def printable(session_id: Any) -> str:
     if isinstance(session_id, str):
         return session_id.encode("utf-8", "backslashreplace").decode()
     return repr(session_id)
-
-
-def _has_receipt(event: SessionEvent) -> bool:
-    return isinstance(event, TurnApplied | ContextAppended)
-
-
-def _receipt_problems(before: Session, event: Any) -> Iterator[tuple[Kind, str]]:
-    """Yield what an event's receipt says that is not so."""
-    receipt: Receipt = event.receipt
-    try:
-        own = len(_OBJECTS.decode(event.messages))
-    except msgspec.MsgspecError:
-        yield "undecodable", "the messages are not an array of objects"
-        return
-    after = before.conversation.extend(memoryview(event.messages)[1:-1], own)
-    if receipt.message_count != after.count:
-        yield "receipt", f"the receipt counts {receipt.message_count} messages, not {after.count}"
-    if receipt.conversation_digest != after.digest():
-        yield "digest", "the receipt's conversation digest is not that of the recorded messages"
-    if receipt.sequence != 1:
-        yield "receipt", f"the receipt's sequence is {receipt.sequence}; the run's first is 1"
-    if receipt.run_id in before.runs:
-        yield "receipt", f"run {receipt.run_id!r} was recorded before"
-    if own == 0:
-        yield "receipt", "the event landed no message"
-    if isinstance(event, TurnApplied):
-        yield from _staged_problems(before, event)
-
-
-def _staged_problems(before: Session, event: TurnApplied) -> Iterator[tuple[Kind, str]]:
-    landed = tuple(bytes(m) for m in _ARRAY.decode(event.messages)[: event.staged_context])
-    if landed != before.staged:
-        yield "receipt", "the turn does not begin with the context that was staged for it"
-
-
-def _checkpoint_problems(before: Session, event: SessionCheckpointed) -> Iterator[tuple[Kind, str]]:
-    conversation = before.conversation
-    if event.message_count != conversation.count:
-        yield "receipt", f"the checkpoint counts {event.message_count} messages"
-    if event.conversation_digest != conversation.digest():
-        yield "digest", "the checkpoint's conversation digest is not that of the messages"

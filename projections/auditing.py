@@ -1,22 +1,27 @@
 """Auditing a store: which sessions, in how many processes, compared with which exported heads.
 
 Invariants: processes share nothing but ranges of session ids; a session is audited whole by one of
-them; the report is the same for any number of processes.
+them; the report is the same for any number of processes. An index is only believed while SQLite
+finds that it agrees with the table; and where pages cannot be read, each session is tried alone, so
+that one damaged page does not hide the others.
 """
 
+import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import groupby
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from engine.errors import StoreError
 from engine.store import Mapper, SQLiteRecorder, Store, open_store
 from engine.store.mapper import RawRow
 from engine.values import Head
 from projections.audit import SessionAudit, printable
 from projections.findings import AuditReport, Finding
+from projections.reading import is_text
+from projections.snapshots import kept_snapshot
 
 Progress = Callable[[int], None]
 """Called with the number of sessions audited since the last call."""
@@ -24,11 +29,38 @@ Progress = Callable[[int], None]
 _RANGES_PER_JOB: Final = 8
 
 
+class _Range(msgspec.Struct, frozen=True):
+    """Some sessions: from ``low`` to below ``high``, or just ``only``; read by index or not."""
+
+    low: str | None = None
+    high: str | None = None
+    only: tuple[str, ...] = ()
+    indexed: bool = True
+
+    def has(self, session_id: Any) -> bool:
+        return is_text(session_id) and (
+            session_id in self.only
+            if self.only
+            else (self.low is None or session_id >= self.low)
+            and (self.high is None or session_id < self.high)
+        )
+
+
 class _Part(msgspec.Struct):
+    """What was found in a range; ``met`` are the sessions there of those to look out for."""
+
     sessions: int = 0
     events: int = 0
     bytes: int = 0
+    met: list[str] = []
     findings: list[Finding] = []
+
+    def add(self, part: "_Part") -> None:
+        self.sessions += part.sessions
+        self.events += part.events
+        self.bytes += part.bytes
+        self.met += part.met
+        self.findings += part.findings
 
 
 def audit_store(
@@ -41,27 +73,30 @@ def audit_store(
 ) -> AuditReport:
     """Replay and verify the store's sessions, or just those named.
 
-    ``heads`` are compared with what the log has now. With ``jobs`` above 1, a SQLite log is split
-    among that many processes. A named session that is not there is a finding.
+    ``heads`` are compared with what the log has now; there may be several of a session. With
+    ``jobs`` above 1, a SQLite log is split among that many processes, which are spawned: a script
+    that asks for them needs an ``if __name__ == "__main__"``. A named session that is not there is
+    a finding. The file itself, pages and indexes, is only checked when all sessions are.
     """
     tell = progress or (lambda _sessions: None)
-    total = _Part(findings=[])
-    ranges = _ranges(store, jobs) if jobs > 1 and not session_ids else []
+    problems = [] if session_ids else store.recorder.integrity_problems()
+    whole = _Range(only=tuple(session_ids), indexed=not problems)
+    ranges = _split(store, whole, jobs) if jobs > 1 and not session_ids else [whole]
+    total = _Part()
     if len(ranges) > 1 and isinstance(store.recorder, SQLiteRecorder):
         path = str(store.recorder.path)
-        with ProcessPoolExecutor(max_workers=jobs) as pool:
-            tasks = [pool.submit(_audit_range, path, low, high, heads) for low, high in ranges]
+        context = multiprocessing.get_context("spawn")  # a fork would copy locks that threads hold
+        with ProcessPoolExecutor(max_workers=jobs, mp_context=context) as pool:
+            tasks = [pool.submit(_audit_elsewhere, path, each, heads) for each in ranges]
             for task in tasks:
-                _add(total, task.result())
-                tell(total.sessions)
+                total.add(part := task.result())
+                tell(part.sessions)
     else:
-        _add(total, _audit(store, store.recorder.scan(only=session_ids), heads, tell))
-    total.findings += _absent(store, session_ids, heads)
+        total.add(_audit_range(store, whole, heads, tell))
+    total.findings += _absent(session_ids, heads, total.met)
     if not session_ids:
-        total.findings += [
-            Finding(session_id="", version=0, kind="storage", detail=problem)
-            for problem in store.recorder.integrity_problems()
-        ]
+        total.findings += [_storage(problem) for problem in problems]
+        total.findings += _orphans(store, total.met)
     return AuditReport(
         ok=not total.findings,
         sessions=total.sessions,
@@ -71,66 +106,98 @@ def audit_store(
     )
 
 
-def _audit(
-    store: Store, rows: Iterable[tuple[Any, ...]], heads: Sequence[Head], tell: Progress
-) -> _Part:
-    mapper = Mapper()
-    by_id = {head.session_id: head for head in heads}
-    part = _Part(findings=[])
-
-    def counted(rows: Iterable[tuple[Any, ...]]) -> Iterator[RawRow]:
-        for row in rows:
-            part.events += 1
-            part.bytes += len(row[4]) if isinstance(row[4], bytes | str) else 0
-            yield RawRow(*row)
-
-    for session_id, group in groupby(counted(rows), key=lambda row: row.originator_id):
-        kept = store.derived.snapshot(session_id) if isinstance(session_id, str) else None
-        audit = SessionAudit(
-            session_id, mapper, head=by_id.get(printable(session_id)), snapshot=kept
-        )
-        for row in group:
-            audit.check(row)
-        part.findings += audit.finish()
-        part.sessions += 1
-        tell(1)
-    return part
-
-
-def _audit_range(path: str, low: Any, high: Any, heads: Sequence[Head]) -> _Part:
+def _audit_elsewhere(path: str, chosen: _Range, heads: Sequence[Head]) -> _Part:
     """Audit one range of sessions in a process of its own, on a store of its own."""
-    store = open_store(f"sqlite:///{Path(path)}", readonly=True)
+    store = open_store(f"sqlite:///{path}", readonly=True)
     try:
-        return _audit(store, store.recorder.scan(low, high), heads, lambda _sessions: None)
+        return _audit_range(store, chosen, heads, lambda _sessions: None)
     finally:
         store.close()
 
 
-def _ranges(store: Store, jobs: int) -> list[tuple[Any, Any]]:
-    """Return ranges of session ids, from low to below high, that cover the whole log.
+def _audit_range(store: Store, chosen: _Range, heads: Sequence[Head], tell: Progress) -> _Part:
+    try:
+        return _audit(store, _scan(store, chosen), heads, tell)
+    except StoreError as error:
+        part = _Part(findings=[_storage(str(error))])
+    for session_id in store.recorder.session_ids():
+        if chosen.has(session_id):
+            try:
+                alone = _scan(store, _Range(only=(session_id,)))
+                part.add(_audit(store, alone, heads, tell))
+            except StoreError as error:
+                part.findings.append(_storage(str(error), printable(session_id)))
+                part.met.append(session_id)
+    return part
+
+
+def _scan(store: Store, chosen: _Range) -> Iterable[tuple[Any, ...]]:
+    return store.recorder.scan(chosen.low, chosen.high, chosen.only, indexed=chosen.indexed)
+
+
+def _audit(
+    store: Store, rows: Iterable[tuple[Any, ...]], heads: Sequence[Head], tell: Progress
+) -> _Part:
+    mapper = Mapper()
+    exported: dict[str, list[Head]] = {}
+    for head in heads:
+        exported.setdefault(head.session_id, []).append(head)
+    part = _Part()
+    for session_id, group in groupby(map(RawRow._make, rows), key=lambda row: row.originator_id):
+        name = printable(session_id)
+        audit = SessionAudit(
+            session_id,
+            mapper,
+            heads=exported.get(name, ()),
+            snapshot=kept_snapshot(store, session_id) if is_text(session_id) else None,
+        )
+        for row in group:
+            audit.check(row)
+            part.events += 1
+            part.bytes += len(row.state) if isinstance(row.state, bytes | str) else 0
+        part.findings += audit.finish()
+        part.sessions += 1
+        part.met.append(name)
+        tell(1)
+    return part
+
+
+def _split(store: Store, whole: _Range, jobs: int) -> list[_Range]:
+    """Return ranges of session ids that cover the whole log.
 
     The ends are open, so that rows whose id is no text any more are in one of them too.
     """
-    names = [name for name in store.recorder.session_ids() if isinstance(name, str)]
+    names = [*filter(is_text, store.recorder.session_ids())]
     step = max(1, len(names) // (jobs * _RANGES_PER_JOB))
     cuts = names[step::step]
-    return list(zip([None, *cuts], [*cuts, None], strict=True))
+    return [
+        _Range(low, high, indexed=whole.indexed)
+        for low, high in zip([None, *cuts], [*cuts, None], strict=True)
+    ]
 
 
-def _add(total: _Part, part: _Part) -> None:
-    total.sessions += part.sessions
-    total.events += part.events
-    total.bytes += part.bytes
-    total.findings += part.findings
+def _storage(problem: str, session_id: str = "") -> Finding:
+    return Finding(session_id=session_id, version=0, kind="storage", detail=problem)
 
 
-def _absent(store: Store, session_ids: Sequence[str], heads: Sequence[Head]) -> Iterator[Finding]:
+def _absent(
+    session_ids: Sequence[str], heads: Sequence[Head], met: Sequence[str]
+) -> Iterator[Finding]:
     """Yield a finding for each session that was named or exported and has no event at all."""
     exported = {head.session_id: head for head in heads}
-    for name in session_ids or exported:
-        if store.recorder.last_version(name) is None:
-            head = exported.get(name)
-            known = "" if head is None else f"; it was at version {head.version}"
-            yield Finding(
-                session_id=name, version=1, kind="missing", detail=f"there is no event{known}"
-            )
+    for name in sorted({*(session_ids or exported)} - {*met}):
+        head = exported.get(name)
+        known = "" if head is None else f"; it was at version {head.version}"
+        detail = f"there is no event{known}"
+        yield Finding(session_id=name, version=1, kind="missing", detail=detail)
+
+
+def _orphans(store: Store, met: Sequence[str]) -> Iterator[Finding]:
+    """Yield a finding for each snapshot of a session that the log does not have."""
+    try:
+        kept = store.derived.snapshot_ids()
+    except StoreError:
+        return  # no snapshot can be read, so none is ever used
+    for name in sorted({*map(printable, kept)} - {*met}):
+        detail = "there is a snapshot of a session that the log does not have"
+        yield Finding(session_id=name, version=0, kind="snapshot", detail=detail)

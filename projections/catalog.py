@@ -25,6 +25,7 @@ from engine.errors import IllegalTransition, LogCorrupt, SessionNotFound
 from engine.machines import LIFECYCLE, Configuration
 from engine.store import CatalogRow, Mapper, Store
 from engine.values import Usage
+from projections.reading import is_text
 
 _NO_MESSAGES_DIGEST: Final = Session(id="").conversation.digest()
 _BATCH: Final = 1000
@@ -166,11 +167,11 @@ def catch_up_catalog(store: Store, mapper: Mapper) -> None:
 
 
 def _derived_rows(store: Store, mapper: Mapper, batch: Sequence[Notification]) -> list[CatalogRow]:
-    names = list(dict.fromkeys(str(row.originator_id) for row in batch))
+    rows = [(name, row) for row in batch if is_text(name := row.originator_id)]
+    names = list(dict.fromkeys(name for name, _ in rows))
     kept = store.derived.catalog_entries(names)
     entries = {name: _DECODER.decode(encoded) for name, (_, encoded) in kept.items()}
-    for row in batch:
-        name = str(row.originator_id)
+    for name, row in rows:
         entry = entries.get(name) or new_entry(name, row.id)
         entries[name] = _derived_safely(mapper, entry, row)
     return [

@@ -4,16 +4,15 @@ Invariants: a page costs its own messages and a logarithm of what lies before; n
 ever shown, because only what was committed is read.
 """
 
-from collections.abc import Iterator
+import itertools
 from typing import Any, Final
 
 import msgspec
-from eventsourcing.persistence import StoredEvent
 
 from engine.aggregates import ContextAppended, SessionEvent, TurnApplied, decode_messages
-from engine.store import Mapper, Recorder
+from engine.store import Mapper, Recorder, links
 from engine.values import Receipt
-from projections.reading import rows_of
+from projections.reading import events_of, link_of
 
 _NEIGHBOURS: Final = 8
 
@@ -34,12 +33,6 @@ class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[dict[str, Any]]
 
 
-def landed(mapper: Mapper, row: StoredEvent) -> Landed | None:
-    """Return the row's event if it landed messages. Raises LogCorrupt where it is no event."""
-    event = mapper.to_event(row, previous=None)
-    return event if isinstance(event, Landed) else None
-
-
 def receipt_in(event: SessionEvent) -> Receipt:
     """Return the receipt of an event that is known to have landed messages."""
     assert isinstance(event, Landed)  # noqa: S101 - the caller's run index says so
@@ -47,9 +40,9 @@ def receipt_in(event: SessionEvent) -> Receipt:
 
 
 def receipts_of(recorder: Recorder, mapper: Mapper, session_id: str) -> list[Receipt]:
-    """Return all receipts of a session, oldest first. Raises LogCorrupt for an unreadable row."""
-    found = (landed(mapper, row) for row in rows_of(recorder, session_id))
-    return [event.receipt for event in found if event is not None]
+    """Return all receipts of a session, oldest first. Raises LogCorrupt for a damaged row."""
+    found = events_of(recorder, mapper, session_id)
+    return [event.receipt for _, event in found if isinstance(event, Landed)]
 
 
 def page_of(
@@ -60,14 +53,20 @@ def page_of(
     offset: int = 0,
     limit: int | None = None,
 ) -> HistoryPage:
-    """Return one page of the conversation as recorded now. Raises LogCorrupt for a bad row."""
+    """Return one page of the conversation as recorded now.
+
+    Raises LogCorrupt where one of the rows that the page is read from is damaged.
+    """
     last = recorder.last_version(session_id) or 0
     total = _count_at(recorder, mapper, session_id, last)
     wanted = max(0, total - offset if limit is None else min(limit, total - offset))
     messages: list[dict[str, Any]] = []
     if wanted:
         start = _version_reaching(recorder, mapper, session_id, last, offset + 1)
-        for event in _from_version(recorder, mapper, session_id, start, last):
+        after = max(0, start - 2)  # one event early, so that the first on the page is checked
+        for _, event in events_of(recorder, mapper, session_id, after=after, upto=last):
+            if not isinstance(event, Landed):
+                continue
             decoded = decode_messages(event.messages)
             before = event.receipt.message_count - len(decoded)
             messages += decoded[max(0, offset - before) :]
@@ -80,14 +79,6 @@ def page_of(
         message_count=total,
         messages=messages[:wanted],
     )
-
-
-def _from_version(
-    recorder: Recorder, mapper: Mapper, session_id: str, start: int, last: int
-) -> Iterator[Landed]:
-    for row in rows_of(recorder, session_id, after=start - 1, upto=last):
-        if (event := landed(mapper, row)) is not None:
-            yield event
 
 
 def _version_reaching(
@@ -108,10 +99,14 @@ def _count_at(recorder: Recorder, mapper: Mapper, session_id: str, version: int)
     """Return how many messages the conversation has at ``version``: its newest receipt says."""
     while version > 0:
         rows = recorder.select_events(session_id, lte=version, desc=True, limit=_NEIGHBOURS)
-        for row in rows:
-            if (event := landed(mapper, row)) is not None:
+        for row, before in itertools.zip_longest(rows, rows[1:]):
+            if before is None and row.originator_version > 1:
+                break  # too long ago; the next neighbours begin with it
+            head = links.genesis(session_id) if before is None else link_of(before)
+            event = mapper.to_event(row, head)
+            if isinstance(event, Landed):
                 return event.receipt.message_count
-        if not rows:
+        if len(rows) < _NEIGHBOURS:
             break
-        version = rows[-1].originator_version - 1
+        version = rows[-1].originator_version
     return 0

@@ -1,14 +1,31 @@
-"""Reading one session's rows in pages, so that a long session never has to fit in memory."""
+"""Reading one session in pages, so that a long one never has to fit in memory.
+
+Invariants: an event that is yielded agrees with its row, follows the one yielded before it without
+a gap, and carries the link that follows from it.
+"""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeGuard
 
 from eventsourcing.persistence import StoredEvent
 
-from engine.store import Recorder
+from engine.aggregates import SessionEvent
+from engine.errors import LogCorrupt
+from engine.store import Mapper, Recorder, links
 
 PAGE: Final = 1000
 """Rows read at a time."""
+
+
+def is_text(session_id: object) -> TypeGuard[str]:
+    """Whether a stored session id is still text: neither of another type nor damaged UTF-8."""
+    if not isinstance(session_id, str):
+        return False
+    try:
+        session_id.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def rows_of(
@@ -21,3 +38,37 @@ def rows_of(
         if len(page) < PAGE:
             return
         after = page[-1].originator_version
+
+
+def link_of(row: StoredEvent) -> str | None:
+    """Return the link that a row carries, or None where it carries none."""
+    return links.stored_link(row.state) if isinstance(row.state, bytes) else None
+
+
+def events_of(
+    recorder: Recorder,
+    mapper: Mapper,
+    session_id: str,
+    *,
+    after: int = 0,
+    head: str | None = None,
+    upto: int | None = None,
+) -> Iterator[tuple[StoredEvent, SessionEvent]]:
+    """Yield the session's rows with their events, checked, from after one version up to another.
+
+    ``head`` is the link of the version to start after; where it is not known, the first event's
+    link is taken on trust. Raises LogCorrupt where a row contradicts itself or the one before it.
+    """
+    if not after:
+        head = links.genesis(session_id)
+    for row in rows_of(recorder, session_id, after=after, upto=upto):
+        if row.originator_version != after + 1:
+            raise LogCorrupt(
+                session_id,
+                after + 1,
+                "missing",
+                f"the event after version {after} is version {row.originator_version}",
+            )
+        event = mapper.to_event(row, head)
+        yield row, event
+        after, head = after + 1, links.stored_link(row.state)

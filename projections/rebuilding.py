@@ -6,13 +6,14 @@ Invariants: rebuilding reads only the log; what it makes is byte for byte what w
 from engine.errors import LogCorrupt
 from engine.store import Mapper, Store
 from projections.catalog import catch_up_catalog
+from projections.reading import is_text
 from projections.snapshots import load
 
 
 def catch_up(store: Store, mapper: Mapper) -> None:
     """Derive everything up to the end of the log."""
     catch_up_catalog(store, mapper)
-    for session_id in store.recorder.session_ids():
+    for session_id in filter(is_text, store.recorder.session_ids()):
         try:
             _, due = load(store, mapper, session_id)
         except LogCorrupt:

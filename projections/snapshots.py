@@ -3,7 +3,8 @@
 Invariants: which snapshots there are, and every byte of them, is a function of the log alone, so
 clearing and rebuilding them changes nothing. A snapshot is sealed to the link of the event it was
 taken at, and its conversation digest is recomputed from the log's message bytes when it is loaded;
-one that disagrees is ignored, never trusted and never fatal.
+one that disagrees, or cannot be read, is ignored and never fatal. (The seal has no key: one forged
+with care opens a session wrongly until the audit, which folds the log itself, finds it.)
 
 Policy. A snapshot falls due when the log has grown, since the last one, by four times that one's
 size (and at least 256 KiB); a checkpoint takes one after growth by its size alone. Each snapshot is
@@ -18,12 +19,13 @@ from eventsourcing.persistence import StoredEvent
 
 from engine.aggregates import Session, SessionCheckpointed, SessionEvent, evolve, initial_state
 from engine.aggregates.conversation import Conversation
-from engine.errors import IllegalTransition, LogCorrupt
+from engine.errors import IllegalTransition, LogCorrupt, StoreError
 from engine.machines import Configuration
 from engine.store import Mapper, Recorder, Store, links
+from engine.store.mapper import UNDECODABLE
 from engine.values import Usage
 from projections.digests import reread
-from projections.reading import rows_of
+from projections.reading import events_of, link_of, rows_of
 
 FORMAT: Final = 1
 GROWTH_FACTOR: Final = 4
@@ -51,6 +53,13 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     conversation_digest: str
 
 
+class Kept(NamedTuple):
+    """A snapshot and its version: of any type, where someone changed what is kept."""
+
+    version: int
+    state: bytes
+
+
 class Folded(NamedTuple):
     """A session folded from its log, with what is needed to go on.
 
@@ -73,12 +82,8 @@ def nothing_folded(session_id: str) -> Folded:
     return Folded(initial_state(session_id), links.genesis(session_id))
 
 
-def follow(
-    folded: Folded, event: SessionEvent, row: StoredEvent
-) -> tuple[Folded, tuple[int, bytes] | None]:
+def follow(folded: Folded, event: SessionEvent, row: StoredEvent) -> tuple[Folded, Kept | None]:
     """Return the fold after one more event, and the snapshot that fell due with it, if any.
-
-    A snapshot is its version and its bytes.
 
     Raises IllegalTransition where the log breaks the law.
     """
@@ -88,7 +93,7 @@ def follow(
     if not _falls_due(event, growth, folded.snapshot_bytes):
         return Folded(state, head, growth, folded.snapshot_bytes), None
     snapshot = encode_snapshot(state, head)
-    return Folded(state, head, 0, len(snapshot)), (state.version, snapshot)
+    return Folded(state, head, 0, len(snapshot)), Kept(state.version, snapshot)
 
 
 def _falls_due(event: SessionEvent, growth: int, last_size: int) -> bool:
@@ -122,7 +127,7 @@ def encode_snapshot(state: Session, head: str) -> bytes:
     return sealed
 
 
-def restore(recorder: Recorder, kept: tuple[int, bytes] | None, session_id: str) -> Folded | None:
+def restore(recorder: Recorder, kept: Kept | None, session_id: str) -> Folded | None:
     """Return the fold that a kept snapshot stands for, or None where the log disagrees with it.
 
     Reads every message byte up to the snapshot's version, because the conversation digest goes on
@@ -131,15 +136,15 @@ def restore(recorder: Recorder, kept: tuple[int, bytes] | None, session_id: str)
     if kept is None:
         return None
     version, state = kept
-    at_version = recorder.select_events(session_id, gt=version - 1, lte=version)
-    if not at_version:
+    if not isinstance(version, int) or version < 1 or not isinstance(state, bytes):
         return None
-    head = links.stored_link(at_version[0].state)
+    at_version = recorder.select_events(session_id, gt=version - 1, lte=version)
+    head = link_of(at_version[0]) if len(at_version) == 1 else None
     if head is None or not links.holds(head, state):
         return None
     try:
         snapshot = _DECODER.decode(state)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return None
     if (snapshot.session_id, snapshot.version, snapshot.format) != (session_id, version, FORMAT):
         return None
@@ -150,17 +155,31 @@ def restore(recorder: Recorder, kept: tuple[int, bytes] | None, session_id: str)
     return Folded(_state(snapshot, conversation), head, 0, len(state))
 
 
+def kept_snapshot(store: Store, session_id: str) -> Kept | None:
+    """Return the session's kept snapshot; None too where derived data cannot be read."""
+    try:
+        kept = store.derived.snapshot(session_id)
+    except StoreError:
+        return None
+    return None if kept is None else Kept(*kept)
+
+
+def version_within(kept: Kept, last: int) -> bool:
+    """Whether the snapshot is of a version that a log of ``last`` events has."""
+    return isinstance(kept.version, int) and 1 <= kept.version <= last
+
+
 def load(
     store: Store, mapper: Mapper, session_id: str, *, upto: int | None = None
-) -> tuple[Folded | None, tuple[int, bytes] | None]:
+) -> tuple[Folded | None, Kept | None]:
     """Return a session folded from the log, from its snapshot on if there is a good one.
 
     The second value is the newest snapshot that fell due on the way and was not kept yet. ``upto``
     stops at a version. The first is None where nothing is recorded. Raises LogCorrupt where a row
     contradicts itself, the one before it, or the law.
     """
-    kept = store.derived.snapshot(session_id)
-    if kept is not None and upto is not None and kept[0] > upto:
+    kept = kept_snapshot(store, session_id)
+    if kept is not None and upto is not None and not version_within(kept, upto):
         kept = None
     folded = restore(store.recorder, kept, session_id) or nothing_folded(session_id)
     folded, due = catch_up(store.recorder, mapper, folded, upto=upto)
@@ -169,22 +188,19 @@ def load(
 
 def catch_up(
     recorder: Recorder, mapper: Mapper, folded: Folded, *, upto: int | None = None
-) -> tuple[Folded, tuple[int, bytes] | None]:
+) -> tuple[Folded, Kept | None]:
     """Return the fold after the rows that came since, and the newest snapshot due among them.
 
     Raises LogCorrupt where a row contradicts itself, the one before it, or the law.
     """
-    due: tuple[int, bytes] | None = None
-    session_id = folded.state.id
-    for row in rows_of(recorder, session_id, after=folded.state.version, upto=upto):
-        expected, found = folded.state.version + 1, row.originator_version
-        if found != expected:
-            raise LogCorrupt(session_id, expected, "missing", f"the next event is version {found}")
-        event = mapper.to_event(row, folded.head)
+    due: Kept | None = None
+    session_id, version = folded.state.id, folded.state.version
+    events = events_of(recorder, mapper, session_id, after=version, head=folded.head, upto=upto)
+    for row, event in events:
         try:
             folded, snapshot = follow(folded, event, row)
         except IllegalTransition as refusal:
-            raise LogCorrupt(session_id, found, "transition", str(refusal)) from refusal
+            raise LogCorrupt(session_id, event.version, "transition", str(refusal)) from refusal
         due = snapshot or due
     return folded, due
 
