@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+import engine
+
+ROOT = Path(engine.__file__).parents[1]  # of what is installed, source tree or wheel
 
 LAYERS = {
     "engine.errors": 0,

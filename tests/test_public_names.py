@@ -1,0 +1,181 @@
+"""What users may rely on by name; changing any of it is a decision, not an accident."""
+
+import inspect
+
+import engine
+import engine.machines
+import projections
+from engine import Engine, PerdureError, errors
+
+ENGINE_NAMES = {
+    "ApplyOutput",
+    "AuditReport",
+    "AuthorityRequired",
+    "Boundary",
+    "Checkpoint",
+    "Completed",
+    "Conflict",
+    "ContextOutput",
+    "Delivery",
+    "Engine",
+    "EngineClosed",
+    "Environment",
+    "Finding",
+    "Head",
+    "HistoryPage",
+    "IllegalTransition",
+    "InvalidArgument",
+    "InvalidMachine",
+    "InvalidMessage",
+    "LogCorrupt",
+    "PerdureError",
+    "Receipt",
+    "ReceiptNotFound",
+    "SessionBusy",
+    "SessionNotFound",
+    "SessionNotRunning",
+    "SessionView",
+    "StaleWriter",
+    "StoreError",
+    "Unsupported",
+    "Usage",
+}
+
+MACHINE_NAMES = {
+    "LIFECYCLE",
+    "SESSION",
+    "Arg",
+    "Authority",
+    "Bound",
+    "Choice",
+    "Configuration",
+    "Const",
+    "Count",
+    "Expression",
+    "Flag",
+    "Identity",
+    "Machine",
+    "Row",
+    "Token",
+    "Value",
+    "Var",
+    "Variable",
+    "Verb",
+    "row",
+}
+
+PROJECTION_NAMES = {
+    "AuditReport",
+    "Finding",
+    "HistoryPage",
+    "SessionView",
+    "audit_session",
+    "audit_store",
+    "canonical_digest",
+    "catch_up",
+    "list_sessions",
+    "page_of",
+    "rebuild",
+    "receipts_of",
+    "recorded_digest",
+    "view_of",
+}
+
+# Parameters as they are called: those behind the star by keyword only, an = has a default.
+ENGINE_METHODS = """
+append_context session_id text * source= idempotency_key= run_id=
+archive session_id * reason=
+as_of session_id version
+audit session_ids= * heads= jobs=
+checkpoint session_id
+close
+discard_live session_id
+head session_id
+history session_id * offset= limit=
+list * phase= labels= after= limit=
+load_receipt session_id run_id sequence=
+open url * durability= environment= busy_timeout_seconds= readonly=
+read session_id
+receipts session_id
+record_turn session_id messages * run_id= boundary= input_ids= usage= expected_version=
+register session_id= * labels= metadata=
+retire session_id * reason=
+stage_context session_id text * source= idempotency_key=
+subscribe session_id= * after=
+supports_persistent_sessions
+"""
+
+ERROR_CODES = {
+    "PerdureError": "PERDURE_ERROR",
+    "InvalidArgument": "INVALID_ARGUMENT",
+    "InvalidMessage": "INVALID_MESSAGE",
+    "InvalidMachine": "INVALID_MACHINE",
+    "SessionNotFound": "SESSION_NOT_FOUND",
+    "ReceiptNotFound": "RECEIPT_NOT_FOUND",
+    "SessionBusy": "SESSION_BUSY",
+    "SessionNotRunning": "SESSION_NOT_RUNNING",
+    "IllegalTransition": "ILLEGAL_TRANSITION",
+    "AuthorityRequired": "AUTHORITY_REQUIRED",
+    "Conflict": "CONFLICT",
+    "StaleWriter": "STALE_WRITER",
+    "StoreError": "STORE_ERROR",
+    "LogCorrupt": "LOG_CORRUPT",
+    "Unsupported": "UNSUPPORTED",
+    "EngineClosed": "ENGINE_CLOSED",
+}
+
+
+def signature(owner: type, name: str) -> str:
+    member = inspect.getattr_static(owner, name)
+    if isinstance(member, property):
+        return name
+    parts, starred = [name], False
+    for parameter in inspect.signature(getattr(owner, name)).parameters.values():
+        if parameter.name == "self":
+            continue
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and not starred:
+            parts.append("*")
+            starred = True
+        default = "" if parameter.default is inspect.Parameter.empty else "="
+        parts.append(parameter.name + default)
+    return " ".join(parts)
+
+
+def methods(owner: type) -> list[str]:
+    return [signature(owner, name) for name in sorted(vars(owner)) if not name.startswith("_")]
+
+
+def test_the_names_of_each_package_are_these() -> None:
+    assert set(engine.__all__) == ENGINE_NAMES
+    assert set(engine.machines.__all__) == MACHINE_NAMES
+    assert set(projections.__all__) == PROJECTION_NAMES
+
+
+def test_every_name_that_is_offered_is_there_once() -> None:
+    for package in (engine, engine.machines, projections):
+        assert len(set(package.__all__)) == len(package.__all__)
+        assert all(hasattr(package, name) for name in package.__all__)
+
+
+def test_the_methods_of_the_engine_and_their_parameters_are_these() -> None:
+    assert methods(Engine) == ENGINE_METHODS.strip().splitlines()
+
+
+def test_every_error_has_its_stable_code_and_no_two_share_one() -> None:
+    found = {
+        name: value.code
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, PerdureError)
+    }
+    assert found == ERROR_CODES
+    assert len(set(found.values())) == len(found)
+
+
+def test_every_error_can_be_had_from_the_package() -> None:
+    assert set(ERROR_CODES) <= set(engine.__all__)
+
+
+def test_every_public_method_says_what_it_does() -> None:
+    for name in vars(Engine):
+        if not name.startswith("_"):
+            assert inspect.getdoc(getattr(Engine, name)), name
