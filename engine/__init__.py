@@ -29,7 +29,9 @@ from engine.values import (
     Receipt,
     Usage,
 )
-from projections import AuditReport, Finding, HistoryPage, SessionView
+from projections.catalog import SessionView
+from projections.findings import AuditReport, Finding
+from projections.history import HistoryPage
 
 __all__ = [
     "ApplyOutput",

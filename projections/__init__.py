@@ -1,5 +1,6 @@
 """Read models, derived from the log alone and disposable."""
 
+import engine.errors  # noqa: F401 - first: the engine's package needs modules of this one, whole
 from projections.audit import audit_session
 from projections.auditing import audit_store
 from projections.catalog import SessionView, list_sessions, view_of
