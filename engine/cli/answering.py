@@ -63,7 +63,7 @@ def _described(error: BaseException) -> tuple[str, str, dict[str, Any]]:
         case PerdureError():
             return error.code, str(error), error.data
         case KeyboardInterrupt():
-            return "INTERRUPTED", "interrupted; what was acknowledged is kept", {}
+            return "INTERRUPTED", "interrupted; what was recorded is kept", {}
         case OSError(strerror=str(reason)):
             return "SYSTEM_ERROR", reason, {"errno": error.errno, "file": error.filename}
         case _:

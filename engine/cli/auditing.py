@@ -4,8 +4,12 @@ Invariants: nothing is written to the evidence; the exit code is 0 only if every
 """
 
 import contextlib
-import os
+import functools
+import multiprocessing
+import signal
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +25,12 @@ from engine.values import Head
 from projections import AuditReport, Finding, audit_store
 
 
+def _checked_file(path: Path | None) -> Path | None:
+    if path is not None and str(path) != "-" and not path.is_file():
+        raise typer.BadParameter(f"there is no file {path}")
+    return path
+
+
 def audit(
     session_ids: SessionIds = None,
     *,
@@ -28,9 +38,7 @@ def audit(
         Path | None,
         typer.Option(
             metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            allow_dash=True,
+            callback=_checked_file,
             help="Compare with heads that `perdure head --json` printed earlier; - is stdin.",
         ),
     ] = None,
@@ -44,19 +52,43 @@ def audit(
         with contextlib.closing(open_store(existing(db), readonly=True)) as store:
             total = len(session_ids or store.recorder.session_ids())
             with progress("auditing", total, in_bytes=False) as advance:
-                report = audit_store(
+                verify = functools.partial(
+                    audit_store,
                     store,
                     session_ids=session_ids or (),
                     heads=heads,
-                    jobs=min(jobs, os.cpu_count() or 1),
+                    jobs=jobs,
                     progress=advance,
                 )
+                report = verify() if jobs == 1 else uninterrupted(verify)
         if not report.ok:
             answer.exit_code = FAILED
         if as_json:
             answer.document(report)
         else:
             print_report(answer, report)
+
+
+def uninterrupted(verify: Callable[[], AuditReport]) -> AuditReport:
+    """Verify in processes that know nothing of Ctrl-C, and end them when it comes.
+
+    They inherit from the thread that starts them that it is blocked. Otherwise each would print a
+    traceback of its own, from wherever it was.
+    """
+    multiprocessing.get_context("spawn").Lock()  # starts a helper, which would unblock it again
+    with ThreadPoolExecutor(max_workers=1, initializer=_block_interrupt) as thread:
+        report = thread.submit(verify)
+        try:
+            return report.result()
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+
+
+def _block_interrupt() -> None:
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 def read_heads(path: Path) -> list[Head]:

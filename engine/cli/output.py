@@ -23,6 +23,7 @@ from rich.text import Text
 
 _SHORT_DIGEST: Final = 12
 _GAP: Final = 2
+_RULED_GAP: Final = 3
 _DIRECTIONAL: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 DIGESTS: Final = frozenset(("conversation_digest", "link", "run_id"))
@@ -69,7 +70,7 @@ class Answer:
         """Print rows under their columns' names: ruled on a terminal, just aligned in a pipe."""
         cells = [[_cell(value) for value in row] for row in rows]
         if self.on_terminal:
-            _print_ruled(columns, cells)
+            _print_fitting(columns, cells)
             return
         widths = _widths(columns, cells)
         for row in [list(columns), *cells]:
@@ -133,17 +134,30 @@ def _widths(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> list[int]
     return [max(cell_len(text) for text in column) for column in zip(columns, *cells, strict=True)]
 
 
-def _print_ruled(columns: Sequence[str], cells: list[list[str]]) -> None:
+def _print_fitting(columns: Sequence[str], rows: list[list[str]]) -> None:
+    """Print a ruled table, with digests shortened if it must be, or a block of lines for each row.
+
+    The last is for a terminal on which no table fits without breaking ids apart.
+    """
     console = Console()
-    narrow = sum(_widths(columns, cells)) + _GAP * len(columns) > console.width
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in columns:
-        table.add_column(name.replace("_", " "), overflow="fold")
-    for row in cells:
-        table.add_row(
-            *(
-                Text(f"{text[:_SHORT_DIGEST]}…" if narrow and name in DIGESTS and text else text)
-                for name, text in zip(columns, row, strict=True)
-            )
-        )
-    console.print(table)
+    for shortened in (False, True):
+        shown = [[_short(n, t) if shortened else t for n, t in _named(columns, r)] for r in rows]
+        if sum(_widths(columns, shown)) + _RULED_GAP * len(columns) <= console.width:
+            table = Table(*columns, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+            for row in shown:
+                table.add_row(*(Text(text) for text in row))
+            console.print(table)
+            return
+    width = max(map(cell_len, columns))
+    for row in rows:
+        for name, text in _named(columns, row):
+            sys.stdout.write(f"{name:<{width + _GAP}}{text}\n")
+        sys.stdout.write("\n")
+
+
+def _named(columns: Sequence[str], row: Sequence[str]) -> Iterator[tuple[str, str]]:
+    return zip(columns, row, strict=True)
+
+
+def _short(name: str, text: str) -> str:
+    return f"{text[:_SHORT_DIGEST]}…" if name in DIGESTS and len(text) > _SHORT_DIGEST else text
