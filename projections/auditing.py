@@ -79,7 +79,7 @@ def audit_store(
     a finding. The file itself, pages and indexes, is only checked when all sessions are.
     """
     tell = progress or (lambda _sessions: None)
-    problems = [] if session_ids else store.recorder.integrity_problems()
+    problems = [] if session_ids else _file_problems(store)
     whole = _Range(only=tuple(session_ids), indexed=not problems)
     ranges = _split(store, whole, jobs) if jobs > 1 and not session_ids else [whole]
     total = _Part()
@@ -102,7 +102,7 @@ def audit_store(
         sessions=total.sessions,
         events=total.events,
         bytes=total.bytes,
-        findings=sorted(total.findings),
+        findings=sorted({*total.findings}),
     )
 
 
@@ -120,15 +120,24 @@ def _audit_range(store: Store, chosen: _Range, heads: Sequence[Head], tell: Prog
         return _audit(store, _scan(store, chosen), heads, tell)
     except StoreError as error:
         part = _Part(findings=[_storage(str(error))])
-    for session_id in store.recorder.session_ids():
-        if chosen.has(session_id):
-            try:
-                alone = _scan(store, _Range(only=(session_id,)))
-                part.add(_audit(store, alone, heads, tell))
-            except StoreError as error:
-                part.findings.append(_storage(str(error), printable(session_id)))
-                part.met.append(session_id)
+    try:
+        names = [name for name in store.recorder.session_ids() if chosen.has(name)]
+    except StoreError:
+        return part
+    for name in names:
+        try:
+            part.add(_audit(store, _scan(store, _Range(only=(name,))), heads, tell))
+        except StoreError as error:
+            part.findings.append(_storage(str(error), name))
+            part.met.append(name)
     return part
+
+
+def _file_problems(store: Store) -> list[str]:
+    try:
+        return store.recorder.integrity_problems()
+    except StoreError as error:  # too damaged for SQLite to say more
+        return [str(error)]
 
 
 def _scan(store: Store, chosen: _Range) -> Iterable[tuple[Any, ...]]:
