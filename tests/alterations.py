@@ -3,10 +3,11 @@
 Each alteration changes one thing in the SQLite file and says where the audit must find it.
 """
 
+import contextlib
 import hashlib
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -123,6 +124,15 @@ def _write_step(engine: Engine, chance: random.Random, name: str, step: int) -> 
         ]
         usage = Usage(input_tokens=chance.randrange(100), output_tokens=step)
         engine.record_turn(name, messages, run_id=f"run-{step}", usage=usage)
+
+
+@contextlib.contextmanager
+def attacker(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to the file past every check of ours."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        yield connection
+        connection.commit()
 
 
 def loosened(connection: sqlite3.Connection) -> None:

@@ -1,19 +1,19 @@
 """G7: whatever is changed in a log is found, where it was changed and nowhere else."""
 
 import collections
-import contextlib
+import itertools
 import os
 import random
-import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from alterations import ALTERATIONS, IDS, Alteration, Altered, Log
+from alterations import ALTERATIONS, IDS, Alteration, Altered, Log, attacker, update
 
-from engine.store import open_store
+from engine.errors import StoreError
+from engine.store import links, open_store
 from engine.values import Head
 from projections import AuditReport, Finding, audit_store
+from projections.audit import printable
 
 SEED = int(os.environ.get("PERDURE_SEED", "20260131"))
 EACH = 40
@@ -28,15 +28,6 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Log:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "altered.db"
-
-
-@contextlib.contextmanager
-def attacker(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection to the file past every check of ours."""
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA synchronous = OFF")
-        yield connection
-        connection.commit()
 
 
 def audited(path: Path, heads: list[Head] | None = None) -> AuditReport:
@@ -106,3 +97,112 @@ def test_g7_a_thousand_single_alterations_are_each_found_where_they_were_made(
             made[kind] += 1
     assert made.total() >= 1000
     assert set(made) == set(ALTERATIONS)
+
+
+def test_g7_alterations_in_two_sessions_are_both_found(log: Log, path: Path) -> None:
+    byte = ALTERATIONS["a byte of the state"]
+    both = 0
+    for number in range(3 * EACH):
+        one, other = alter(path, log, f"{SEED} two {number}", byte, byte)
+        check_located(
+            Altered([*one.groups, *other.groups], one.also | other.also), audited(path).findings
+        )
+        both += {name for name, _ in one.also} != {name for name, _ in other.also}
+    assert both > EACH
+
+
+def test_g7_an_altered_session_hides_nothing_behind_the_alteration(log: Log, path: Path) -> None:
+    path.write_bytes(log.bytes)
+    rows = log.sessions["alpha"]
+    with attacker(path) as connection:
+        for row in (rows[2], rows[5], rows[8]):
+            update(connection, row, "state", row.state.replace(b'"at":"2026', b'"at":"2025'))
+    findings = audited(path).findings
+    assert [(f.session_id, f.version, f.kind) for f in findings] == [
+        ("alpha", rows[place].version, "link") for place in (2, 5, 8)
+    ]
+
+
+def test_g7_a_cut_tail_shows_against_heads_from_after_the_cut_only(log: Log, path: Path) -> None:
+    """A head exported before the cut event was written says nothing about it."""
+    rows = log.sessions["a"]
+    early = [
+        Head(session_id="a", version=row.version, link=links.stored_link(row.state) or "")
+        for row in rows[-3:-1]
+    ]
+    path.write_bytes(log.bytes)
+    with attacker(path) as connection:
+        connection.execute("DELETE FROM stored_events WHERE position = ?", (rows[-1].position,))
+    assert [f for f in audited(path, early).findings if f.kind == "head"] == []
+    with attacker(path) as connection:
+        connection.execute("DELETE FROM stored_events WHERE position = ?", (rows[-2].position,))
+    (finding,) = (f for f in audited(path, early).findings if f.kind == "head")
+    assert (finding.session_id, finding.version) == ("a", rows[-2].version)
+
+
+def test_g7_positions_swapped_between_sessions_are_no_evidence(log: Log, path: Path) -> None:
+    """Delivery order is in no link: only what contradicts a session's own versions is found."""
+    one, other = next(
+        (one, other)
+        for one, other in itertools.pairwise(log.rows)
+        if one.session_id != other.session_id
+    )
+    path.write_bytes(log.bytes)
+    with attacker(path) as connection:
+        for row, position in ((one, -1), (other, one.position), (one, other.position)):
+            now = -1 if (row, position) == (one, other.position) else row.position
+            connection.execute(
+                "UPDATE stored_events SET position = ? WHERE position = ?", (position, now)
+            )
+    assert audited(path).ok
+
+
+def test_g7_a_row_that_differs_from_its_index_entry_is_found_in_the_row(
+    log: Log, path: Path
+) -> None:
+    """The index holds a copy of the session id; the file is altered under SQLite's feet."""
+    made = 0
+    for row in log.rows:
+        id_bytes, topic = row.session_id.encode(), row.topic.encode()
+        if row.version == 1 or row.version > 127:
+            continue  # SQLite stores a 1 as no byte at all
+        record = id_bytes + bytes([row.version]) + topic + row.state[:80]
+        assert log.bytes.count(record) == 1
+        start = log.bytes.index(record)
+        other = bytes([id_bytes[0] ^ 1]) + id_bytes[1:]
+        path.write_bytes(log.bytes[:start] + other + log.bytes[start + len(id_bytes) :])
+        findings = audited(path).findings
+        name = printable(other.decode("utf-8", "surrogateescape"))
+        check_located(
+            Altered([{(name, row.version)}], frozenset({(row.session_id, row.version)})), findings
+        )
+        assert any(finding.kind == "storage" for finding in findings)
+        made += 1
+    assert made > 50
+
+
+def test_g7_a_page_that_cannot_be_read_hides_no_other_session(log: Log, path: Path) -> None:
+    """Overwrite, one after another, the pages of the file; the audit reports and goes on."""
+    page = 8192
+    reported = 0
+    for start in range(page, len(log.bytes), page):
+        damaged = log.bytes[:start] + b"\xff" * page + log.bytes[start + page :]
+        path.write_bytes(damaged)
+        try:
+            report = audited(path)
+        except StoreError:
+            continue  # the page that says which tables there are
+        assert not report.ok
+        assert any(finding.kind == "storage" for finding in report.findings)
+        reported += 1
+    assert reported > 5
+
+
+def test_g7_a_trigger_on_the_log_is_found(log: Log, path: Path) -> None:
+    path.write_bytes(log.bytes)
+    with attacker(path) as connection:
+        connection.execute(
+            "CREATE TRIGGER quiet BEFORE INSERT ON stored_events BEGIN SELECT RAISE(IGNORE); END"
+        )
+    (finding,) = audited(path).findings
+    assert (finding.kind, finding.detail) == ("storage", "there is a trigger 'quiet' on the log")
