@@ -188,6 +188,21 @@ def test_evolving_does_not_judge_what_was_recorded_only_whether_the_law_allows_i
         evolve(initial_state(SESSION_ID), event)
 
 
+def test_context_that_a_recorded_turn_did_not_land_goes_on_waiting() -> None:
+    state = given(
+        register(), *(StageContext(now=NOW, message=encode_messages([{"n": n}])) for n in range(3))
+    ).state
+    event = TurnApplied(
+        session_id=SESSION_ID,
+        version=5,
+        at=NOW,
+        receipt=receipt(count=2),
+        staged_context=2,
+        messages=Raw(b'[{"n":0},{"n":1}]'),
+    )
+    assert evolve(state, event).staged == (b'{"n":2}',)
+
+
 def test_every_event_has_its_tag_and_its_steps() -> None:
     kinds = get_args(SessionEvent)
     state, events = happened(

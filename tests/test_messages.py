@@ -313,6 +313,17 @@ def test_a_message_nests_to_the_limit_and_no_deeper(nested: Callable[[int], Any]
     assert reason == "is nested more than 200 levels deep"
 
 
+def test_what_derives_from_text_is_recorded_however_deep_it_lies() -> None:
+    nested = in_objects(MAX_DEPTH - 2) | {"role": Role.USER}
+    message: Any = {"x": nested}
+    while isinstance(nested["k"], dict):
+        nested = nested["k"]
+    nested["k"] = {"k": Role.USER}
+    assert b'"k":"user"' in encode_messages([message]).joined
+    nested["k"] = OrderedDict(k={"k": Role.USER})
+    assert refusal([message])[1] == "is nested more than 200 levels deep"
+
+
 def test_a_message_that_contains_itself_is_refused() -> None:
     for kind in (dict, OrderedDict):
         endless: dict[str, Any] = kind()

@@ -21,6 +21,7 @@ MAX_DIGITS: Final = 4299
 
 _ENCODER: Final = msgspec.json.Encoder()
 _ATOMS: Final = (str, bool, type(None))
+_OBJECTS: Final = (dict, Mapping)  # the first is all but free to ask for
 _STAND_INS: Final = (str, int, float, list, tuple, Mapping)
 _TOO_LARGE: Final = 10**MAX_DIGITS
 
@@ -77,7 +78,7 @@ def decode_messages(array: bytes | msgspec.Raw) -> list[dict[str, Any]]:
 
 
 def _encode_message(message: object, path: str) -> bytes:
-    if not isinstance(message, Mapping):
+    if not isinstance(message, _OBJECTS):
         hint = " (pass its dict form)" if hasattr(message, "model_dump") else ""
         raise InvalidMessage(path, f"must be an object, not {_kind(message)}{hint}")
     try:
@@ -101,15 +102,8 @@ def _check(value: object, path: str, depth: int) -> None:
     Raises _Inexact for what `_exact` can turn into JSON's own types.
     """
     kind = type(value)
-    if kind in _ATOMS:
-        return
-    if kind is int:
-        if not -_TOO_LARGE < value < _TOO_LARGE:  # type: ignore[operator]  # an int, as compared
-            raise InvalidMessage(path, f"is an integer of more than {MAX_DIGITS} digits")
-        return
-    if kind is float:
-        if not math.isfinite(value):  # type: ignore[arg-type]  # the type was just compared
-            raise InvalidMessage(path, f"is {value}, which JSON cannot carry")
+    if kind is not dict and kind is not list and kind is not tuple:
+        _check_leaf(value, path)
         return
     if depth > MAX_DEPTH:
         raise InvalidMessage(path, f"is nested more than {MAX_DEPTH} levels deep")
@@ -117,11 +111,22 @@ def _check(value: object, path: str, depth: int) -> None:
         for key, item in value.items():  # type: ignore[attr-defined]  # a dict, as compared
             if type(key) is not str:
                 raise _bad_key(key, path)
-            if type(item) is not str:
+            if type(item) not in _ATOMS:
                 _check(item, f"{path}.{key}", depth + 1)
-    elif kind is list or kind is tuple:
+    else:
         for place, item in enumerate(value):  # type: ignore[arg-type]  # a sequence, as compared
-            _check(item, f"{path}[{place}]", depth + 1)
+            if type(item) not in _ATOMS:
+                _check(item, f"{path}[{place}]", depth + 1)
+
+
+def _check_leaf(value: object, path: str) -> None:
+    kind = type(value)
+    if kind is int:
+        if not -_TOO_LARGE < value < _TOO_LARGE:  # type: ignore[operator]  # an int, as compared
+            raise InvalidMessage(path, f"is an integer of more than {MAX_DIGITS} digits")
+    elif kind is float:
+        if not math.isfinite(value):  # type: ignore[arg-type]  # the type was just compared
+            raise InvalidMessage(path, f"is {value}, which JSON cannot carry")
     elif isinstance(value, _STAND_INS):
         raise _Inexact
     else:
@@ -141,8 +146,6 @@ def _exact(value: object, depth: int) -> object:
     would encode the first not at all and the second in the order its dict remembers, which an
     `OrderedDict` may have changed.
     """
-    if depth > MAX_DEPTH:
-        return value  # refused by the check that follows
     match value:
         case bool():
             return value
@@ -152,6 +155,8 @@ def _exact(value: object, depth: int) -> object:
             return int.__int__(value)
         case float():
             return float.__float__(value)
+        case Mapping() | list() | tuple() if depth > MAX_DEPTH:
+            return {}  # the check that follows refuses any container as deep as this
         case Mapping():
             return {
                 str.__str__(key) if isinstance(key, str) else key: _exact(item, depth + 1)
