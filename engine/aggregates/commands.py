@@ -23,8 +23,7 @@ from engine.aggregates.events import (
 )
 from engine.aggregates.messages import NO_MESSAGES, Messages
 from engine.aggregates.session import Session, advance
-from engine.errors import Conflict
-from engine.machines import LIFECYCLE
+from engine.errors import Conflict, IllegalTransition
 from engine.values import Boundary, Receipt, Usage
 
 
@@ -189,7 +188,10 @@ def _checkpoint(state: Session, command: CommitCheckpoint) -> Decision:
 
 def _archive(state: Session, command: Archive) -> Decision:
     retired = SessionRetired(**_next(state, command), reason=command.reason)
-    first = "retire" in LIFECYCLE.allowed(state.lifecycle) and _changes(state, retired)
+    try:
+        first = _changes(state, retired)
+    except IllegalTransition:
+        first = False  # where retiring is refused so is archiving, and that is what was asked
     archived = SessionArchived(**_next(state, command, after=int(first)), reason=command.reason)
     if not first:
         return _legal(state, archived)
