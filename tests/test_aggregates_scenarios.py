@@ -34,7 +34,7 @@ def test_other_events_than_expected_fail_the_test_and_are_named() -> None:
 
 def test_an_unexpected_refusal_fails_the_test_and_is_told() -> None:
     session = given().when(Retire(now=NOW))
-    with pytest.raises(AssertionError, match="^refused: cannot retire session ") as caught:
+    with pytest.raises(AssertionError, match=r"^refused: cannot retire session ") as caught:
         session.then(SessionRetired)
     assert isinstance(caught.value.__cause__, IllegalTransition)
     with pytest.raises(AssertionError, match="expected Conflict, got IllegalTransition"):
