@@ -1,6 +1,7 @@
 """What the tests run in processes of their own, started quickly from a preloaded one."""
 
 import asyncio
+import concurrent.futures.thread  # noqa: F401 - loaded lazily, which a user who owns nothing cannot
 import itertools
 import json
 import multiprocessing
@@ -18,6 +19,8 @@ from engine.sync import Engine as BlockingEngine
 
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["engine", "engine.sync", "processes"])
+
+NOBODY: Final = 65534
 
 LONG_SESSIONS: Final = ("alpha", "beta", "gamma", "delta")
 
@@ -39,6 +42,12 @@ def finish(process: ForkServerProcess) -> None:
 def pipe() -> tuple[Connection, Connection]:
     """Return the receiving and the sending end of a pipe."""
     return _CONTEXT.Pipe(duplex=False)
+
+
+def receive(connection: Connection) -> Any:
+    """Return what the other process sends; a process that died sends nothing."""
+    assert connection.poll(60)
+    return connection.recv()
 
 
 def message(text: str, role: str = "user") -> dict[str, str]:
@@ -143,6 +152,23 @@ def create(url: str, gate: Any, failures: Connection) -> None:
         failures.send(str(error))
     else:
         failures.send(None)
+
+
+def open_as_nobody(url: str, answer: Connection) -> None:
+    """Open for writing, then for reading, as a user who owns nothing; root may do anything."""
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+    told = []
+    for readonly in (False, True):
+        try:
+            with BlockingEngine.open(url, readonly=readonly) as engine:
+                clean = "clean" if engine.audit().ok else "not clean"
+                told.append(f"{engine.read('s').message_count} messages, audit {clean}")
+        except StoreError as error:
+            told.append(str(error))
+    answer.send(told)
 
 
 def gate(parties: int) -> Any:

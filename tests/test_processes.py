@@ -126,10 +126,10 @@ def test_g3_a_retry_in_another_process_gets_the_recorded_receipt(tmp_path: Path)
         engine.register("s")
         out = engine.record_turn("s", [message("hello")], run_id="run")
         processes.finish(processes.start(processes.retry_one, url, "s", "run", "hello", sending))
-        assert receiving.recv() == (True, out.receipt.conversation_digest)
+        assert processes.receive(receiving) == (True, out.receipt.conversation_digest)
         engine.archive("s")
         processes.finish(processes.start(processes.retry_one, url, "s", "run", "hello", sending))
-        assert receiving.recv() == (True, out.receipt.conversation_digest)
+        assert processes.receive(receiving) == (True, out.receipt.conversation_digest)
         assert engine.read("s").message_count == 1
 
 
@@ -171,7 +171,7 @@ def test_twenty_pairs_of_processes_create_the_same_new_file_at_once(tmp_path: Pa
                 processes.start(processes.create, f"sqlite:///{path}", gate, sending)
                 for _ in range(2)
             ]
-            assert [receiving.recv(), receiving.recv()] == [None, None]
+            assert [processes.receive(receiving), processes.receive(receiving)] == [None, None]
             for creator in creators:
                 processes.finish(creator)
             with sqlite3.connect(path) as connection:
