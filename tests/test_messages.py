@@ -329,6 +329,10 @@ def test_a_message_that_contains_itself_is_refused() -> None:
         endless: dict[str, Any] = kind()
         endless["again"] = endless
         assert refusal([endless])[1] == "is nested more than 200 levels deep"
+    for first in ("plain", Role.USER):
+        circle: list[Any] = [first]
+        circle.append(circle)
+        assert refusal([{"x": circle}])[1] == "is nested more than 200 levels deep"
 
 
 @pytest.mark.parametrize("sign", [1, -1])
