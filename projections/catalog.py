@@ -23,9 +23,9 @@ from engine.aggregates.events import NO_OBJECT
 from engine.aggregates.session import advance
 from engine.errors import IllegalTransition, LogCorrupt, SessionNotFound
 from engine.machines import LIFECYCLE, Configuration
-from engine.store import CatalogRow, Mapper, Store
+from engine.store import CatalogRow, Mapper, Store, links
 from engine.values import Usage
-from projections.reading import is_text
+from projections.reading import is_text, link_of
 
 _NO_MESSAGES_DIGEST: Final = Session(id="").conversation.digest()
 _BATCH: Final = 1000
@@ -54,10 +54,11 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """What the catalog keeps of a session, lifecycle variables included, to derive it further."""
+    """What the catalog keeps of a session: with link and lifecycle, to derive it further."""
 
     id: str
     position: int
+    link: str
     lifecycle: tuple[str, list[Any]]
     version: int = 0
     message_count: int = 0
@@ -114,7 +115,12 @@ def view_of_entry(encoded: bytes) -> SessionView:
 def new_entry(session_id: str, position: int) -> Entry:
     """Return the entry of a session whose first event is at ``position``."""
     phase, values = LIFECYCLE.initial
-    return Entry(id=session_id, position=position, lifecycle=(phase, list(values)))
+    return Entry(
+        id=session_id,
+        position=position,
+        link=links.genesis(session_id),
+        lifecycle=(phase, list(values)),
+    )
 
 
 def derive(entry: Entry, event: SessionEvent) -> Entry:
@@ -191,10 +197,10 @@ def _derived_safely(mapper: Mapper, entry: Entry, row: Notification) -> Entry:
     if entry.damaged_at is not None:
         return entry
     try:
-        event = mapper.to_event(row, previous=None)
+        event = mapper.to_event(row, entry.link)
         if event.version != entry.version + 1:
             raise LogCorrupt(entry.id, entry.version + 1, "missing", "a version is missing")
-        return derive(entry, event)
+        return msgspec.structs.replace(derive(entry, event), link=link_of(row) or "")
     except (LogCorrupt, IllegalTransition):
         return msgspec.structs.replace(entry, damaged_at=entry.version + 1)
 
@@ -208,15 +214,26 @@ def list_sessions(
     after: str | None = None,
     limit: int | None = None,
 ) -> list[SessionView]:
-    """Return sessions in the order they were registered, filtered; see `Engine.list`."""
-    catch_up_catalog(store, mapper)
-    start = 0
-    if after is not None:
-        found = store.derived.catalog_entries([after])
-        if after not in found:
-            raise SessionNotFound(after)
-        start = found[after][0]
-    entries = store.derived.select_catalog(
-        phase, labels or {}, start, -1 if limit is None else limit
-    )
-    return [view_of_entry(encoded) for encoded in entries]
+    """Return sessions in the order they were registered, filtered; see `Engine.list`.
+
+    A catalog with an entry that cannot be read, changed or of another version, is made anew.
+    """
+
+    def listed() -> list[SessionView]:
+        catch_up_catalog(store, mapper)
+        start = 0
+        if after is not None:
+            found = store.derived.catalog_entries([after])
+            if after not in found:
+                raise SessionNotFound(after)
+            start = found[after][0]
+        entries = store.derived.select_catalog(
+            phase, labels or {}, start, -1 if limit is None else limit
+        )
+        return [view_of_entry(encoded) for encoded in entries]
+
+    try:
+        return listed()
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        store.derived.clear()
+        return listed()

@@ -100,9 +100,10 @@ def _count_at(recorder: Recorder, mapper: Mapper, session_id: str, version: int)
     while version > 0:
         rows = recorder.select_events(session_id, lte=version, desc=True, limit=_NEIGHBOURS)
         for row, before in itertools.zip_longest(rows, rows[1:]):
-            if before is None and row.originator_version > 1:
-                break  # too long ago; the next neighbours begin with it
-            head = links.genesis(session_id) if before is None else link_of(before)
+            first = row.originator_version == 1
+            if before is None and not first:
+                break  # the next neighbours begin with it
+            head = links.genesis(session_id) if first else link_of(before)
             event = mapper.to_event(row, head)
             if isinstance(event, Landed):
                 return event.receipt.message_count

@@ -9,7 +9,7 @@ import collections
 import logging
 from typing import Final
 
-from engine.errors import EngineClosed, SessionNotFound, StaleWriter, StoreError
+from engine.errors import SessionNotFound, StaleWriter
 from engine.store import Mapper, Store
 from projections.snapshots import Folded, catch_up, load, nothing_folded
 
@@ -23,7 +23,7 @@ def keep_snapshot(store: Store, session_id: str, due: tuple[int, bytes]) -> None
     """Keep a snapshot that fell due. A failure is logged and nothing more: it is only a cache."""
     try:
         store.derived.put_snapshot(session_id, *due)
-    except (StoreError, EngineClosed) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the write has landed
         _LOGGER.warning("the snapshot of session %r was not kept: %s", session_id, error)
 
 

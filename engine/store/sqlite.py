@@ -35,6 +35,7 @@ _MAX_KNOWN: Final = 100_000
 _MAX_ROWS: Final = 256
 _LAST_VERSION: Final = (
     "SELECT originator_version FROM stored_events WHERE originator_id = ?"
+    " AND originator_version BETWEEN 0 AND 9223372036854775807"  # text sorts behind all numbers
     " ORDER BY originator_version DESC LIMIT 1"
 )
 _TRACK: Final = (
