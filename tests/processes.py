@@ -7,6 +7,8 @@ import json
 import multiprocessing
 import os
 import random
+import resource
+import signal
 import sqlite3
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -169,6 +171,26 @@ def open_as_nobody(url: str, answer: Connection) -> None:
         except StoreError as error:
             told.append(str(error))
     answer.send(told)
+
+
+def write_into_a_small_file(url: str, answer: Connection) -> None:
+    """Write until the operating system refuses, then with room again, and tell what landed."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    landed, failures = [], 0
+    with BlockingEngine.open(url) as engine:
+        engine.register("s")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, resource.RLIM_INFINITY))
+        for n in range(20):
+            try:
+                engine.record_turn("s", [message("x" * 50_000)], run_id=f"run-{n}")
+            except StoreError:
+                failures += 1
+            else:
+                landed.append(f"run-{n}")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        engine.record_turn("s", [message("x" * 50_000)], run_id="after")
+        clean = engine.audit().ok
+    answer.send({"landed": [*landed, "after"], "failures": failures, "after": clean})
 
 
 def gate(parties: int) -> Any:
