@@ -14,6 +14,8 @@ from test_cli import perdure, start
 from engine.store import open_store
 from projections import audit_store
 
+TERMINAL = {"TERM": "xterm"}
+
 
 @pytest.fixture
 def demonstrated(sqlite_url: str) -> str:
@@ -188,7 +190,7 @@ def shown(*arguments: str, columns: int) -> str:
 
     controller, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (40, columns))
-    process = start(*arguments, stdin=terminal, stdout=terminal, stderr=terminal)
+    process = start(*arguments, stdin=terminal, stdout=terminal, stderr=terminal, env=TERMINAL)
     os.close(terminal)
     text = b""
     while chunk := _read(controller):

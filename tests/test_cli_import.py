@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_cli import Ran, perdure
 
-from engine import sync
-from engine.cli.transcripts import read_line
+from engine import Engine, StoreError, sync
+from engine.cli.recording import Recorded, record
+from engine.cli.transcripts import Transcript, read_line
 
 
 def user(text: str) -> dict[str, Any]:
@@ -267,6 +268,20 @@ def test_a_file_that_cannot_be_read_is_refused_and_stops_no_other(
 def test_a_database_that_fails_ends_the_import(tmp_path: Path) -> None:
     ran = import_(f"sqlite:///{tmp_path / 'no-such-folder' / 'x.db'}", line("s", user("a")))
     assert (ran.code, ran.document["error"]["code"]) == (1, "STORE_ERROR")
+
+
+def test_a_database_that_fails_meanwhile_ends_the_import(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(engine: Engine, transcript: Transcript, **options: Any) -> Recorded:
+        if transcript.session_id == "second":
+            raise StoreError("the disk is full; nothing was written")
+        return await record(engine, transcript, **options)
+
+    monkeypatch.setattr("engine.cli.intake.record", failing)
+    ran = import_(sqlite_url, *(line(name, user("a")) for name in ("first", "second", "third")))
+    assert (ran.code, ran.document["error"]["code"]) == (1, "STORE_ERROR")
+    assert "first" in logs(sqlite_url)
 
 
 def test_memory_takes_an_import() -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from engine.errors import InvalidArgument, StoreError
+from engine.errors import InvalidArgument
 from engine.store.opening import MEMORY_URL, sqlite_path
 
 DEFAULT_URL: Final = "sqlite:///perdure.db"
@@ -43,18 +43,15 @@ TERMINAL_LIMIT: Final = 50
 
 
 def existing(url: str) -> str:
-    """Return the URL of a database to read. Raises StoreError or InvalidArgument without one."""
+    """Return the URL if there can be something to read there. Raises InvalidArgument."""
     if url == MEMORY_URL:
         raise InvalidArgument(
             "memory: holds nothing to read from; name a file: --db sqlite:///path", parameter="db"
         )
-    path = sqlite_path(url)
-    if not path.exists():
-        raise StoreError(f"there is no database at {path}", path=str(path))
     return url
 
 
 def is_writable(url: str) -> bool:
-    """Whether the database's file may be written to, which also needs files made beside it."""
+    """Whether the database is there and may be written to, with the files it makes beside it."""
     path = sqlite_path(url)
     return os.access(path, os.W_OK) and os.access(path.absolute().parent, os.W_OK)
