@@ -101,7 +101,7 @@ class Engine:
     audit = _blocking(AsyncEngine.audit)
     discard_live = _blocking(AsyncEngine.discard_live)
 
-    def subscribe(self, session_id: str | None = None, *, after: int = 0) -> Iterator[Delivery]:
+    def subscribe(self, session_id: str | None = None, after: int = 0) -> Iterator[Delivery]:
         """Yield recorded events from after a position, waiting for more without end."""
 
         async def begin() -> AsyncIterator[Delivery]:

@@ -101,7 +101,7 @@ record_turn session_id messages * run_id= boundary= input_ids= usage= expected_v
 register session_id= * labels= metadata=
 retire session_id * reason=
 stage_context session_id text * source= idempotency_key=
-subscribe session_id= * after=
+subscribe session_id= after=
 supports_persistent_sessions
 """
 
@@ -142,7 +142,7 @@ def signature(owner: type, name: str) -> str:
 
 
 def methods(owner: type) -> list[str]:
-    return [signature(owner, name) for name in sorted(vars(owner)) if not name.startswith("_")]
+    return [signature(owner, name) for name in sorted(dir(owner)) if not name.startswith("_")]
 
 
 def test_the_names_of_each_package_are_these() -> None:

@@ -6,8 +6,7 @@ durable.
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -20,17 +19,13 @@ from engine.aggregates import (
     Register,
     Retire,
     SessionCommand,
-    SessionEvent,
     StageContext,
     encode_messages,
 )
 from engine.aggregates.commands import same_context, same_turn
 from engine.errors import (
     Conflict,
-    EngineClosed,
     InvalidArgument,
-    PerdureError,
-    ReceiptNotFound,
     SessionBusy,
     SessionNotFound,
 )
@@ -45,69 +40,28 @@ from engine.runtime.arguments import (
     optional_text,
 )
 from engine.runtime.environment import Environment
-from engine.runtime.live import Live, LiveSessions
-from engine.runtime.subscriptions import Delivery, deliveries
+from engine.runtime.live import Live
+from engine.runtime.opening import Opening
+from engine.runtime.reading import Reader
 from engine.runtime.writing import Writer, Written, expect_version
-from engine.store import Durability, Mapper, Store, open_store
+from engine.store import Durability, Store, open_store
 from engine.values import (
     ApplyOutput,
     Boundary,
     Checkpoint,
     Completed,
     ContextOutput,
-    Head,
-    Receipt,
     Usage,
     checked_id,
 )
-from projections.auditing import audit_store
-from projections.catalog import SessionView, list_sessions, view_of
-from projections.findings import AuditReport
-from projections.history import HistoryPage, page_of, receipt_in, receipts_of
-from projections.snapshots import Folded, load
-
-Sessions = list[SessionView]
-Receipts = list[Receipt]
+from projections.catalog import SessionView, view_of
+from projections.history import receipt_in
+from projections.snapshots import Folded
 
 BOUNDARIES: Final = ("immediate", "run_start", "run_checkpoint")
 
 
-class Opening:
-    """An engine about to be opened: ``async with`` it, or ``await`` it and close it yourself."""
-
-    def __init__(self, opener: Callable[[], Store], environment: Environment) -> None:
-        self._opener = opener
-        self._environment = environment
-        self._engine: Engine | None = None
-
-    async def _open(self) -> "Engine":
-        opening = asyncio.ensure_future(asyncio.to_thread(self._opener))
-        try:
-            store = await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            with contextlib.suppress(PerdureError):
-                (await opening).close()  # nobody will
-            raise
-        self._engine = Engine(store, self._environment)
-        return self._engine
-
-    def __await__(self) -> Any:
-        return self._open().__await__()
-
-    async def __aenter__(self) -> "Engine":
-        return await self._open()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._engine is not None:
-            await self._engine.close()
-
-
-class Engine:
+class Engine(Reader):
     """Sessions of agents, each an append-only log driven by one lifecycle.
 
     Open one with `Engine.open`. It belongs to the event loop it was opened in. All verbs raise
@@ -116,12 +70,9 @@ class Engine:
     """
 
     def __init__(self, store: Store, environment: Environment) -> None:
-        self._store: Final = store
+        super().__init__(store)
         self._environment: Final = environment
-        self._mapper: Final = Mapper()
-        self._live: Final = LiveSessions(store, self._mapper)
         self._writer: Final = Writer(store, self._mapper, self._live)
-        self._closed = False
 
     @classmethod
     def open(
@@ -132,7 +83,7 @@ class Engine:
         environment: Environment | None = None,
         busy_timeout_seconds: float = 5.0,
         readonly: bool = False,
-    ) -> Opening:
+    ) -> "Opening[Engine]":
         """Open ``memory:`` or ``sqlite:///path``, making the file if it is not there.
 
         ``durability`` is what a returned call has survived: "full", a power cut; "normal", the
@@ -149,14 +100,13 @@ class Engine:
                 readonly=readonly,
             )
 
-        return Opening(opener, environment or Environment())
+        given = environment or Environment()
+        return Opening(opener, lambda store: cls(store, given))
 
     @property
     def supports_persistent_sessions(self) -> bool:
         """Whether sessions outlive the process."""
         return self._store.persistent
-
-    # Verbs that write
 
     async def register(
         self,
@@ -314,129 +264,6 @@ class Engine:
         self._live.discard(session_id)
         return view_of(written.folded.state)
 
-    # Verbs that read
-
-    async def read(self, session_id: str) -> SessionView:
-        """Return the session as it is now, whatever its phase. Raises SessionNotFound."""
-        self._check_open()
-        return view_of((await self._live.read(checked_id(session_id, "session_id"))).state)
-
-    async def list(
-        self,
-        *,
-        phase: str | None = None,
-        labels: Mapping[str, str] | None = None,
-        after: str | None = None,
-        limit: int | None = None,
-    ) -> Sessions:
-        """Return sessions in the order they were registered, those with this phase and labels.
-
-        ``after`` is the id of the last session of the page before. Raises SessionNotFound for one
-        that is not there, InvalidArgument.
-        """
-        self._check_open()
-        if limit is not None:
-            checked_count(limit, "limit")
-        return await asyncio.to_thread(
-            list_sessions,
-            self._store,
-            self._mapper,
-            phase=phase,
-            labels=None if labels is None else checked_labels(labels),
-            after=after,
-            limit=limit,
-        )
-
-    async def history(
-        self, session_id: str, *, offset: int = 0, limit: int | None = None
-    ) -> HistoryPage:
-        """Return messages ``offset`` to ``offset + limit``, oldest first, as plain dicts.
-
-        Raises SessionNotFound, InvalidArgument.
-        """
-        self._check_known(session_id)
-        checked_count(offset, "offset")
-        if limit is not None:
-            checked_count(limit, "limit")
-        return await asyncio.to_thread(
-            page_of, self._store.recorder, self._mapper, session_id, offset=offset, limit=limit
-        )
-
-    async def receipts(self, session_id: str) -> Receipts:
-        """Return all receipts of the session, oldest first. Raises SessionNotFound."""
-        self._check_known(session_id)
-        return await asyncio.to_thread(receipts_of, self._store.recorder, self._mapper, session_id)
-
-    async def load_receipt(self, session_id: str, run_id: str, sequence: int = 1) -> Receipt:
-        """Return one receipt. Raises SessionNotFound, ReceiptNotFound."""
-        self._check_open()
-        checked_id(run_id, "run_id")
-        checked_count(sequence, "sequence")
-        folded = await self._live.read(checked_id(session_id, "session_id"))
-        version = folded.state.runs.get(run_id)
-        if version is not None:
-            event = await self._event(session_id, version)
-            receipt = receipt_in(event)
-            if receipt.sequence == sequence:
-                return receipt
-        raise ReceiptNotFound(
-            f"session {session_id!r} has no receipt of run {run_id!r} with sequence {sequence}",
-            session_id=session_id,
-            run_id=run_id,
-            sequence=sequence,
-        )
-
-    async def as_of(self, session_id: str, version: int) -> SessionView:
-        """Return the session as it was at a version.
-
-        Raises SessionNotFound, and InvalidArgument for a version it never had.
-        """
-        self._check_known(session_id)
-        checked_count(version, "version")
-        folded, _ = await asyncio.to_thread(
-            load, self._store, self._mapper, session_id, upto=version
-        )
-        if folded is None or folded.state.version != version:
-            raise InvalidArgument(
-                f"session {session_id!r} has no version {version}",
-                parameter="version",
-                session_id=session_id,
-            )
-        return view_of(folded.state)
-
-    async def head(self, session_id: str) -> Head:
-        """Return the session's newest version and link, for keeping elsewhere.
-
-        Raises SessionNotFound.
-        """
-        self._check_open()
-        folded = await self._live.read(checked_id(session_id, "session_id"))
-        return Head(session_id=session_id, version=folded.state.version, link=folded.head)
-
-    async def audit(
-        self, session_ids: Iterable[str] = (), *, heads: Iterable[Head] = (), jobs: int = 1
-    ) -> AuditReport:
-        """Replay and verify sessions, all unless some are named; see `projections.audit_store`."""
-        self._check_open()
-        return await asyncio.to_thread(
-            audit_store, self._store, session_ids=tuple(session_ids), heads=tuple(heads), jobs=jobs
-        )
-
-    def subscribe(
-        self, session_id: str | None = None, *, after: int = 0
-    ) -> AsyncIterator[Delivery]:
-        """Return recorded events from after a position, of one session or all, without end.
-
-        Each is delivered once, in order, after its commit, whichever process made it. Keep the
-        last delivery's position to go on from there later.
-        """
-        self._check_open()
-        checked_count(after, "after")
-        optional_id(session_id, "session_id")
-        return deliveries(
-            self._store, self._mapper, session_id, after, is_closed=lambda: self._closed
-        )
-
     async def discard_live(self, session_id: str) -> bool:
         """Drop the session's live copy, if it has an idle one; the log is untouched."""
         self._check_open()
@@ -517,21 +344,6 @@ class Engine:
             return ContextOutput(status="staged", receipt=None)
 
         return await self._writer.alone(live, work)
-
-    async def _event(self, session_id: str, version: int) -> SessionEvent:
-        rows = await asyncio.to_thread(
-            self._store.recorder.select_events, session_id, gt=version - 1, lte=version
-        )
-        return self._mapper.to_event(rows[0], previous=None)
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise EngineClosed("the engine is closed")
-
-    def _check_known(self, session_id: str) -> None:
-        self._check_open()
-        if self._store.recorder.last_version(checked_id(session_id, "session_id")) is None:
-            raise SessionNotFound(session_id)
 
     def _now(self) -> str:
         return self._environment.timestamp()

@@ -1,0 +1,58 @@
+"""Opening an engine: off the event loop, and never leaving a store behind that nobody closes.
+
+Invariants: a cancelled opening closes what it opened.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Generator
+from types import TracebackType
+from typing import Any, Generic, Protocol, TypeVar
+
+from engine.errors import PerdureError
+from engine.store import Store
+
+
+class Closeable(Protocol):
+    """What can be closed once it is open."""
+
+    async def close(self) -> None:
+        """Settle what was submitted, then release everything."""
+
+
+_Engine = TypeVar("_Engine", bound=Closeable)
+
+
+class Opening(Generic[_Engine]):
+    """An engine about to be opened: ``async with`` it, or ``await`` it and close it yourself."""
+
+    def __init__(self, opener: Callable[[], Store], engine: Callable[[Store], _Engine]) -> None:
+        self._opener = opener
+        self._make = engine
+        self._engine: _Engine | None = None
+
+    async def _open(self) -> _Engine:
+        opening = asyncio.ensure_future(asyncio.to_thread(self._opener))
+        try:
+            store = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            with contextlib.suppress(PerdureError):
+                (await opening).close()  # nobody will
+            raise
+        self._engine = self._make(store)
+        return self._engine
+
+    def __await__(self) -> Generator[Any, None, _Engine]:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> _Engine:
+        return await self._open()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._engine is not None:
+            await self._engine.close()

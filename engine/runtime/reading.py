@@ -1,0 +1,169 @@
+"""The verbs that read: of one session as it is or was, of many, and of what is being recorded.
+
+Invariants: reading never writes to the log; long reads run off the event loop, on connections that
+no commit waits for.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Final
+
+from engine.aggregates import SessionEvent
+from engine.errors import EngineClosed, InvalidArgument, ReceiptNotFound, SessionNotFound
+from engine.runtime.arguments import checked_count, checked_labels, optional_id
+from engine.runtime.live import LiveSessions
+from engine.runtime.subscriptions import Delivery, deliveries
+from engine.store import Mapper, Store
+from engine.values import Head, Receipt, checked_id
+from projections.auditing import audit_store
+from projections.catalog import SessionView, list_sessions, view_of
+from projections.findings import AuditReport
+from projections.history import HistoryPage, page_of, receipt_in, receipts_of
+from projections.snapshots import load
+
+Sessions = list[SessionView]
+Receipts = list[Receipt]
+
+
+class Reader:
+    """The reading side of an engine."""
+
+    def __init__(self, store: Store) -> None:
+        self._store: Final = store
+        self._mapper: Final = Mapper()
+        self._live: Final = LiveSessions(store, self._mapper)
+        self._closed = False
+
+    async def read(self, session_id: str) -> SessionView:
+        """Return the session as it is now, whatever its phase. Raises SessionNotFound."""
+        self._check_open()
+        return view_of((await self._live.read(checked_id(session_id, "session_id"))).state)
+
+    async def list(
+        self,
+        *,
+        phase: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> Sessions:
+        """Return sessions in the order they were registered, those with this phase and labels.
+
+        ``after`` is the id of the last session of the page before. Raises SessionNotFound for one
+        that is not there, InvalidArgument.
+        """
+        self._check_open()
+        if limit is not None:
+            checked_count(limit, "limit")
+        return await asyncio.to_thread(
+            list_sessions,
+            self._store,
+            self._mapper,
+            phase=phase,
+            labels=None if labels is None else checked_labels(labels),
+            after=after,
+            limit=limit,
+        )
+
+    async def history(
+        self, session_id: str, *, offset: int = 0, limit: int | None = None
+    ) -> HistoryPage:
+        """Return messages ``offset`` to ``offset + limit``, oldest first, as plain dicts.
+
+        Raises SessionNotFound, InvalidArgument.
+        """
+        self._check_known(session_id)
+        checked_count(offset, "offset")
+        if limit is not None:
+            checked_count(limit, "limit")
+        return await asyncio.to_thread(
+            page_of, self._store.recorder, self._mapper, session_id, offset=offset, limit=limit
+        )
+
+    async def receipts(self, session_id: str) -> Receipts:
+        """Return all receipts of the session, oldest first. Raises SessionNotFound."""
+        self._check_known(session_id)
+        return await asyncio.to_thread(receipts_of, self._store.recorder, self._mapper, session_id)
+
+    async def load_receipt(self, session_id: str, run_id: str, sequence: int = 1) -> Receipt:
+        """Return one receipt. Raises SessionNotFound, ReceiptNotFound."""
+        self._check_open()
+        checked_id(run_id, "run_id")
+        checked_count(sequence, "sequence")
+        folded = await self._live.read(checked_id(session_id, "session_id"))
+        version = folded.state.runs.get(run_id)
+        if version is not None:
+            event = await self._event(session_id, version)
+            receipt = receipt_in(event)
+            if receipt.sequence == sequence:
+                return receipt
+        raise ReceiptNotFound(
+            f"session {session_id!r} has no receipt of run {run_id!r} with sequence {sequence}",
+            session_id=session_id,
+            run_id=run_id,
+            sequence=sequence,
+        )
+
+    async def as_of(self, session_id: str, version: int) -> SessionView:
+        """Return the session as it was at a version.
+
+        Raises SessionNotFound, and InvalidArgument for a version it never had.
+        """
+        self._check_known(session_id)
+        checked_count(version, "version")
+        folded, _ = await asyncio.to_thread(
+            load, self._store, self._mapper, session_id, upto=version
+        )
+        if folded is None or folded.state.version != version:
+            raise InvalidArgument(
+                f"session {session_id!r} has no version {version}",
+                parameter="version",
+                session_id=session_id,
+            )
+        return view_of(folded.state)
+
+    async def head(self, session_id: str) -> Head:
+        """Return the session's newest version and link, for keeping elsewhere.
+
+        Raises SessionNotFound.
+        """
+        self._check_open()
+        folded = await self._live.read(checked_id(session_id, "session_id"))
+        return Head(session_id=session_id, version=folded.state.version, link=folded.head)
+
+    async def audit(
+        self, session_ids: Iterable[str] = (), *, heads: Iterable[Head] = (), jobs: int = 1
+    ) -> AuditReport:
+        """Replay and verify sessions, all unless some are named; see `projections.audit_store`."""
+        self._check_open()
+        return await asyncio.to_thread(
+            audit_store, self._store, session_ids=tuple(session_ids), heads=tuple(heads), jobs=jobs
+        )
+
+    def subscribe(self, session_id: str | None = None, after: int = 0) -> AsyncIterator[Delivery]:
+        """Return recorded events from after a position, of one session or all, without end.
+
+        Each is delivered once, in order, after its commit, whichever process made it. Keep the
+        last delivery's position to go on from there later.
+        """
+        self._check_open()
+        checked_count(after, "after")
+        optional_id(session_id, "session_id")
+        return deliveries(
+            self._store, self._mapper, session_id, after, is_closed=lambda: self._closed
+        )
+
+    async def _event(self, session_id: str, version: int) -> SessionEvent:
+        rows = await asyncio.to_thread(
+            self._store.recorder.select_events, session_id, gt=version - 1, lte=version
+        )
+        return self._mapper.to_event(rows[0], previous=None)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EngineClosed("the engine is closed")
+
+    def _check_known(self, session_id: str) -> None:
+        self._check_open()
+        if self._store.recorder.last_version(checked_id(session_id, "session_id")) is None:
+            raise SessionNotFound(session_id)
