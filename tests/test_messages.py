@@ -271,7 +271,6 @@ class Model:  # as pydantic has them
             "is nan, which JSON cannot carry",
         ),
     ],
-    ids=ascii,
 )
 def test_what_json_cannot_carry_is_refused_with_its_path(
     messages: Any, path: str, reason: str
