@@ -15,7 +15,7 @@ from engine import sync
 from engine.cli.application import application
 
 COMMANDS = ("demo", "import", "ls", "show", "history", "log", "receipts", "audit", "head")
-TAKEN_OUT = ("PERDURE_DB", "COLUMNS", "LINES", "FORCE_COLOR", "TTY_COMPATIBLE")
+TAKEN_OUT = ("PERDURE_DB", "COLUMNS", "LINES", "FORCE_COLOR", "TTY_COMPATIBLE", "PYTHONUNBUFFERED")
 ASKING = {
     "ls": (),
     "show": ("trip",),

@@ -50,8 +50,29 @@ def test_an_interrupted_import_keeps_what_it_acknowledged_and_can_be_completed(
     assert all(after[one["session_id"]] == one for one in kept)
 
 
+def test_an_interrupt_does_not_wait_for_the_end_of_a_long_session(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    messages = [{"role": "user", "content": "x" * 400}] * 50_000
+    path = tmp_path / "long.jsonl"
+    path.write_text(json.dumps({"id": "long", "messages": messages}))
+    process = start("import", str(path), "--db", sqlite_url)
+    database = Path(sqlite_url.removeprefix("sqlite:///"))
+    while not _grown(database):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    assert finish(process).code == 130
+    assert not _log_of(database).exists()  # the database was closed, not just left
+    [session] = perdure("ls", "--json", db=sqlite_url).document
+    assert 1 < session["version"] < 50_000
+
+
+def _log_of(database: Path) -> Path:
+    return database.with_name(database.name + "-wal")
+
+
 def _grown(database: Path) -> bool:
-    log = database.with_name(database.name + "-wal")
+    log = _log_of(database)
     return log.exists() and log.stat().st_size > 5_000_000
 
 

@@ -27,6 +27,7 @@ DEBUG: Final = "PERDURE_DEBUG"
 def answering(*, as_json: bool) -> Iterator[Answer]:
     """Give a command its answer to fill, and end the command as its outcome says."""
     answer = Answer(as_json=as_json)
+    told = False
     try:
         try:
             yield answer
@@ -35,13 +36,15 @@ def answering(*, as_json: bool) -> Iterator[Answer]:
             raise
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place to tell it
             answer.exit_code = _tell(answer, error)
+            told = not as_json  # a document is only told once stdout is flushed
             sys.stdout.flush()
     except BrokenPipeError:
         _abandon_stdout()
         answer.exit_code = NO_READER
     except OSError as error:
         _abandon_stdout()
-        answer.problem(f"the answer cannot be written: {error.strerror}")
+        if not told:
+            answer.problem(f"the answer cannot be written: {error.strerror}")
         answer.exit_code = FAILED
     raise typer.Exit(answer.exit_code)
 
