@@ -115,8 +115,9 @@ class Engine:
 
         source = self._wait(begin())
         try:
-            while (delivery := self._wait(following(source))) is not None:
-                yield delivery
+            with contextlib.suppress(EngineClosed):  # in the meantime: that ends it too
+                while (delivery := self._wait(following(source))) is not None:
+                    yield delivery
         finally:
             with contextlib.suppress(EngineClosed):
                 self._wait(end(source))

@@ -1,0 +1,200 @@
+"""The blocking engine: the same verbs, from any thread, and nothing left running."""
+
+import asyncio
+import inspect
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from processes import message
+
+from engine import Engine as AsyncEngine
+from engine import EngineClosed, PerdureError, SessionNotFound, StoreError
+from engine.sync import Engine
+
+
+def public(kind: type) -> dict[str, object]:
+    return {name: getattr(kind, name) for name in dir(kind) if not name.startswith("_")}
+
+
+def test_the_blocking_engine_has_every_verb_with_the_same_parameters() -> None:
+    ours, theirs = public(Engine), public(AsyncEngine)
+    assert ours.keys() == theirs.keys()
+    for name in ours.keys() - {"open", "supports_persistent_sessions"}:
+        blocking, verb = getattr(Engine, name), getattr(AsyncEngine, name)
+        assert callable(blocking)
+        assert not inspect.iscoroutinefunction(blocking)
+        assert blocking.__doc__
+        if name not in ("subscribe", "close"):
+            assert inspect.iscoroutinefunction(verb), name
+            assert blocking.__name__ == name
+            assert blocking.__doc__ == verb.__doc__
+    opening, theirs_opening = inspect.signature(Engine.open), inspect.signature(AsyncEngine.open)
+    assert list(opening.parameters) == list(theirs_opening.parameters)
+    for name, parameter in theirs_opening.parameters.items():
+        assert opening.parameters[name].default == parameter.default
+
+
+def test_a_session_lives_its_whole_life(url: str) -> None:
+    with Engine.open(url) as engine:
+        engine.register("s", labels={"a": "b"})
+        out = engine.record_turn("s", [message("one")], run_id="r")
+        engine.stage_context("s", "staged")
+        engine.append_context("s", "appended")
+        engine.checkpoint("s")
+        assert engine.load_receipt("s", "r") == out.receipt
+        assert next(r.run_id for r in engine.receipts("s")) == "r"
+        assert engine.history("s").message_count == 2
+        assert engine.as_of("s", 1).message_count == 0
+        engine.retire("s")
+        engine.archive("s")
+        assert [view.phase for view in engine.list(labels={"a": "b"})] == ["archived"]
+        assert engine.head("s").version == 7
+        assert engine.audit().ok
+        with pytest.raises(SessionNotFound):
+            engine.read("unknown")
+
+
+def test_it_may_be_used_from_several_threads(url: str) -> None:
+    with Engine.open(url, durability="normal") as engine:
+
+        def work(thread: int) -> None:
+            name = f"s{thread}"
+            engine.register(name)
+            for n in range(50):
+                out = engine.record_turn(name, [message(str(n))], run_id=str(n))
+                assert out.receipt.message_count == n + 1
+
+        with ThreadPoolExecutor(8) as threads:
+            for future in [threads.submit(work, thread) for thread in range(8)]:
+                future.result()
+        assert engine.audit().events == 8 * 51
+
+
+@pytest.mark.parametrize("readonly", [False, True])
+def test_closing_leaves_no_thread_and_says_so_from_then_on(
+    tmp_path: Path,
+    readonly: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    with Engine.open(url) as engine:
+        engine.register("s")
+    before = set(threading.enumerate())
+    engine = Engine.open(url, readonly=readonly)
+    engine.list()
+    engine.history("s")
+    source = engine.subscribe()
+    assert next(source).position == 1
+    engine.close()
+    engine.close()
+    assert set(threading.enumerate()) == before
+    assert list(source) == []
+    for name in sorted(public(Engine).keys() - {"open", "close", "supports_persistent_sessions"}):
+        arguments = {
+            "record_turn": ("s", [message("a")]),
+            "append_context": ("s", "text"),
+            "stage_context": ("s", "text"),
+            "load_receipt": ("s", "r"),
+            "as_of": ("s", 1),
+            "list": (),
+            "audit": (),
+            "cancel_all_checkpointers": (),
+            "rearm_all_checkpointers": (),
+        }.get(name, ("s",))
+        verb = getattr(engine, name)
+        with pytest.raises(EngineClosed):
+            next(verb()) if name == "subscribe" else verb(*arguments)
+
+
+def test_an_opening_that_fails_leaves_no_thread(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    with pytest.raises(StoreError):
+        Engine.open(f"sqlite:///{tmp_path}")
+    assert set(threading.enumerate()) == before
+
+
+def test_closing_while_other_threads_work_ends_each_call_one_way_or_the_other(url: str) -> None:
+    for _ in range(10):
+        engine = Engine.open(url, durability="normal")
+        outcomes: list[str] = []
+        told: set[tuple[str, str]] = set()
+        begun = threading.Barrier(5)
+
+        def work(
+            thread: int,
+            engine: Engine = engine,
+            begun: threading.Barrier = begun,
+            outcomes: list[str] = outcomes,
+            told: set[tuple[str, str]] = told,
+        ) -> None:
+            name = f"s{thread}"
+            engine.register(name)
+            begun.wait()
+            try:
+                for n in range(100_000):
+                    run_id = f"{id(engine)}-{n}"
+                    engine.record_turn(name, [message(str(n))], run_id=run_id)
+                    told.add((name, run_id))
+                    engine.history(name, limit=1)
+            except EngineClosed:
+                outcomes.append("closed")
+            except PerdureError as error:
+                outcomes.append(repr(error))
+
+        threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        begun.wait()
+        time.sleep(0.01)
+        engine.close()
+        for thread in threads:
+            thread.join(20)
+            assert not thread.is_alive()
+        assert outcomes == ["closed"] * 4
+        if url != "memory:":
+            with Engine.open(url) as again:
+                assert again.audit().ok
+                known = {(f"s{n}", r.run_id) for n in range(4) for r in again.receipts(f"s{n}")}
+                assert told <= known
+
+
+def test_closing_the_async_engine_settles_what_was_submitted(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+
+    async def main() -> None:
+        engine = await AsyncEngine.open(url)
+        for n in range(20):
+            await engine.register(f"s{n}")
+        turns = [
+            asyncio.create_task(engine.record_turn(f"s{n}", [message("a" * 300_000)]))
+            for n in range(20)
+        ]
+        await asyncio.sleep(0)
+        await engine.close()
+        await engine.close()
+        for out in await asyncio.gather(*turns):
+            assert out.receipt.message_count == 1
+        async with AsyncEngine.open(url) as again:
+            assert all(view.message_count == 1 for view in await again.list())
+            assert (await again.audit()).ok
+
+    asyncio.run(main())
+
+
+def test_closing_during_an_audit_ends_the_audit(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+
+    async def main() -> None:
+        engine = await AsyncEngine.open(url, durability="normal")
+        await engine.register("s")
+        for n in range(2_000):
+            await engine.record_turn("s", [message(str(n))])
+        audits = [asyncio.create_task(engine.audit()) for _ in range(3)]
+        await asyncio.sleep(0.005)
+        await engine.close()
+        for outcome in await asyncio.gather(*audits, return_exceptions=True):
+            assert isinstance(outcome, EngineClosed) or getattr(outcome, "ok", False), outcome
+
+    asyncio.run(main())
