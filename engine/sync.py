@@ -102,7 +102,7 @@ class Engine:
     discard_live = _blocking(AsyncEngine.discard_live)
 
     def subscribe(self, session_id: str | None = None, after: int = 0) -> Iterator[Delivery]:
-        """Yield recorded events from after a position, waiting for more without end."""
+        """Yield recorded events from after a position, waiting for more until the engine closes."""
 
         async def begin() -> AsyncIterator[Delivery]:
             return self._engine.subscribe(session_id, after=after)

@@ -31,6 +31,8 @@ def test_the_blocking_engine_has_every_verb_with_the_same_parameters() -> None:
             assert inspect.iscoroutinefunction(verb), name
             assert blocking.__name__ == name
             assert blocking.__doc__ == verb.__doc__
+    subscribing = inspect.signature(Engine.subscribe).parameters
+    assert subscribing == inspect.signature(AsyncEngine.subscribe).parameters
     opening, theirs_opening = inspect.signature(Engine.open), inspect.signature(AsyncEngine.open)
     assert list(opening.parameters) == list(theirs_opening.parameters)
     for name, parameter in theirs_opening.parameters.items():

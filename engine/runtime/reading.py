@@ -141,10 +141,11 @@ class Reader:
         )
 
     def subscribe(self, session_id: str | None = None, after: int = 0) -> AsyncIterator[Delivery]:
-        """Return recorded events from after a position, of one session or all, without end.
+        """Return recorded events from after a position, of one session or all.
 
-        Each is delivered once, in order, after its commit, whichever process made it. Keep the
-        last delivery's position to go on from there later.
+        Each is delivered once, in order, after its commit, whichever process made it. The iterator
+        waits for more, and ends when the engine is closed. Keep the last delivery's position to go
+        on from there later.
         """
         self._check_open()
         checked_count(after, "after")
