@@ -105,6 +105,20 @@ def test_g4_an_idle_copy_that_was_outrun_is_caught_up_before_it_decides(tmp_path
     asyncio.run(main())
 
 
+def test_g4_nothing_to_do_is_told_only_of_a_copy_that_was_not_outrun(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'sessions.db'}"
+    with BlockingEngine.open(url) as one, BlockingEngine.open(url) as other:
+        one.register("s")
+        assert one.checkpoint("s").changed
+        other.record_turn("s", [message("hello")])
+        again = one.checkpoint("s")
+        assert again.changed
+        assert (again.version, again.message_count) == (4, 1)
+        other.retire("s")
+        assert one.retire("s").version == 5
+        assert [view.phase for view in one.list()] == ["retired"]
+
+
 def test_g3_a_run_that_another_process_recorded_is_known_to_an_idle_copy(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'sessions.db'}"
 
