@@ -132,8 +132,7 @@ class SQLiteRecorder(ProcessRecorder):
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.OperationalError as error:
-            no_index = error.sqlite_errorcode & 0xFF in _NO_INDEX
-            if not no_index or schema.companion_bytes(self.path, "-wal"):
+            if _code(error) not in _NO_INDEX or schema.companion_bytes(self.path, "-wal"):
                 raise
             return "ro&immutable=1"
         finally:
@@ -147,7 +146,7 @@ class SQLiteRecorder(ProcessRecorder):
             try:
                 mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF not in _LOCKED or time.monotonic() > deadline:
+                if _code(error) not in _LOCKED or time.monotonic() > deadline:
                     raise
                 time.sleep(0.01)
             else:
@@ -247,7 +246,7 @@ class SQLiteRecorder(ProcessRecorder):
                     return None
                 last = self._writer.execute(_inserting(len(events)), _parameters(events)).lastrowid
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF in _LOCKED:
+            if _code(error) in _LOCKED:
                 with translated(self.path):
                     raise
             return None
@@ -449,8 +448,7 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.IntegrityError as error:
         raise IntegrityError(str(error)) from error
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", None)
-        sentence = _SENTENCES.get((code or 0) & 0xFF, str(error))
+        sentence = _SENTENCES.get(_code(error), str(error))
         name = getattr(error, "sqlite_errorname", type(error).__name__)
         raise RecorderError(f"{path}: {sentence}", path=str(path), sqlite=name) from error
 
@@ -509,9 +507,12 @@ def _newest(connection: sqlite3.Connection, session_id: str) -> int | None:
 
 def _is_hopeless(error: Exception) -> bool:
     """Whether trying each submission alone would only fail, or wait, once more for each."""
-    cause = error.__cause__
-    code = getattr(cause, "sqlite_errorcode", None) if isinstance(cause, sqlite3.Error) else None
-    return isinstance(error, EngineClosed) or (code or 0) & 0xFF in _LOCKED
+    return isinstance(error, EngineClosed) or _code(error.__cause__) in _LOCKED
+
+
+def _code(error: BaseException | None) -> int:
+    """Return SQLite's primary error code, or 0: what Python's module raises itself has none."""
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
 
 
 def lenient_text(raw: bytes) -> str:
