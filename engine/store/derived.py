@@ -143,9 +143,11 @@ class SQLiteDerived:
         """Keep the snapshot in place of an older one."""
         with self._recorder.transaction() as connection:
             connection.execute(
-                "INSERT INTO snapshots VALUES (?1, ?2, ?3) ON CONFLICT (session_id)"
-                " DO UPDATE SET version = ?2, state = ?3 WHERE version <= ?2 OR version > (SELECT"
-                " max(originator_version) FROM stored_events WHERE originator_id = ?1)",
+                "INSERT INTO snapshots VALUES (?, ?, ?) ON CONFLICT (session_id)"
+                " DO UPDATE SET version = excluded.version, state = excluded.state"
+                " WHERE version <= excluded.version OR version > (SELECT"
+                " max(originator_version) FROM stored_events"
+                " WHERE originator_id = excluded.session_id)",
                 (session_id, version, state),
             )
 
@@ -180,8 +182,8 @@ class SQLiteDerived:
             if (stands[0] if stands else 0) != expected:
                 return False
             connection.executemany(
-                "INSERT INTO catalog VALUES (?1, ?2, ?3, ?4) ON CONFLICT (session_id)"
-                " DO UPDATE SET phase = ?3, entry = ?4",
+                "INSERT INTO catalog VALUES (?, ?, ?, ?) ON CONFLICT (session_id)"
+                " DO UPDATE SET phase = excluded.phase, entry = excluded.entry",
                 [(row.session_id, row.position, row.phase, row.entry) for row in rows],
             )
             connection.executemany(

@@ -7,6 +7,7 @@ it commits; positions rise in commit order, so a reader who has seen one has see
 
 import contextlib
 import functools
+import os
 import json
 import sqlite3
 import threading
@@ -14,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 from eventsourcing.persistence import (
     IntegrityError,
@@ -39,8 +41,9 @@ _LAST_VERSION: Final = (
     " ORDER BY originator_version DESC LIMIT 1"
 )
 _TRACK: Final = (
-    "INSERT INTO tracking VALUES (?1, ?2) ON CONFLICT (application_name)"
-    " DO UPDATE SET notification_id = ?2 WHERE notification_id < ?2"
+    "INSERT INTO tracking VALUES (?, ?) ON CONFLICT (application_name)"
+    " DO UPDATE SET notification_id = excluded.notification_id"
+    " WHERE notification_id < excluded.notification_id"
 )
 _LOCKED: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _NO_INDEX: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
@@ -95,7 +98,7 @@ class SQLiteRecorder(ProcessRecorder):
 
     def _connect(self, query: str) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?{query}",
+            f"file:{quote(os.fsencode(self.path.absolute()))}?{query}",
             uri=True,
             isolation_level=None,
             check_same_thread=False,
