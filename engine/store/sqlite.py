@@ -7,8 +7,8 @@ it commits; positions rise in commit order, so a reader who has seen one has see
 
 import contextlib
 import functools
-import os
 import json
+import os
 import sqlite3
 import threading
 import time
