@@ -151,6 +151,25 @@ def test_another_connections_commit_is_seen_soon(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_our_own_commits_are_heard_without_polling(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.store.watching.POLL_SECONDS", 3600)
+
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            await engine.register("s")
+            source = engine.subscribe()
+            await take(source, 1)
+            for n in range(3):
+                waiting = asyncio.create_task(take(source, 1))
+                await asyncio.sleep(0.02)
+                await engine.record_turn("s", [message(str(n))])
+                assert [d.version for d in await waiting] == [n + 2]
+
+    asyncio.run(main())
+
+
 def test_leaving_the_loop_releases_the_listener(url: str) -> None:
     async def main() -> None:
         async with Engine.open(url) as engine:
