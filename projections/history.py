@@ -63,8 +63,8 @@ def page_of(
     messages: list[dict[str, Any]] = []
     if wanted:
         start = _version_reaching(recorder, mapper, session_id, last, offset + 1)
-        after = max(0, start - 2)  # one event early, so that the first on the page is checked
-        for _, event in events_of(recorder, mapper, session_id, after=after, upto=last):
+        # The first one's link was checked when the search met it.
+        for _, event in events_of(recorder, mapper, session_id, after=start - 1, upto=last):
             if not isinstance(event, Landed):
                 continue
             decoded = decode_messages(event.messages)
