@@ -342,7 +342,7 @@ def a_forgery_with_a_made_up_link(
     c: sqlite3.Connection, chance: random.Random, log: Log
 ) -> Altered:
     name = chance.choice(IDS)
-    event = _lawful_turn(log.state(name))
+    event = lawful_turn(log.state(name))
     made_up = hashlib.sha256(chance.randbytes(8)).hexdigest()
     (row,), _ = _MAPPER.to_stored([event], made_up)
     insert(c, None, name, event.version, row.topic, row.state)
@@ -425,7 +425,7 @@ ALTERATIONS: Final[dict[str, Alteration]] = {
 def unlawful_events(log: Log) -> list[SessionEvent]:
     """Return events that could come next in the log, but for one thing that is against the law."""
     live, staged = log.state("alpha"), log.state(STAGED_ID)
-    turn = _lawful_turn(live)
+    turn = lawful_turn(live)
 
     def with_receipt(**wrong: Any) -> TurnApplied:
         receipt = msgspec.structs.replace(turn.receipt, **wrong)
@@ -440,10 +440,10 @@ def unlawful_events(log: Log) -> list[SessionEvent]:
         with_receipt(run_id=next(iter(live.runs))),
         msgspec.structs.replace(turn, staged_context=-1),
         msgspec.structs.replace(turn, at="2026-02-30 00:00"),
-        _lawful_turn(log.state("archived-one")),
-        _lawful_turn(log.state("retired-one")),
-        msgspec.structs.replace(_lawful_turn(staged, landing=False), staged_context=0),
-        msgspec.structs.replace(_lawful_turn(staged, landing=False), staged_context=1),
+        lawful_turn(log.state("archived-one")),
+        lawful_turn(log.state("retired-one")),
+        msgspec.structs.replace(lawful_turn(staged, landing=False), staged_context=0),
+        msgspec.structs.replace(lawful_turn(staged, landing=False), staged_context=1),
         SessionArchived(**facts),
         SessionRegistered(**facts, labels={"name": "another"}),
         SessionCheckpointed(
@@ -463,7 +463,7 @@ def unlawful_events(log: Log) -> list[SessionEvent]:
     ]
 
 
-def _lawful_turn(state: Session, *, landing: bool = True) -> TurnApplied:
+def lawful_turn(state: Session, *, landing: bool = True) -> TurnApplied:
     waiting = state.staged if landing else ()
     messages = b",".join((*waiting, b'{"role":"user","content":"forged"}'))
     event = TurnApplied(

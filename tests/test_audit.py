@@ -8,12 +8,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from alterations import ALTERATIONS, Log, attacker, unlawful_events
+from alterations import ALTERATIONS, Log, attacker, lawful_turn, unlawful_events
+from eventsourcing.persistence import StoredEvent
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.aggregates import SessionArchived, SessionRegistered, SessionRetired
 from engine.aggregates.events import SessionEvent
+from engine.errors import LogCorrupt
 from engine.store import Mapper, links, open_store
 from engine.store.mapper import RawRow
 from engine.sync import Engine
@@ -104,6 +106,30 @@ def test_g8_an_event_after_the_archive_is_found_even_where_it_would_change_nothi
     for event in late:
         findings = audit_session("s", rows_of(*past, event), MAPPER)
         assert kinds(findings) == [(4, "transition")]
+
+
+def test_g7_a_well_linked_event_of_another_session_is_found_and_not_read() -> None:
+    stored, _ = MAPPER.to_stored([registered(session_id="t")], links.genesis("s"))
+    row = RawRow(1, "s", 1, stored[0].topic, stored[0].state)
+    (finding,) = audit_session("s", [row], MAPPER)
+    assert (finding.version, finding.kind) == (1, "identity")
+    assert finding.detail == "the event says it belongs to session 't'"
+    with pytest.raises(LogCorrupt, match="belongs to session 't'"):
+        MAPPER.to_event(StoredEvent("s", 1, row.topic, row.state), links.genesis("s"))
+
+
+def test_g7_messages_that_two_readers_would_read_differently_are_found(log: Log) -> None:
+    """A key twice: a JSON reader takes the last, whoever slices takes the first."""
+    name = "alpha"
+    written = log.sessions[name]
+    head = links.stored_link(written[-1].state) or ""
+    event = lawful_turn(log.state(name))
+    honest = MAPPER.to_stored([event], head)[0][0].state
+    body = links.body_of(honest).replace(b',"messages":[', b',"messages":[{}],"messages":[')
+    for state, expected in ((honest, []), (links.seal(head, body)[0], ["undecodable"])):
+        rows = [RawRow(*row) for row in written]
+        rows.append(RawRow(1000, name, event.version, "turn-applied", state))
+        assert [f.kind for f in audit_session(name, rows, MAPPER)] == expected
 
 
 def test_g8_metadata_that_is_no_object_is_found() -> None:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from alterations import attacker
 
+from engine.errors import LogCorrupt
 from engine.store import Mapper, Store, links, open_store
 from engine.sync import Engine
 from engine.testing import scripted_environment
@@ -210,6 +211,20 @@ def test_g6_a_snapshot_forged_with_its_seal_is_found_by_the_audit(path: Path) ->
     (finding,) = audit_store(store).findings
     assert (finding.session_id, finding.kind) == ("short", "snapshot")
     store.close()
+
+
+def test_g6_a_snapshot_hides_no_change_of_the_messages_before_it(path: Path) -> None:
+    with attacker(path) as connection:
+        connection.execute(
+            "UPDATE stored_events SET"
+            " state = CAST(replace(CAST(state AS TEXT), '\"hi\"', '\"no\"') AS BLOB)"
+            " WHERE originator_id = 'short' AND originator_version = 2"
+        )
+    store = opened(path)
+    with pytest.raises(LogCorrupt) as caught:
+        load(store, Mapper(), "short")
+    store.close()
+    assert (caught.value.data["version"], caught.value.data["kind"]) == (2, "link")
 
 
 def test_g6_a_snapshot_of_a_session_without_a_log_is_found(path: Path) -> None:
