@@ -15,7 +15,7 @@ from engine import Engine
 
 ROUNDS = 5
 GROWTH_TURNS = 10_000
-WINDOW = 200
+WINDOW = 1_000
 RESULTS = Path(__file__).parent / "results"
 
 Row = tuple[str, str, str, str]
@@ -50,36 +50,37 @@ async def concurrent(folder: Path) -> list[Row]:
 
 
 async def growth(folder: Path) -> list[Row]:
-    """One session of 10,000 turns: what a turn costs at the start, in the middle, at the end."""
+    """Compare a session of 10,000 turns with a new one, turn by turn in alternation."""
     path = folder / "growth.db"
-    cost: dict[int, tuple[float, float]] = {}
     async with Engine.open(f"sqlite:///{path}") as engine:
         await rate_of(engine, 1, 1500)  # the write-ahead log reaches its size and is reused
-        session = await engine.register()
-        done = 0
-        for place in (10, GROWTH_TURNS // 2, GROWTH_TURNS - WINDOW):
-            await turns(engine, session.id, place - done)
-            before = written_bytes()
-            seconds = await turns(engine, session.id, WINDOW)
-            after = written_bytes()
-            wrote = 0.0 if before is None or after is None else (after - before) / WINDOW
-            cost[place] = (microseconds(seconds), wrote)
-            done = place + WINDOW
+        wrote = {}
+        sessions = [await engine.register() for _ in range(3)]
+        old, middle, new = (session.id for session in sessions)
+        await turns(engine, old, 10)
+        wrote[10] = await _bytes_each(engine, old, WINDOW)
+        await turns(engine, old, GROWTH_TURNS - 2 * WINDOW - 10)
+        wrote[GROWTH_TURNS] = await _bytes_each(engine, old, WINDOW)
+        await turns(engine, middle, GROWTH_TURNS // 2)
+        await turns(engine, new, 10)
+        seconds: dict[str, list[float]] = {old: [], middle: [], new: []}
+        for _ in range(WINDOW):
+            for session_id, taken in seconds.items():
+                taken.extend(await turns(engine, session_id, 1))
         rows = _row_sizes(path, (10, GROWTH_TURNS))
-    (first, first_bytes), *_, (last, last_bytes) = cost.values()
-    middle, middle_bytes = cost[GROWTH_TURNS // 2]
+    at = {name: microseconds(taken) for name, taken in seconds.items()}
     return [
         (
-            "median latency of a turn at 10,000 / at 10",
-            f"{last / first:.2f}x",
+            "median latency of a turn at 10,000 / at 10, at full",
+            f"{at[old] / at[new]:.2f}x",
             "1.0 ± 0.1",
-            f"{first:.0f}, {middle:.0f} (at 5,000), {last:.0f} µs",
+            f"{at[new]:.0f}, {at[middle]:.0f} (at 5,000), {at[old]:.0f} µs",
         ),
         (
             "bytes sent to storage by a turn at 10,000 / at 10",
-            f"{last_bytes / first_bytes:.2f}x" if first_bytes else "not told here",
+            f"{wrote[GROWTH_TURNS] / wrote[10]:.2f}x" if wrote[10] else "not told here",
             "1.0 ± 0.1",
-            f"{first_bytes:,.0f}, {middle_bytes:,.0f} (at 5,000), {last_bytes:,.0f} bytes",
+            f"{wrote[10]:,.0f} and {wrote[GROWTH_TURNS]:,.0f} bytes",
         ),
         (
             "bytes of a turn's row at 10,000 / at 10",
@@ -88,6 +89,14 @@ async def growth(folder: Path) -> list[Row]:
             f"{rows[0]:,} and {rows[1]:,} bytes, of which messages 1,657",
         ),
     ]
+
+
+async def _bytes_each(engine: Engine, session_id: str, count: int) -> float:
+    """Return the bytes that this process sends to storage for a turn, over ``count`` turns."""
+    before = written_bytes()
+    await turns(engine, session_id, count)
+    after = written_bytes()
+    return 0.0 if before is None or after is None else (after - before) / count
 
 
 def _row_sizes(path: Path, versions: tuple[int, int]) -> list[int]:

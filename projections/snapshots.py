@@ -6,8 +6,8 @@ taken at, and its conversation digest is recomputed from the log's message bytes
 one that disagrees, or cannot be read, is ignored and never fatal. (The seal has no key: one forged
 with care opens a session wrongly until the audit, which folds the log itself, finds it.)
 
-Policy. A snapshot falls due when the log has grown, since the last one, by four times that one's
-size (and at least 256 KiB); a checkpoint takes one after growth by its size alone. Each snapshot is
+Policy. A snapshot falls due when the log has grown, since the last one, by eight times that one's
+size (and at least 1 MiB); a checkpoint takes one after growth by its size alone. Each snapshot is
 therefore paid for by at least as many bytes of log, however long the session grows.
 """
 
@@ -28,8 +28,8 @@ from projections.digests import reread
 from projections.reading import events_of, link_of, rows_of
 
 FORMAT: Final = 1
-GROWTH_FACTOR: Final = 4
-MINIMUM_GROWTH_BYTES: Final = 256 * 1024
+GROWTH_FACTOR: Final = 8
+MINIMUM_GROWTH_BYTES: Final = 1024 * 1024
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -491,7 +491,7 @@ def with_true_receipt(state: Session, event: Any) -> Any:
         return msgspec.structs.replace(event, conversation_digest=digest)
     if not hasattr(event, "receipt"):
         return event
-    after = state.conversation.extend(bytes(event.messages)[1:-1], 1)
+    after = state.conversation.extend(event.messages, 1)
     receipt = msgspec.structs.replace(event.receipt, conversation_digest=after.digest())
     return msgspec.structs.replace(event, receipt=receipt)
 

@@ -1,7 +1,6 @@
 """Fixtures that many tests share."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,8 +28,8 @@ def sqlite_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def real_transcripts() -> Iterator[Path]:
+def real_transcripts() -> Path:
     """The 150 real transcripts, where they are; a test that needs them says so when skipped."""
     if not REAL_TRANSCRIPTS.is_file():
         pytest.skip(f"the real transcripts are not at {REAL_TRANSCRIPTS}")
-    yield REAL_TRANSCRIPTS
+    return REAL_TRANSCRIPTS

@@ -124,7 +124,6 @@ def test_an_unusual_session_id_is_taken_as_it_is(url: str, good: str) -> None:
         ("run_id", lambda engine, bad: engine.record_turn("s", [message("a")], run_id=bad)),
         ("run_id", lambda engine, bad: engine.append_context("s", "text", run_id=bad)),
         ("run_id", lambda engine, bad: engine.load_receipt("s", bad)),
-        ("input_ids", lambda engine, bad: engine.record_turn("s", [message("a")], input_ids=[bad])),
         ("source", lambda engine, bad: engine.append_context("s", "text", source=bad)),
         ("source", lambda engine, bad: engine.stage_context("s", "text", source=bad)),
         (
@@ -158,11 +157,6 @@ WRONG: dict[str, tuple[str, Call]] = {
     "labels text": ("labels", lambda e: e.list(labels="x")),  # type: ignore[arg-type]
     "boundary": ("boundary", lambda e: e.record_turn("s", [message("a")], boundary="late")),  # type: ignore[arg-type]
     "boundary a list": ("boundary", lambda e: e.record_turn("s", [message("a")], boundary=[])),  # type: ignore[arg-type]
-    "inputs text": ("input_ids", lambda e: e.record_turn("s", [message("a")], input_ids="abc")),
-    "inputs a number": (
-        "input_ids",
-        lambda e: e.record_turn("s", [message("a")], input_ids=3),  # type: ignore[arg-type]
-    ),
     "usage a dict": (
         "usage",
         lambda e: e.record_turn("s", [message("a")], usage={"input_tokens": 1}),  # type: ignore[arg-type]

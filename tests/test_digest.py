@@ -36,7 +36,7 @@ class Counted:
 
 
 def extended(conversation: Conversation, messages: Messages) -> Conversation:
-    return conversation.extend(messages.joined, messages.count)
+    return conversation.extend(messages.array(), messages.count)
 
 
 @given(_batches)
@@ -94,8 +94,18 @@ def test_g10_folding_a_turn_hashes_its_own_bytes_once() -> None:
         read.clear()
         command = turn(f"run-{n}", "hello", "hi")
         session.when(command)
-        costs.append(sum(read) - 2 * len(command.messages.joined))
-    assert costs == [1, *[3] * 49]  # deciding: comma, bytes, bracket; folding: comma, bytes
+        costs.append(sum(read) - len(command.messages.joined))
+    assert costs == [1, *[2] * 49]  # deciding: comma, bytes, bracket; folding: nothing more
+
+
+def test_a_conversation_remembers_only_the_very_bytes_it_was_extended_by() -> None:
+    array = encode_messages([{"n": 1}]).array()
+    after = EMPTY.extend(array, 1)
+    assert EMPTY.extend(array, 1) is after
+    other = EMPTY.extend(encode_messages([{"n": 2}]).array(), 1)
+    assert other != after
+    assert EMPTY.extend(array, 1) == after
+    assert EMPTY.extend(array, 2).count == 2
 
 
 def test_extending_leaves_the_conversation_before_as_it_was() -> None:

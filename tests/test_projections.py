@@ -20,6 +20,7 @@ from engine.store import Mapper, open_store
 from engine.sync import Engine
 from engine.testing import scripted_environment
 from projections import canonical_digest, recorded_digest
+from projections.snapshots import MINIMUM_GROWTH_BYTES
 
 BAD, GOOD = "bad", ("good-1", "good-2")
 
@@ -145,7 +146,8 @@ def test_j_beside_a_bad_row_others_go_on_writing_and_listening(path: Path, damag
 
 
 def large(n: int) -> list[dict[str, str]]:
-    return [user(f"{n}" * 100_000)]
+    """A turn of which six make a snapshot fall due."""
+    return [user(f"{n}" * (MINIMUM_GROWTH_BYTES // 5))]
 
 
 def test_h_writes_land_though_no_derived_table_is_left(path: Path) -> None:

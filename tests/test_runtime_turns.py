@@ -129,7 +129,6 @@ def test_g3_a_retry_after_reopening_returns_the_recorded_receipt(sqlite_url: str
         {"messages": [message("a"), message("b")]},
         {"messages": [{"content": "a", "role": "user"}]},
         {"boundary": "run_checkpoint"},
-        {"input_ids": ["i"]},
         {"usage": Usage(input_tokens=1)},
         {"usage": None},
     ],

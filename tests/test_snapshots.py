@@ -28,14 +28,14 @@ def user(text: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A file with a session of several hundred KB, in which snapshots fell due by growth."""
+    """A file with a session of a few MB, in which snapshots fell due by growth."""
     path = tmp_path_factory.mktemp("long") / "log.db"
     with Engine.open(f"sqlite:///{path}", environment=scripted_environment()) as engine:
         engine.register(LONG, labels={"team": "ü", "tier": "1"}, metadata={"a": [1, 2]})
         engine.register("short", labels={"team": "ü"})
         engine.register("archived")
         for n in range(300):
-            engine.record_turn(LONG, [user(f"{n} " + "é" * 1000)], run_id=f"run-{n}")
+            engine.record_turn(LONG, [user(f"{n} " + "é" * 4000)], run_id=f"run-{n}")
             if n % 50 == 0:
                 engine.stage_context(LONG, f"stage {n}", idempotency_key=f"k-{n}")
                 engine.record_turn("short", [user("hi")], run_id=f"short-{n}")

@@ -10,6 +10,7 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
+from engine.aggregates.conversation import Conversation
 from engine.aggregates.events import (
     NO_OBJECT,
     ContextAppended,
@@ -151,27 +152,32 @@ def _register(state: Session, command: Register) -> Decision:
 
 def _record_turn(state: Session, command: RecordTurn) -> Decision:
     messages = command.messages
-    for waiting in reversed(state.staged):
-        messages = Messages(waiting, 1) + messages
+    if state.staged:
+        joined = b",".join((*state.staged, messages.joined))
+        messages = Messages(joined, len(state.staged) + messages.count)
+    array = messages.array()
+    after = state.conversation.extend(array, messages.count)
     event = TurnApplied(
-        **_next(state, command),
-        receipt=_receipt(
-            state, messages, command.run_id, boundary=command.boundary, inputs=command.input_ids
-        ),
+        session_id=state.id,
+        version=state.version + 1,
+        at=command.now,
+        receipt=_receipt(after, command.run_id, command.boundary, command.input_ids),
         usage=command.usage,
         staged_context=len(state.staged),
-        messages=messages.array(),
+        messages=array,
     )
     return _legal(state, event)
 
 
 def _append_context(state: Session, command: AppendContext) -> Decision:
+    array = command.message.array()
+    after = state.conversation.extend(array, command.message.count)
     event = ContextAppended(
         **_next(state, command),
-        receipt=_receipt(state, command.message, command.run_id, boundary="immediate"),
+        receipt=_receipt(after, command.run_id, "immediate"),
         source=command.source,
         idempotency_key=command.idempotency_key,
-        messages=command.message.array(),
+        messages=array,
     )
     return _legal(state, event)
 
@@ -248,14 +254,9 @@ def _next(state: Session, command: Command, *, after: int = 0) -> dict[str, Any]
 
 
 def _receipt(
-    state: Session,
-    messages: Messages,
-    run_id: str,
-    *,
-    boundary: Boundary,
-    inputs: tuple[str, ...] = (),
+    after: Conversation, run_id: str, boundary: Boundary, inputs: tuple[str, ...] = ()
 ) -> Receipt:
-    after = state.conversation.extend(messages.joined, messages.count)
+    """Return the receipt of the boundary after which the conversation is this."""
     return Receipt(
         run_id=run_id,
         boundary=boundary,

@@ -2,29 +2,38 @@
 
 Invariants: a `Conversation` never changes; extending it copies the hash state (a few hundred
 bytes), so a turn costs its own bytes whatever came before. The digest is a function of the
-recorded message bytes and of nothing else.
+recorded message bytes and of nothing else. What a conversation was last extended by, and to, is
+remembered: a decision extends it for the receipt, and folding the decided event asks for the same.
 """
 
 import hashlib
 from typing import Any, Final
 
+import msgspec
+
 
 class Conversation:
     """How many messages there are, and a SHA-256 that has read all of them but the last bracket."""
 
-    __slots__ = ("_hash", "count")
+    __slots__ = ("_extended", "_hash", "count")
 
     def __init__(self, count: int, running: Any) -> None:
         self.count: Final[int] = count
         self._hash: Final[Any] = running
+        self._extended: tuple[msgspec.Raw, Conversation] | None = None
 
-    def extend(self, joined: bytes | memoryview, count: int) -> "Conversation":
-        """Return the conversation with ``count`` more messages, given comma-joined."""
+    def extend(self, array: msgspec.Raw, count: int) -> "Conversation":
+        """Return the conversation with ``count`` more messages, given as a compact JSON array."""
+        known = self._extended
+        if known is not None and known[0] is array and known[1].count == self.count + count:
+            return known[1]
         running = self._hash.copy()
         if self.count:
             running.update(b",")
-        running.update(joined)
-        return Conversation(self.count + count, running)
+        running.update(memoryview(array)[1:-1])
+        extended = Conversation(self.count + count, running)
+        self._extended = (array, extended)
+        return extended
 
     def digest(self) -> str:
         """Return the hex SHA-256 of the JSON array of all messages."""

@@ -163,8 +163,8 @@ def fold(state: Session, events: Iterable[SessionEvent]) -> Session:
 
 
 def _extended(state: Session, event: TurnApplied | ContextAppended) -> Conversation:
-    joined = memoryview(event.messages)[1:-1]
-    return state.conversation.extend(joined, event.receipt.message_count - state.conversation.count)
+    conversation = state.conversation
+    return conversation.extend(event.messages, event.receipt.message_count - conversation.count)
 
 
 def _with_key(state: Session, event: ContextAppended | ContextStaged) -> immutables.Map[str, int]:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from engine.aggregates.conversation import EMPTY
-from engine.aggregates.messages import encode_object
+from engine.aggregates.messages import Messages, encode_object
 from engine.errors import InvalidMessage
 from engine.values import checked_id
 
@@ -121,7 +121,7 @@ def _turn_ends(messages: list[Any]) -> Iterator[tuple[int, str]]:
             if seen_user:
                 yield place, conversation.digest()
             seen_user = True
-        conversation = conversation.extend(encoded, 1)
+        conversation = conversation.extend(Messages(encoded, 1).array(), 1)
     yield len(messages), conversation.digest()
 
 

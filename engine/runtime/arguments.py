@@ -1,6 +1,6 @@
 """Checking what callers pass, before anything else happens."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -42,15 +42,6 @@ def checked_metadata(metadata: Mapping[str, Any]) -> msgspec.Raw:
     """Return metadata as one encoded JSON object. Raises InvalidMessage with the path."""
     plain = dict(metadata) if isinstance(metadata, Mapping) else metadata
     return msgspec.Raw(encode_object(plain, "metadata"))
-
-
-def checked_input_ids(input_ids: Iterable[str]) -> tuple[str, ...]:
-    """Return input ids as a tuple, each as `checked_id` does."""
-    if isinstance(input_ids, str) or not isinstance(input_ids, Iterable):
-        raise InvalidArgument(
-            f"input_ids must be several texts, not {input_ids!r}", parameter="input_ids"
-        )
-    return tuple(checked_id(one, "input_ids") for one in input_ids)
 
 
 def checked_usage(usage: Usage) -> Usage:

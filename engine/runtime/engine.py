@@ -31,7 +31,6 @@ from engine.errors import (
 )
 from engine.runtime.arguments import (
     checked_count,
-    checked_input_ids,
     checked_labels,
     checked_metadata,
     checked_usage,
@@ -141,7 +140,6 @@ class Engine(Reader):
         *,
         run_id: str | None = None,
         boundary: Boundary = "run_start",
-        input_ids: Iterable[str] = (),
         usage: Usage | None = None,
         expected_version: int | None = None,
     ) -> ApplyOutput:
@@ -166,7 +164,6 @@ class Engine(Reader):
             run_id=self._new_or_checked(run_id, "run_id"),
             messages=encode_messages(messages),
             boundary=boundary,
-            input_ids=checked_input_ids(input_ids),
             usage=None if usage is None else checked_usage(usage),
         )
         if expected_version is not None:

@@ -20,6 +20,10 @@ class StaleAppend(StaleWriter, IntegrityError):
     """An append that does not follow the newest event; also an eventsourcing IntegrityError."""
 
 
+class RecorderRefusal(StoreError, IntegrityError):
+    """A constraint of the database refused a row; also an eventsourcing IntegrityError."""
+
+
 class RecorderError(StoreError, OperationalError):
     """The database failed; also an eventsourcing OperationalError."""
 

@@ -28,7 +28,7 @@ from eventsourcing.persistence import (
 
 from engine.errors import EngineClosed
 from engine.store import schema
-from engine.store.recording import Outcome, RecorderError, StaleAppend, check_dense
+from engine.store.recording import Outcome, RecorderError, RecorderRefusal, StaleAppend, check_dense
 from engine.store.watching import RecorderSubscription, Watcher
 
 Durability = Literal["full", "normal"]
@@ -449,7 +449,7 @@ def translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.IntegrityError as error:
-        raise IntegrityError(str(error)) from error
+        raise RecorderRefusal(f"{path}: {error}", path=str(path)) from error
     except sqlite3.Error as error:
         sentence = _SENTENCES.get(_code(error), str(error))
         name = getattr(error, "sqlite_errorname", type(error).__name__)
