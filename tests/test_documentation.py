@@ -70,3 +70,22 @@ def test_the_picture_of_the_lifecycle_is_the_declaration() -> None:
 def test_every_local_link_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_every_test_that_the_guarantees_name_is_there() -> None:
+    page = (ROOT / "docs" / "guarantees.md").read_text("utf-8")
+    here = Path(__file__).parent
+    sources = {path.name: path.read_text("utf-8") for path in here.glob("test_*.py")}
+    assert set(re.findall(r"`(test_\w+\.py)`", page)) <= set(sources)
+    everything = "\n".join(sources.values())
+    for name in re.findall(r"`(test_g\w+)`", page):
+        assert f"def {name}(" in everything
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 6, 7, 8, 10])
+def test_every_guarantee_has_tests_that_carry_its_number(number: int) -> None:
+    here = Path(__file__).parent
+    page = (ROOT / "docs" / "guarantees.md").read_text("utf-8")
+    row = next(line for line in page.splitlines() if line.startswith(f"| **G{number}**"))
+    named = re.findall(r"`(test_\w+\.py)`", row)
+    assert any(f"def test_g{number}_" in (here / name).read_text("utf-8") for name in named)
