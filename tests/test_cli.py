@@ -56,7 +56,7 @@ def start(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     inherited = {name: value for name, value in os.environ.items() if name not in TAKEN_OUT}
     return subprocess.Popen(
-        [sys.executable, "-m", "engine.cli", *arguments],
+        [*options.pop("under", ()), sys.executable, "-m", "engine.cli", *arguments],
         env=inherited | options.pop("env", {}),
         **(streams | options),
     )
@@ -109,7 +109,8 @@ def test_the_version_is_that_of_the_distribution() -> None:
 
 
 def test_completion_is_offered_for_a_shell() -> None:
-    ran = finish(start("--show-completion", "bash"))
+    bash = ["bash", "-c", '"$@"; exit $?', "bash"]  # the shell is told by the parent process
+    ran = finish(start("--show-completion", under=bash))
     assert ran.code == 0
     assert "_PERDURE_COMPLETE" in ran.out
 
