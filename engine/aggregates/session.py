@@ -6,7 +6,7 @@ that the events stand for.
 """
 
 from collections.abc import Iterable
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 import immutables
 import msgspec
@@ -25,8 +25,6 @@ from engine.aggregates.events import (
 )
 from engine.machines import LIFECYCLE, Configuration, Value
 from engine.values import Usage
-
-_replace = msgspec.structs.replace
 
 Steps = tuple[tuple[str, tuple[Value, ...]], ...]
 
@@ -115,44 +113,50 @@ def advance(configuration: Configuration, event: SessionEvent) -> Configuration:
 
 def evolve(state: Session, event: SessionEvent) -> Session:
     """Return the state after a recorded event."""
-    after = {
-        "version": event.version,
-        "updated_at": event.at,
-        "lifecycle": advance(state.lifecycle, event),
-    }
     match event:
         case TurnApplied():
-            return _replace(
+            return _moved(
                 state,
-                **after,
+                event,
                 conversation=_extended(state, event),
                 runs=state.runs.set(event.receipt.run_id, event.version),
                 staged=state.staged[event.staged_context :],
                 usage=state.usage if event.usage is None else state.usage + event.usage,
             )
         case ContextAppended():
-            return _replace(
+            return _moved(
                 state,
-                **after,
+                event,
                 conversation=_extended(state, event),
                 runs=state.runs.set(event.receipt.run_id, event.version),
                 keys=_with_key(state, event),
             )
         case ContextStaged():
             waiting = bytes(event.messages)[1:-1]
-            return _replace(
-                state, **after, staged=(*state.staged, waiting), keys=_with_key(state, event)
+            return _moved(
+                state, event, staged=(*state.staged, waiting), keys=_with_key(state, event)
             )
         case SessionRegistered():
-            return _replace(
-                state, **after, labels=event.labels, metadata=event.metadata, created_at=event.at
+            return _moved(
+                state, event, labels=event.labels, metadata=event.metadata, created_at=event.at
             )
         case SessionCheckpointed():
-            return _replace(state, **after, checkpoint_version=event.version)
+            return _moved(state, event, checkpoint_version=event.version)
         case SessionRetired() | SessionArchived():
-            return _replace(state, **after)
+            return _moved(state, event)
         case _:
             assert_never(event)
+
+
+def _moved(state: Session, event: SessionEvent, **changes: Any) -> Session:
+    """Return the state with what every event changes, and these changes."""
+    return msgspec.structs.replace(
+        state,
+        version=event.version,
+        updated_at=event.at,
+        lifecycle=advance(state.lifecycle, event),
+        **changes,
+    )
 
 
 def fold(state: Session, events: Iterable[SessionEvent]) -> Session:

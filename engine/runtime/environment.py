@@ -6,9 +6,12 @@ environment behaves the same every time.
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 import uuid_utils
+
+_ENCODER: Final = msgspec.json.Encoder()  # writes RFC 3339 several times faster than isoformat
 
 
 def _utc_now() -> datetime:
@@ -33,4 +36,5 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
         moment = self.now()
         if moment.tzinfo is not UTC:
             moment = moment.astimezone(UTC)
-        return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+        text = _ENCODER.encode(moment)[1:-1].decode()
+        return text if moment.microsecond else f"{text[:-1]}.000000Z"

@@ -44,15 +44,20 @@ class Writer:
         """Do the work on the session's fold, alone among this process's writers of the session."""
         live.users += 1
         try:
-            async with live.lock:
+            await live.lock.acquire()
+            try:
                 live.fresh = False
-                known = bool(live.folded.state.version)
+                folded = live.folded
+                if not folded.state.version:
+                    folded = await self._live.refresh(live)
                 try:
-                    return await work(live.folded if known else await self._live.refresh(live))
+                    return await work(folded)
                 except PerdureError:
                     if self._live.is_current(live):
                         raise
                 return await work(await self._live.refresh(live))
+            finally:
+                live.lock.release()
         finally:
             live.users -= 1
 
