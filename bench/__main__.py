@@ -28,9 +28,9 @@ async def concurrent(folder: Path) -> list[Row]:
         await rate_of(engine, 64, 50)
         alone, together, many, raw_alone, raw_batches = [], [], [], [], []
         for _ in range(ROUNDS):
-            alone.append(await rate_of(engine, 1, 300))
-            together.append(await rate_of(engine, 64, 50))
-            many.append(await rate_of(engine, 512, 10))
+            alone.append(await rate_of(engine, 1, 500))
+            together.append(await rate_of(engine, 64, 150))
+            many.append(await rate_of(engine, 512, 20))
             raw_alone.append(raw.rate(sessions=1, commits=300))
             raw_batches.append(raw.rate(sessions=64, commits=50))
     raw.connection.close()

@@ -114,4 +114,7 @@ def _settle(submission: _Submission, outcome: Outcome) -> None:
 
 
 def _size(submission: _Submission) -> int:
-    return sum(len(event.state) for event in submission.events)
+    size = 0
+    for event in submission.events:
+        size += len(event.state)
+    return size

@@ -38,7 +38,9 @@ def check_dense(
     newest: dict[str, int] = {}
     for event in events:
         session_id = str(event.originator_id)
-        last = newest[session_id] if session_id in newest else last_version(session_id)
+        last = newest.get(session_id)
+        if last is None:
+            last = last_version(session_id)
         version = event.originator_version
         if (version not in FIRST_VERSIONS) if last is None else (version != last + 1):
             raise StaleAppend(session_id, version - 1, last or 0)
