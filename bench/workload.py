@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from engine import Engine
 from engine.store.schema import LOG, PAGE_BYTES
+from engine.store.sqlite import CHECKPOINT_PAGES
 
 TURN: Final[list[dict[str, Any]]] = [
     {"role": "user", "content": "u" * 400},
@@ -50,6 +51,7 @@ class RawTable:
         self.connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.execute(f"PRAGMA synchronous = {synchronous}")
+        self.connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         self.connection.execute(LOG)
         self.settings = durability_of(self.connection)
         self._state = os.urandom(STATE_BYTES)
