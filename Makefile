@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 WORKERS ?= auto
 PYTEST_ARGS ?=
 
-.PHONY: demo test check format bench wheel-test clean
+.PHONY: demo test check format specs bench wheel-test clean
 
 demo: $(VENV)/run  ## the main job, end to end, on an embedded SQLite file
 	$(BIN)/perdure demo
@@ -25,6 +25,9 @@ check: $(VENV)/dev  ## lint, types, layers
 format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+specs: $(VENV)/run  ## write the contracts under specs/
+	$(BIN)/python -m engine.specs
 
 bench: $(VENV)/dev  ## ratios, side by side in one run
 	$(BIN)/python -m bench

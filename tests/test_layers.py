@@ -23,6 +23,7 @@ LAYERS = {
     "engine.runtime": 6,
     "engine": 7,  # the package itself only re-exports
     "engine.sync": 8,
+    "engine.specs": 8,
     "engine.testing": 8,
     "engine.adapters": 9,
     "engine.cli": 9,

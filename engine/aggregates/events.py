@@ -34,7 +34,7 @@ class SessionRegistered(Recorded, frozen=True, kw_only=True, tag="session-regist
     """The session exists. ``metadata`` is a JSON object, kept as it came in."""
 
     labels: dict[str, str] = {}
-    metadata: msgspec.Raw = NO_OBJECT
+    metadata: msgspec.Raw = msgspec.field(default_factory=lambda: NO_OBJECT)
 
 
 class TurnApplied(Recorded, frozen=True, kw_only=True, tag="turn-applied"):
