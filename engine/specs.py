@@ -4,6 +4,7 @@ Invariants: every file under ``specs/`` is made here and never by hand; `documen
 the code alone, so a test can compare.
 """
 
+import inspect
 import sys
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -62,7 +63,7 @@ def documents() -> dict[str, str]:
         f"events/{event.__struct_config__.tag}.schema.json": _event_schema(event)
         for event in get_args(SessionEvent)
     }
-    files["events/receipt.schema.json"] = msgspec.json.schema(Receipt)
+    files["events/receipt.schema.json"] = _schema(Receipt)
     files["vectors/digests.json"] = _digests()
     files["vectors/links.json"] = _links()
     return {path: _pretty(document) for path, document in files.items()}
@@ -78,7 +79,7 @@ def write(folder: Path) -> None:
 
 def _event_schema(event: type) -> dict[str, Any]:
     """Return the schema of an event as it is stored: with its link, its messages an array."""
-    schema = msgspec.json.schema(event)
+    schema = _schema(event)
     body = schema["$defs"][event.__name__]
     if "messages" in body["properties"]:
         body["properties"]["messages"] = _ABOUT_MESSAGES
@@ -86,6 +87,14 @@ def _event_schema(event: type) -> dict[str, Any]:
         body["properties"]["metadata"] = {"type": "object"}
     body["properties"]["link"] = _ABOUT_LINK
     body["required"] = [*body["required"], "link"]
+    return schema
+
+
+def _schema(kind: type) -> dict[str, Any]:
+    """Return msgspec's schema, with descriptions that no Python version indents differently."""
+    schema = msgspec.json.schema(kind)
+    for definition in schema["$defs"].values():
+        definition["description"] = inspect.cleandoc(definition["description"])
     return schema
 
 
