@@ -126,8 +126,10 @@ class Engine:
         """Settle what was submitted, then release the database. Safe to call again."""
         with self._closing:
             if not self._stopped:
-                self._wait(self._engine.close())
-                self._stop()
+                try:
+                    self._wait(self._engine.close())
+                finally:
+                    self._stop()
 
     def __enter__(self) -> Self:
         return self

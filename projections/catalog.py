@@ -21,9 +21,10 @@ from engine.aggregates import (
 )
 from engine.aggregates.events import NO_OBJECT
 from engine.aggregates.session import advance
-from engine.errors import IllegalTransition, LogCorrupt, SessionNotFound
+from engine.errors import IllegalTransition, LogCorrupt, SessionNotFound, StoreError
 from engine.machines import LIFECYCLE, Configuration
-from engine.store import CatalogRow, Mapper, Store, links
+from engine.store import CatalogRow, Derived, Mapper, Recorder, Store, links
+from engine.store.derived import MemoryDerived
 from engine.values import Usage
 from projections.reading import is_text, link_of
 
@@ -158,24 +159,25 @@ def derive(entry: Entry, event: SessionEvent) -> Entry:
             return entry
 
 
-def catch_up_catalog(store: Store, mapper: Mapper) -> None:
+def catch_up_catalog(recorder: Recorder, derived: Derived, mapper: Mapper) -> None:
     """Derive the catalog up to the end of the log, in batches that can be cut off anywhere.
 
     Several may run at once, in several processes: each batch is kept by whoever was first.
     """
     while True:
-        position = store.derived.catalog_position()
-        batch = store.recorder.select_notifications(position, _BATCH, inclusive_of_start=False)
+        position = derived.catalog_position()
+        batch = recorder.select_notifications(position, _BATCH, inclusive_of_start=False)
         if not batch:
             return
-        rows = _derived_rows(store, mapper, batch)
-        store.derived.put_catalog(position, batch[-1].id, rows)
+        derived.put_catalog(position, batch[-1].id, _derived_rows(derived, mapper, batch))
 
 
-def _derived_rows(store: Store, mapper: Mapper, batch: Sequence[Notification]) -> list[CatalogRow]:
+def _derived_rows(
+    derived: Derived, mapper: Mapper, batch: Sequence[Notification]
+) -> list[CatalogRow]:
     rows = [(name, row) for row in batch if is_text(name := row.originator_id)]
     names = list(dict.fromkeys(name for name, _ in rows))
-    kept = store.derived.catalog_entries(names)
+    kept = derived.catalog_entries(names)
     entries = {name: _DECODER.decode(encoded) for name, (_, encoded) in kept.items()}
     for name, row in rows:
         entry = entries.get(name) or new_entry(name, row.id)
@@ -219,21 +221,21 @@ def list_sessions(
     A catalog with an entry that cannot be read, changed or of another version, is made anew.
     """
 
-    def listed() -> list[SessionView]:
-        catch_up_catalog(store, mapper)
+    def listed(derived: Derived) -> list[SessionView]:
+        catch_up_catalog(store.recorder, derived, mapper)
         start = 0
         if after is not None:
-            found = store.derived.catalog_entries([after])
+            found = derived.catalog_entries([after])
             if after not in found:
                 raise SessionNotFound(after)
             start = found[after][0]
-        entries = store.derived.select_catalog(
-            phase, labels or {}, start, -1 if limit is None else limit
-        )
+        entries = derived.select_catalog(phase, labels or {}, start, -1 if limit is None else limit)
         return [view_of_entry(encoded) for encoded in entries]
 
     try:
-        return listed()
+        return listed(store.derived)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         store.derived.clear()
-        return listed()
+        return listed(store.derived)
+    except StoreError:  # it cannot be kept now (locked, full), which is no reason not to answer
+        return listed(MemoryDerived())

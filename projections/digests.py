@@ -17,8 +17,8 @@ from engine.store.mapper import message_bytes
 from projections.history import page_of
 from projections.reading import rows_of
 
-_STAGED: Final = "context-staged"
-"""The one event whose messages are not part of the conversation yet."""
+_LANDED: Final = ("turn-applied", "context-appended")
+"""The events whose messages are part of the conversation."""
 
 
 def recorded_digest(recorder: Recorder, session_id: str) -> str:
@@ -34,8 +34,8 @@ def reread(rows: Iterable[StoredEvent], count: int) -> Conversation:
     running = hashlib.sha256(b"[")
     separator = b""
     for row in rows:
-        joined = message_bytes(row.state)
-        if joined is not None and row.topic != _STAGED:
+        joined = message_bytes(row.state) if row.topic in _LANDED else None
+        if joined is not None:
             running.update(separator)
             running.update(joined)
             separator = b","

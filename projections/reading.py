@@ -72,3 +72,15 @@ def events_of(
         event = mapper.to_event(row, head)
         yield row, event
         after, head = after + 1, links.stored_link(row.state)
+
+
+def event_at(recorder: Recorder, mapper: Mapper, session_id: str, version: int) -> SessionEvent:
+    """Return one event. Raises LogCorrupt unless it is there and follows the one before it."""
+    found = None
+    for _, event in events_of(
+        recorder, mapper, session_id, after=max(0, version - 2), upto=version
+    ):
+        found = event
+    if found is None or found.version != version:
+        raise LogCorrupt(session_id, version, "missing", "there is no such event any more")
+    return found

@@ -12,7 +12,7 @@ from projections.snapshots import load
 
 def catch_up(store: Store, mapper: Mapper) -> None:
     """Derive everything up to the end of the log."""
-    catch_up_catalog(store, mapper)
+    catch_up_catalog(store.recorder, store.derived, mapper)
     for session_id in filter(is_text, store.recorder.session_ids()):
         try:
             _, due = load(store, mapper, session_id)

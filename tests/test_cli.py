@@ -1,5 +1,6 @@
 """The commands that ask, their exit codes and documents; and the runner that other files use."""
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from engine import sync
 from engine.cli.application import application
+from engine.sync import Engine
 
 COMMANDS = ("demo", "import", "ls", "show", "history", "log", "receipts", "audit", "head")
 TAKEN_OUT = ("PERDURE_DB", "COLUMNS", "LINES", "FORCE_COLOR", "TTY_COMPATIBLE", "PYTHONUNBUFFERED")
@@ -262,7 +264,7 @@ def test_asking_never_makes_a_database(tmp_path: Path, command: str) -> None:
     ran = perdure(command, *ASKING[command], db=f"sqlite:///{path}")
     assert ran == Ran(1, "", f"perdure: there is no database at {path} [STORE_ERROR]\n")
     assert not path.exists()
-    assert perdure(command, *ASKING[command], db="memory:").code == 1
+    assert perdure(command, *ASKING[command], db="memory:").code == 2
 
 
 @pytest.mark.parametrize("command", [one for one in ASKING if one != "ls"])
@@ -310,12 +312,40 @@ def test_a_wrong_use_exits_with_2(trips: str, arguments: tuple[str, ...]) -> Non
     assert ran.err.startswith("Usage: ")
 
 
-@pytest.mark.parametrize("url", ["perdure.db", "postgresql://host/db", "sqlite:///", "nonsense:"])
-def test_an_unusable_url_is_an_error_in_a_sentence(url: str) -> None:
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [("perdure.db", 2), ("sqlite:///", 2), ("nonsense:", 2), ("postgresql://host/db", 1)],
+)
+def test_an_unusable_url_is_an_error_in_a_sentence(url: str, code: int) -> None:
     ran = perdure("ls", db=url)
-    assert (ran.code, ran.out) == (1, "")
+    assert (ran.code, ran.out) == (code, "")
     assert ran.err.startswith("perdure: ")
     assert ran.err.count("\n") == 1
+
+
+def test_an_unknown_phase_is_a_usage_error(trips: str) -> None:
+    ran = perdure("ls", "--phase", "bogus", db=trips)
+    assert ran.code == 2
+    assert "archived" in ran.err
+
+
+def test_a_damaged_session_is_marked_and_the_heads_of_the_others_are_there(
+    sqlite_url: str,
+) -> None:
+    with Engine.open(sqlite_url) as engine:
+        for name in ("a", "b", "c"):
+            engine.register(name)
+            engine.record_turn(name, [{"role": "user", "content": "x"}])
+    with contextlib.closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection:
+        connection.execute(
+            "UPDATE stored_events SET state = x'00' WHERE originator_id = 'b'"
+            " AND originator_version = 2"
+        )
+        connection.commit()
+    assert "idle (damaged at 2)" in perdure("ls", db=sqlite_url).out
+    ran = perdure("head", "--json", db=sqlite_url)
+    assert (ran.code, [one["session_id"] for one in ran.document]) == (1, ["a", "c"])
+    assert "LOG_CORRUPT" in ran.err
 
 
 def test_a_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:

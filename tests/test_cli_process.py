@@ -79,6 +79,9 @@ def _grown(database: Path) -> bool:
 def test_an_import_that_waits_for_a_pipe_is_interrupted_at_once(sqlite_url: str) -> None:
     process = start("import", "-", "--json", "--db", sqlite_url)
     database = Path(sqlite_url.removeprefix("sqlite:///"))
+    assert process.stdin is not None
+    process.stdin.write(b'{"messages": [{"role": "user", "content": "the first of many"}]}\n')
+    process.stdin.flush()
     while not database.exists():
         time.sleep(0.01)
     time.sleep(0.2)

@@ -14,9 +14,10 @@ from typing import Any, Final
 import typer
 
 from engine.cli.output import Answer
-from engine.errors import PerdureError
+from engine.errors import InvalidArgument, PerdureError
 
 FAILED: Final = 1
+MISUSED: Final = 2
 INTERRUPTED: Final = 130
 NO_READER: Final = 141
 
@@ -58,6 +59,8 @@ def _tell(answer: Answer, error: BaseException) -> int:
         answer.problem(f"{message} [{code}]")
     if os.environ.get(DEBUG) == "1":
         traceback.print_exception(error)
+    if code == InvalidArgument.code and data.get("parameter") in ("url", "db"):
+        return MISUSED
     return INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
 
 

@@ -5,6 +5,7 @@ appends nothing.
 """
 
 import contextlib
+import itertools
 from collections import Counter
 from typing import Annotated, Any, get_args
 
@@ -40,13 +41,19 @@ def import_(
     """
     with answering(as_json=as_json) as answer:
         tally = _Tally(keep=as_json)
-        with (
-            progress("importing", total_bytes(files), in_bytes=True) as advance,
-            Intake(db, archive=archive) as intake,
-            contextlib.closing(intake.take(lines_of(files, advance))) as outcomes,
-        ):
-            for outcome in outcomes:
-                tally.add(outcome)
+        with progress("importing", total_bytes(files), in_bytes=True) as advance:
+            lines = lines_of(files, advance)
+            first = next(lines, None)
+            while isinstance(first, Refused):  # no database is made for what cannot be read
+                tally.add(first)
+                first = next(lines, None)
+            if first is not None:
+                with (
+                    Intake(db, archive=archive) as intake,
+                    contextlib.closing(intake.take(itertools.chain([first], lines))) as outcomes,
+                ):
+                    for outcome in outcomes:
+                        tally.add(outcome)
         if tally.refused:
             answer.exit_code = FAILED
         if as_json:

@@ -11,7 +11,7 @@ import msgspec
 import typer
 from eventsourcing.persistence import StoredEvent
 
-from engine.cli.answering import answering
+from engine.cli.answering import FAILED, answering
 from engine.cli.options import (
     DEFAULT_URL,
     TERMINAL_LIMIT,
@@ -25,7 +25,8 @@ from engine.cli.options import (
 )
 from engine.cli.output import Answer
 from engine.cli.rendering import message_lines, session_document
-from engine.errors import LogCorrupt, SessionNotFound
+from engine.errors import InvalidArgument, LogCorrupt, SessionNotFound
+from engine.machines import SESSION
 from engine.store import Recorder, open_store
 from engine.store.links import stored_link
 from engine.sync import Engine
@@ -60,6 +61,10 @@ def ls(
 ) -> None:
     """List sessions in the order they were registered."""
     labels = _labels(label or [])
+    if phase not in (None, *SESSION.phases):
+        raise typer.BadParameter(
+            f"{phase!r} is none of {', '.join(SESSION.phases)}", param_hint="--phase"
+        )
     with answering(as_json=as_json) as answer:
         shown = TERMINAL_LIMIT if limit is None and answer.on_terminal else limit
         with Engine.open(existing(db), readonly=not is_writable(db)) as engine:
@@ -70,6 +75,9 @@ def ls(
         elif not documents:
             answer.line("no sessions")
         else:
+            for one in documents:
+                if one["damaged_at"] is not None:
+                    one["phase"] += f" (damaged at {one['damaged_at']})"
             answer.table(_LISTED, [[one[name] for name in _LISTED] for one in documents])
             if limit is None and len(views) == shown:
                 answer.line(f"There may be more: --after {views[-1].id}")
@@ -145,9 +153,16 @@ def head(
 ) -> None:
     """Print sessions' newest links, to be kept elsewhere and given to audit --head later."""
     with answering(as_json=as_json) as answer:
+        heads = []
         with _recorder(db) as recorder:
-            names = session_ids or recorder.session_ids()
-            heads = [_head(recorder, name) for name in names]
+            for name in session_ids or recorder.session_ids():
+                try:
+                    heads.append(_head(recorder, name))
+                except (LogCorrupt, InvalidArgument) as error:
+                    if session_ids:
+                        raise
+                    answer.problem(f"{error} [{error.code}]")  # the others still have theirs
+                    answer.exit_code = FAILED
         if as_json:
             answer.document(heads)
         elif not heads:

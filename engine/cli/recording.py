@@ -61,7 +61,7 @@ async def _record(
         metadata = transcript.metadata or None
         view = await engine.register(name, labels=labels, metadata=metadata)
         version_before = 0
-    missing = _missing(view, transcript)
+    missing = [] if await _is_past(engine, view, transcript) else _missing(view, transcript)
     version = view.version
     for turn in missing:
         await engine.record_turn(name, turn.messages, run_id=turn.run_id, expected_version=version)
@@ -76,6 +76,20 @@ async def _record(
         turns=len(missing),
         messages=sum(len(turn.messages) for turn in missing),
         events=events,
+    )
+
+
+async def _is_past(engine: Engine, view: SessionView, transcript: Transcript) -> bool:
+    """Whether the session was continued beyond the transcript, having been just that before."""
+    count = max(transcript.boundaries())
+    if view.message_count <= count or (
+        transcript.metadata and view.metadata != transcript.metadata
+    ):
+        return False
+    digest = transcript.boundaries()[count]
+    return any(
+        (receipt.message_count, receipt.conversation_digest) == (count, digest)
+        for receipt in await engine.receipts(view.id)
     )
 
 

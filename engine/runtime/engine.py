@@ -71,6 +71,7 @@ class Engine(Reader):
     def __init__(self, store: Store, environment: Environment) -> None:
         super().__init__(store)
         self._environment: Final = environment
+        self._closing: asyncio.Future[None] | None = None
         self._writer: Final = Writer(store, self._mapper, self._live)
 
     @classmethod
@@ -268,9 +269,12 @@ class Engine(Reader):
 
     async def close(self) -> None:
         """Settle what was submitted, then release the database. Safe to call again."""
-        if self._closed:
-            return
-        self._closed = True
+        if self._closing is None:
+            self._closed = True
+            self._closing = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         await self._writer.close()
         await asyncio.to_thread(self._store.close)
         await self._writer.close()  # what the last commits left behind

@@ -9,7 +9,12 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Final
 
 from engine.aggregates import SessionEvent
-from engine.errors import EngineClosed, InvalidArgument, ReceiptNotFound, SessionNotFound
+from engine.errors import (
+    EngineClosed,
+    InvalidArgument,
+    ReceiptNotFound,
+    SessionNotFound,
+)
 from engine.runtime.arguments import checked_count, checked_labels, optional_id
 from engine.runtime.live import LiveSessions
 from engine.runtime.subscriptions import Delivery, deliveries
@@ -19,6 +24,7 @@ from projections.auditing import audit_store
 from projections.catalog import SessionView, list_sessions, view_of
 from projections.findings import AuditReport
 from projections.history import HistoryPage, page_of, receipt_in, receipts_of
+from projections.reading import event_at
 from projections.snapshots import load
 
 Sessions = list[SessionView]
@@ -155,10 +161,10 @@ class Reader:
         )
 
     async def _event(self, session_id: str, version: int) -> SessionEvent:
-        rows = await asyncio.to_thread(
-            self._store.recorder.select_events, session_id, gt=version - 1, lte=version
+        """Return one recorded event. Raises LogCorrupt unless it follows the one before it."""
+        return await asyncio.to_thread(
+            event_at, self._store.recorder, self._mapper, session_id, version
         )
-        return self._mapper.to_event(rows[0], previous=None)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -107,10 +107,11 @@ def contradiction(row: Any, event: SessionEvent) -> str | None:
 
 
 def message_bytes(state: bytes) -> memoryview | None:
-    """Return the comma-joined messages inside a stored event, by slicing; None where it has none.
+    """Return the comma-joined messages of an event that landed some, by slicing.
 
-    Sound for valid JSON: the searched bytes hold unescaped quotes around a key that follows a
-    comma, which cannot occur inside a string, and no object before ``messages`` has such a key.
+    Sound for those events: the searched bytes hold unescaped quotes around a key that follows a
+    comma, which cannot occur inside a string, and no object before ``messages`` has keys of its
+    user's choosing. (Metadata has, so this is not for registrations.) None where there are none.
     """
     start = state.find(_MESSAGES)
     if start < 0:

@@ -77,17 +77,20 @@ def identify(path: Path, *, readonly: bool = False) -> None:
     and should be written, a directory, another kind of file or another application's database, and
     Unsupported for one written by a newer perdure.
     """
+    has_log = bool(companion_bytes(path, "-wal"))  # looked for first: the mark comes before it
     header = _peek(path, readonly=readonly)
-    unmarked = not header or (
+    unmarked = not header.strip(b"\x00") or (
         header.startswith(_MAGIC)
         and len(header) == _PEEK_LENGTH
         and _number(header, _APPLICATION_ID_AT) == 0
         and not _has_tables(header)
     )
+    if header and not header.strip(b"\x00") and not companion_bytes(path, "-journal"):
+        raise StoreError(f"{path} is not an SQLite database", path=str(path))
     if unmarked:
-        # Empty: made by someone's hand, or our own making was cut off. A log beside it is neither,
-        # because we mark the file before it has one.
-        if companion_bytes(path, "-wal"):
+        # Empty: made by someone's hand, or our own making was cut off (then SQLite rolls back what
+        # the journal beside it holds). A log beside it is neither.
+        if has_log:
             raise StoreError(f"{path} is the database of another application", path=str(path))
         return
     if len(header) < _PEEK_LENGTH or not header.startswith(_MAGIC):
