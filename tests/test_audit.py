@@ -125,7 +125,7 @@ def test_g7_messages_that_two_readers_would_read_differently_are_found(log: Log)
     head = links.stored_link(written[-1].state) or ""
     event = lawful_turn(log.state(name))
     honest = MAPPER.to_stored([event], head)[0][0].state
-    body = links.body_of(honest).replace(b',"messages":[', b',"messages":[{}],"messages":[')
+    body = MAPPER._encoder.encode(event).replace(b',"messages":[', b',"messages":[{}],"messages":[')
     for state, expected in ((honest, []), (links.seal(head, body)[0], ["undecodable"])):
         rows = [RawRow(*row) for row in written]
         rows.append(RawRow(1000, name, event.version, "turn-applied", state))

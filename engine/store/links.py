@@ -49,11 +49,6 @@ def expected_link(previous: str, state: bytes) -> str:
     return running.hexdigest()
 
 
-def body_of(state: bytes) -> bytes:
-    """Return a stored event's body: its JSON object without the link."""
-    return state[:-_TAIL_LENGTH] + b"}"
-
-
 def verified_link(previous: str, state: bytes) -> str | None:
     """Return a stored event's link if it is the right one after ``previous``, else None."""
     link = expected_link(previous, state)
