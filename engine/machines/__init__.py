@@ -1,8 +1,28 @@
 """Declare a lifecycle once; run it, prove it and print it from that declaration."""
 
 from engine.machines.authority import Authority, Configuration, Token
+from engine.machines.composition import (
+    Synchronisation,
+    at_most_one,
+    compose,
+    every,
+    instances,
+    some,
+    within,
+)
 from engine.machines.declaration import Machine
-from engine.machines.expressions import Arg, Bound, Const, Expression, Value, Var
+from engine.machines.expressions import Arg, Bound, Const, Expression, Next, Value, Var
+from engine.machines.model import Action, Model, Place, model_of
+from engine.machines.properties import (
+    PHASE,
+    Always,
+    AlwaysPossible,
+    LeadsTo,
+    Property,
+    Sometimes,
+    implies,
+    in_phase,
+)
 from engine.machines.session import LIFECYCLE, SESSION
 from engine.machines.vocabulary import (
     Choice,
@@ -17,7 +37,11 @@ from engine.machines.vocabulary import (
 
 __all__ = [
     "LIFECYCLE",
+    "PHASE",
     "SESSION",
+    "Action",
+    "Always",
+    "AlwaysPossible",
     "Arg",
     "Authority",
     "Bound",
@@ -28,12 +52,28 @@ __all__ = [
     "Expression",
     "Flag",
     "Identity",
+    "LeadsTo",
     "Machine",
+    "Model",
+    "Next",
+    "Place",
+    "Property",
     "Row",
+    "Sometimes",
+    "Synchronisation",
     "Token",
     "Value",
     "Var",
     "Variable",
     "Verb",
+    "at_most_one",
+    "compose",
+    "every",
+    "implies",
+    "in_phase",
+    "instances",
+    "model_of",
     "row",
+    "some",
+    "within",
 ]

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import msgspec
 
 from engine.machines.expressions import Value, Var
+from engine.machines.properties import Property
 from engine.machines.validation import validate
 from engine.machines.vocabulary import Row, Variable, Verb
 
@@ -20,7 +21,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """A declared lifecycle.
 
     ``rows`` takes `Row` values or the groups that `row` returns. Verbs without arguments need no
-    declaration. Raises InvalidMachine, naming the row, when the declaration is malformed.
+    declaration. ``fair`` names the verbs that happen at last once they stay possible, for what
+    leads to something. Raises InvalidMachine, naming the row, when the declaration is malformed.
     """
 
     name: str
@@ -30,6 +32,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[Row | tuple[Row, ...], ...]
     variables: tuple[Variable, ...] = ()
     verbs: tuple[Verb, ...] = ()
+    properties: tuple[Property, ...] = ()
+    fair: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Flatten the rows, declare the verbs they imply, and refuse what is malformed."""

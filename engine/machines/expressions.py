@@ -92,6 +92,12 @@ class Arg(Expression, frozen=True, tag=True):
     name: str
 
 
+class Next(Expression, frozen=True, tag=True):
+    """What a variable holds after the step, in a property about steps."""
+
+    name: str
+
+
 class Bound(Expression, frozen=True, tag=True):
     """A named limit with two values: what a running engine allows, and what the checker explores.
 
@@ -151,10 +157,12 @@ def evaluate(
     arguments: Mapping[str, Value],
     *,
     checked: bool = False,
+    after: Mapping[str, Value] | None = None,
 ) -> Any:
     """Return the expression's value by walking it: the reference meaning.
 
-    ``checked`` takes each bound at the size the checker explores.
+    ``checked`` takes each bound at the size the checker explores. ``after`` holds the variables
+    after a step, for what reads `Next`.
     Raises KeyError for a name that is neither variable nor argument.
     """
 
@@ -166,6 +174,8 @@ def evaluate(
                 return variables[name]
             case Arg(name):
                 return arguments[name]
+            case Next(name):
+                return (after or {})[name]
             case Bound():
                 return node.checked if checked else node.actual
             case Compare(sign, left, right):
@@ -242,6 +252,8 @@ def written(expression: Expression) -> str:
             return name
         case Arg(name):
             return f"given {name}"
+        case Next(name):
+            return f"{name}'"
         case Bound():
             return expression.name
         case Compare(sign, left, right):
@@ -264,6 +276,31 @@ def _operand(expression: Expression) -> str:
     """Return the expression as written inside a comparison or a sum, which bind tighter."""
     text = written(expression)
     return f"({text})" if isinstance(expression, Compare | All | Not) else text
+
+
+def renamed(expression: Expression, rename: Callable[[str], str]) -> Expression:
+    """Return the expression with every variable it reads, before or after a step, renamed."""
+
+    def walk(node: Expression) -> Expression:
+        match node:
+            case Var(name):
+                return Var(rename(name))
+            case Next(name):
+                return Next(rename(name))
+            case Compare(sign, left, right):
+                return Compare(sign, walk(left), walk(right))
+            case Calculate(sign, left, right):
+                return Calculate(sign, walk(left), walk(right))
+            case All(items):
+                return All(tuple(map(walk, items)))
+            case AnyOf(items):
+                return AnyOf(tuple(map(walk, items)))
+            case Not(item):
+                return Not(walk(item))
+            case _:
+                return node
+
+    return walk(expression)
 
 
 def _literal(value: Value) -> str:

@@ -19,6 +19,7 @@ from engine.machines.expressions import (
     Compare,
     Const,
     Expression,
+    Next,
     Not,
     Var,
     written,
@@ -66,7 +67,7 @@ def kind_of(
     match expression:
         case Const(value):
             return _of_value(value)
-        case Var(name):
+        case Var(name) | Next(name):
             return held_by(variables[name])
         case Arg(name):
             return held_by(arguments[name])

@@ -6,12 +6,13 @@ its message and in ``data["row"]``.
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from engine.errors import InvalidMachine
-from engine.machines.expressions import Arg, Bound, Expression, Var, evaluate, nodes
+from engine.machines.expressions import Arg, Bound, Expression, Next, Var, evaluate, nodes
 from engine.machines.kinds import FLAG, Mistyped, kind_of, misfit
+from engine.machines.properties import PHASE, Always, Property, expressions_of
 from engine.machines.vocabulary import Choice, Count, Identity, Row, Variable
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def validate(machine: "Machine") -> None:
         _outcomes,
         _reachable,
         _traps,
+        _properties,
     ):
         check(machine)
 
@@ -64,6 +66,8 @@ def _names(machine: "Machine") -> None:
                 raise _refusal(machine, f"{kind} {name!r} is not an identifier")
             if times > 1:
                 raise _refusal(machine, f"{kind} {name!r} is declared {times} times")
+    if PHASE.name in {variable.name for variable in machine.variables}:
+        raise _refusal(machine, f"no variable can be named {PHASE.name!r}, as the phase is")
     used = {item.verb for item in machine.all_rows()}
     for verb in machine.verbs:
         if verb.name not in used:
@@ -244,3 +248,70 @@ def _traps(machine: "Machine") -> None:
     for phase in machine.phases:
         if phase not in leads_on:
             raise _refusal(machine, f"phase {phase!r} is a trap: no final phase follows from it")
+
+
+def _properties(machine: "Machine") -> None:
+    """Refuse a property that makes no sense, two of one name, and fairness of what is no verb."""
+    phase = Choice(PHASE.name, machine.phases, machine.initial)
+    variables = {variable.name: variable for variable in (phase, *machine.variables)}
+    arguments_of = {verb.name: verb.arguments for verb in machine.verbs}
+    for item in machine.properties:
+        problem = property_problem(item, variables, arguments_of)
+        if problem is not None:
+            raise _refusal(machine, f"property {item.name!r}: {problem}")
+    for name, times in Counter(item.name for item in machine.properties).items():
+        if times > 1:
+            raise _refusal(machine, f"{times} properties are named {name!r}")
+    for name in machine.fair:
+        if name not in arguments_of:
+            raise _refusal(machine, f"{name!r} is said to be fair, but is no verb")
+
+
+def property_problem(
+    item: Property,
+    variables: Mapping[str, Variable],
+    arguments_of: Mapping[str, tuple[Variable, ...]],
+) -> str | None:
+    """Return why a property makes no sense, or None where it does.
+
+    ``variables`` are all that it may read, the phases among them; ``arguments_of`` has every verb.
+    """
+    on = item.on if isinstance(item, Always) else ()
+    for name in on:
+        if name not in arguments_of:
+            return f"there is no verb {name!r}"
+    shared = {argument.name: argument for argument in arguments_of[on[0]]} if on else {}
+    for name in on[1:]:
+        also = {argument.name: argument for argument in arguments_of[name]}
+        shared = {name: one for name, one in shared.items() if also.get(name) == one}
+    for expression in expressions_of(item):
+        problem = nonsense(expression, variables, shared, steps=isinstance(item, Always))
+        if problem is not None:
+            return problem
+    return None
+
+
+def nonsense(
+    expression: Expression,
+    variables: Mapping[str, Variable],
+    arguments: Mapping[str, Variable],
+    *,
+    steps: bool = False,
+) -> str | None:
+    """Return why a condition makes no sense, or None where it does.
+
+    ``steps`` allows it to read what a variable holds after the step.
+    """
+    for node in nodes(expression):
+        if isinstance(node, Next) and not steps:
+            return f"it reads {node.name!r} after a step, but is about one state"
+        if isinstance(node, Var | Next) and node.name not in variables:
+            return f"it reads {node.name!r}, which is not declared"
+        if isinstance(node, Arg) and node.name not in arguments:
+            return f"it reads the undeclared argument {node.name!r}"
+    try:
+        if kind_of(expression, variables, arguments).name != FLAG:
+            return f"it is not {FLAG}"
+    except Mistyped as mistake:
+        return str(mistake)
+    return None

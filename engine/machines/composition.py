@@ -1,0 +1,263 @@
+"""Composition: several machines side by side, stepping one at a time or together where declared.
+
+Invariants: a part's verb that some synchronisation names happens only as declared there, and every
+other verb happens alone, as in the machine itself; a step of one part changes no other. A part's
+places are read and written under its name: ``session.phase``. What is malformed cannot be built.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+from engine.errors import InvalidMachine
+from engine.machines.declaration import Machine
+from engine.machines.expressions import TRUE, All, AnyOf, Expression, Not, renamed
+from engine.machines.model import Action, Model, actions_of, places_of, qualified
+from engine.machines.properties import (
+    Always,
+    AlwaysPossible,
+    LeadsTo,
+    Property,
+    Sometimes,
+    expressions_of,
+    in_phase,
+)
+from engine.machines.validation import nonsense, property_problem
+from engine.machines.vocabulary import Variable
+
+
+class Synchronisation(msgspec.Struct, frozen=True, kw_only=True):
+    """Verbs of several parts that happen in one step, or one verb with a condition on others.
+
+    ``verbs`` maps parts to their verbs. Arguments of one name are one argument. ``when`` may read
+    every part's places (``Var("session.phase")``) and the arguments.
+    """
+
+    name: str
+    verbs: Mapping[str, str]
+    when: Expression = TRUE
+
+
+def compose(
+    name: str,
+    parts: Mapping[str, Machine],
+    *,
+    together: Iterable[Synchronisation] = (),
+    properties: Iterable[Property] = (),
+    fair: Iterable[str] = (),
+    interchangeable: Iterable[tuple[str, ...]] = (),
+) -> Model:
+    """Return the parts side by side as one model.
+
+    It is finished where every part is in a final phase. ``fair`` names verbs (``session.retire``)
+    and synchronisations. Raises InvalidMachine for a part, verb, argument or place that is not
+    there, or a condition that makes no sense.
+    """
+    syncs = tuple(together)
+    _check_parts(name, parts, syncs)
+    alone = {part: list(actions_of(machine, part)) for part, machine in parts.items()}
+    bound = {(part, verb) for sync in syncs for part, verb in sync.verbs.items()}
+    free = [
+        action
+        for part, actions in alone.items()
+        for action in actions
+        if (part, action.rows[0][1].verb) not in bound
+    ]
+    joint = [action for sync in syncs for action in _joined(name, sync, alone)]
+    model = Model(
+        name=name,
+        places=tuple(
+            place for part, machine in parts.items() for place in places_of(machine, part)
+        ),
+        actions=(*free, *joint),
+        final=All(tuple(_here(part, in_phase(*machine.final)) for part, machine in parts.items())),
+        properties=tuple(properties),
+        fair=tuple(fair),
+        interchangeable=tuple(interchangeable),
+    )
+    _check(model)
+    return model
+
+
+def instances(machine: Machine, count: int, *, properties: Iterable[Property] = ()) -> Model:
+    """Return ``count`` interchangeable instances of one machine, with its properties for each.
+
+    The parts are named after the machine: ``session1``, ``session2``, …; ``properties`` may look
+    across them. Raises InvalidMachine for fewer than one.
+    """
+    if count < 1:
+        raise InvalidMachine(f"{count} instances of machine {machine.name!r}", machine=machine.name)
+    names = tuple(f"{machine.name}{number}" for number in range(1, count + 1))
+    return compose(
+        f"{machine.name} x {count}",
+        dict.fromkeys(names, machine),
+        properties=(
+            *(_of_part(name, item) for item in machine.properties for name in names),
+            *properties,
+        ),
+        fair=tuple(qualified(name, verb) for name in names for verb in machine.fair),
+        interchangeable=(names,) if count > 1 else (),
+    )
+
+
+def within(part: str, expression: Expression) -> Expression:
+    """Return an expression about one machine as one about a part of a composition."""
+    return _here(part, expression)
+
+
+def every(parts: Iterable[str], expression: Expression) -> Expression:
+    """Return the expression that it holds in all of the parts."""
+    return All(tuple(_here(part, expression) for part in parts))
+
+
+def some(parts: Iterable[str], expression: Expression) -> Expression:
+    """Return the expression that it holds in one of the parts at least."""
+    return AnyOf(tuple(_here(part, expression) for part in parts))
+
+
+def at_most_one(parts: Iterable[str], expression: Expression) -> Expression:
+    """Return the expression that it holds in no two of the parts at once."""
+    pairs = itertools.combinations(tuple(parts), 2)
+    return All(tuple(~(_here(one, expression) & _here(two, expression)) for one, two in pairs))
+
+
+def _here(part: str, expression: Expression) -> Expression:
+    return renamed(expression, lambda name: qualified(part, name))
+
+
+def _of_part(part: str, item: Property) -> Property:
+    """Return a machine's property as one of a part."""
+    name = f"{part}: {item.name}"
+    match item:
+        case Always():
+            on = tuple(qualified(part, verb) for verb in item.on)
+            return Always(name, _here(part, item.holds), on)
+        case Sometimes():
+            return Sometimes(name, _here(part, item.holds))
+        case AlwaysPossible():
+            return AlwaysPossible(name, _here(part, item.goal))
+        case LeadsTo():
+            return LeadsTo(name, _here(part, item.given), _here(part, item.then))
+
+
+def _joined(
+    name: str, sync: Synchronisation, alone: Mapping[str, list[Action]]
+) -> Iterator[Action]:
+    """Yield an action for each combination of rows that the synchronised verbs have."""
+    rows = [
+        [action for action in alone[part] if action.rows[0][1].verb == verb]
+        for part, verb in sync.verbs.items()
+    ]
+    arguments: dict[str, Variable] = {}
+    for part_rows in rows:
+        for argument in part_rows[0].arguments:
+            if arguments.setdefault(argument.name, argument) != argument:
+                raise _refusal(name, f"{sync.name}: {argument.name!r} is two different arguments")
+    for chosen in itertools.product(*rows):
+        conditions = [item for action in chosen for item in _items(action.guard)]
+        yield Action(
+            name=sync.name,
+            rows=tuple(row for action in chosen for row in action.rows),
+            arguments=tuple(arguments.values()),
+            guard=All((*conditions, *_items(sync.when))),
+            updates=tuple(update for action in chosen for update in action.updates),
+        )
+
+
+def _items(expression: Expression) -> tuple[Expression, ...]:
+    return expression.items if isinstance(expression, All) else (expression,)
+
+
+def _refusal(name: str, problem: str) -> InvalidMachine:
+    return InvalidMachine(f"composition {name!r}: {problem}", machine=name, problem=problem)
+
+
+def _check_parts(
+    name: str, parts: Mapping[str, Machine], syncs: tuple[Synchronisation, ...]
+) -> None:
+    """Refuse a part without a proper name, and a synchronisation of what is not there."""
+    if not parts:
+        raise _refusal(name, "it has no parts")
+    for part in parts:
+        if not part.isidentifier():
+            raise _refusal(name, f"part {part!r} is not an identifier")
+    seen: set[str] = set()
+    for sync in syncs:
+        if not sync.name.isidentifier() or sync.name in seen:
+            raise _refusal(name, f"synchronisation {sync.name!r} is no identifier, or there twice")
+        seen.add(sync.name)
+        for part, verb in sync.verbs.items():
+            machine = parts.get(part)
+            if machine is None:
+                raise _refusal(name, f"{sync.name}: there is no part {part!r}")
+            if verb not in {item.name for item in machine.verbs}:
+                raise _refusal(name, f"{sync.name}: part {part!r} has no verb {verb!r}")
+
+
+def _check(model: Model) -> None:
+    """Refuse conditions, properties, fairness and symmetry of what is not there."""
+    variables = model.variables()
+    for action in model.actions:
+        arguments = {argument.name: argument for argument in action.arguments}
+        problem = nonsense(action.guard, variables, arguments)
+        if problem is not None:
+            raise _refusal(model.name, f"{action.name}: {problem}")
+    arguments_of = {action.name: action.arguments for action in model.actions}
+    for item in model.properties:
+        problem = property_problem(item, variables, arguments_of)
+        if problem is not None:
+            raise _refusal(model.name, f"property {item.name!r}: {problem}")
+    for name in model.fair:
+        if name not in arguments_of:
+            raise _refusal(model.name, f"{name!r} is said to be fair, but is no action")
+    for group in model.interchangeable:
+        for one, two in itertools.pairwise(group):
+            if _swapped(model, one, two) != _swapped(model, one, one):
+                raise _refusal(model.name, f"parts {one!r} and {two!r} are not interchangeable")
+
+
+def _swapped(model: Model, one: str, two: str) -> tuple[object, ...]:
+    """Return all that the model says, with two parts' names swapped and order left out."""
+    swap: Final = {one: two, two: one}
+
+    def rename(name: str) -> str:
+        part, dot, rest = name.partition(".")
+        return f"{swap.get(part, part)}{dot}{rest}"
+
+    def again(expression: Expression) -> object:
+        return _unordered(expression, rename)
+
+    return (
+        frozenset((rename(p.name), p.domain, p.initial) for p in model.places),
+        frozenset(
+            (
+                rename(action.name) if "." in action.name else action.name,
+                again(action.guard),
+                frozenset((rename(name), again(value)) for name, value in action.updates),
+            )
+            for action in model.actions
+        ),
+        frozenset(
+            (type(item), *map(again, expressions_of(item)), frozenset(map(rename, _on(item))))
+            for item in model.properties
+        ),
+        again(model.final),
+        frozenset(map(rename, model.fair)),
+    )
+
+
+def _on(item: Property) -> tuple[str, ...]:
+    return item.on if isinstance(item, Always) else ()
+
+
+def _unordered(expression: Expression, rename: Callable[[str], str]) -> object:
+    """Return the expression with places renamed, and conditions without their order."""
+    match expression:
+        case All(items) | AnyOf(items):
+            return type(expression), frozenset(_unordered(item, rename) for item in items)
+        case Not(item):
+            return Not, _unordered(item, rename)
+        case _:
+            return renamed(expression, rename)

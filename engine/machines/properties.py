@@ -1,0 +1,95 @@
+"""Properties: what a machine must never do, must be able to do, and must get done, as data.
+
+Invariants: a property says in plain words what it holds to (``name``) and, beside it, the same as
+expressions. They read ``phase`` and the machine's variables; in a composition, those of a part
+under its name (``session.phase``). None is ever assumed: each is checked in every state there is.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from engine.machines.expressions import AnyOf, Expression, Var, written
+
+PHASE = Var("phase")
+"""The machine's phase, in a property or across the parts of a composition."""
+
+
+class Always(msgspec.Struct, frozen=True):
+    """Safety: ``holds`` in every reachable state, or over every step.
+
+    Where it reads `Next`, it is about each step: what was before and what is after. With ``on`` it
+    is about the steps of those verbs only, and may read the arguments they share with `Arg`.
+    """
+
+    name: str
+    holds: Expression
+    on: tuple[str, ...] = ()
+
+
+class Sometimes(msgspec.Struct, frozen=True):
+    """Reachable: some state has it. The guard against a check that passes since nothing happens."""
+
+    name: str
+    holds: Expression
+
+
+class AlwaysPossible(msgspec.Struct, frozen=True):
+    """From every reachable state, a state in which ``goal`` holds can still be reached."""
+
+    name: str
+    goal: Expression
+
+
+class LeadsTo(msgspec.Struct, frozen=True):
+    """Whenever ``given`` holds, ``then`` holds then or later, if the fair verbs are not starved.
+
+    Fairness is weak, and of the verbs that the machine names in ``fair``: one that stays possible
+    without a break happens at last. Nothing else is bound to happen.
+    """
+
+    name: str
+    given: Expression
+    then: Expression
+
+
+Property = Always | Sometimes | AlwaysPossible | LeadsTo
+
+
+def expressions_of(item: Property) -> Iterator[Expression]:
+    """Yield the property's expressions."""
+    match item:
+        case Always() | Sometimes():
+            yield item.holds
+        case AlwaysPossible():
+            yield item.goal
+        case LeadsTo():
+            yield item.given
+            yield item.then
+
+
+def formula(item: Property) -> str:
+    """Return the property as a person would write it."""
+    match item:
+        case Always(_, holds, on) if on:
+            return f"always, on {', '.join(on)}: {written(holds)}"
+        case Always():
+            return f"always: {written(item.holds)}"
+        case Sometimes():
+            return f"sometimes: {written(item.holds)}"
+        case AlwaysPossible():
+            return f"always possible: {written(item.goal)}"
+        case LeadsTo():
+            return f"{written(item.given)} leads to {written(item.then)}"
+
+
+def in_phase(*phases: str) -> Expression:
+    """Return the expression that the phase is one of these."""
+    if len(phases) == 1:
+        return PHASE.equals(phases[0])
+    return AnyOf(tuple(PHASE.equals(phase) for phase in phases))
+
+
+def implies(one: Expression, other: Expression) -> Expression:
+    """Return the expression that the other holds where the one does."""
+    return ~one | other
