@@ -27,20 +27,22 @@ PATHS: dict[str, tuple[Call, ...]] = {
 
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "begin_run": ("run-1", 0),
-    "apply_boundary": ("run-1",),
+    "apply_boundary": ("run-1", 0),
     "complete_run": ("run-1",),
     "fail_run": ("run-1",),
     "cancel_run": ("run-1",),
     "roll_back_run": ("run-1",),
+    "drop_input": (1,),
 }
 
 # Where each verb leads from each phase, on the shortest path to it: = stays, . is refused.
 MATRIX = """
                        unregistered idle     attached running  retired  stopped   archived destroyed
 register               idle         =        =        =        =        =         .        .
-attach                 .            attached .        .        .        attached  .        .
+attach                 .            attached =        .        =        attached  .        .
 detach                 .            .        idle     .        .        .         .        .
 accept_input           .            =        =        =        .        .         .        .
+drop_input             .            .        .        .        .        .         .        .
 begin_run              .            running  running  .        .        .         .        .
 apply_boundary         .            .        .        =        .        .         .        .
 complete_run           .            .        .        idle     .        .         .        .
@@ -53,6 +55,7 @@ append_context         .            =        =        =        .        =       
 stage_context          .            =        =        =        .        =         .        .
 stage_tool_results     .            =        =        =        .        =         .        .
 checkpoint             .            =        =        =        =        =         .        .
+note                   .            =        =        =        =        =         .        .
 retire                 .            retired  retired  =        =        retired   .        .
 archive                .            .        .        .        archived .         .        .
 stop                   .            stopped  stopped  stopped  stopped  .         .        .
@@ -170,10 +173,15 @@ def test_a_run_ends_in_the_phase_it_left(phase: str, ending: str) -> None:
     assert held(here, "run", "return_to", "cancel_requested") == (None, None, False)
 
 
-@pytest.mark.parametrize("verb", [verb for verb in ARGUMENTS if verb != "begin_run"])
+OF_A_RUN = ("apply_boundary", "complete_run", "fail_run", "cancel_run", "roll_back_run")
+
+
+@pytest.mark.parametrize("verb", OF_A_RUN)
 def test_a_verb_of_another_run_is_refused(verb: str) -> None:
-    error = refused(session(*RUNNING), verb, "run-2")
-    assert error.data["because"] == "that needs run = given run; run is run-1"
+    here = session(REGISTERED, ("begin_run", "run-1", 0))
+    error = refused(here, verb, "run-2", *ARGUMENTS[verb][1:])
+    assert error.data["because"].startswith("that needs run = given run")
+    assert "run is run-1" in error.data["because"]
 
 
 def test_a_second_run_is_refused_while_one_is_current() -> None:
@@ -181,9 +189,40 @@ def test_a_second_run_is_refused_while_one_is_current() -> None:
         assert "begin_run" not in refused(session(*RUNNING), "begin_run", run, 0).data["allowed"]
 
 
-def test_a_run_has_many_boundaries() -> None:
-    boundary: Call = ("apply_boundary", "run-1")
-    assert session(*RUNNING, boundary, boundary, boundary) == session(*RUNNING)
+def test_a_run_has_many_boundaries_each_with_the_next_sequence() -> None:
+    boundary: Call = ("apply_boundary", "run-1", 0)
+    for count in range(4):
+        assert held(session(*RUNNING, *[boundary] * count), "sequence") == (count,)
+    ended = session(*RUNNING, boundary, ("complete_run", "run-1"))
+    assert held(ended, "sequence") == (0,)
+
+
+def test_a_boundary_applies_what_was_staged_and_stages_what_it_steers() -> None:
+    here = session(*RUNNING, ("accept_input",))
+    assert held(here, "queued", "staged") == (1, 1)
+    here = LIFECYCLE.fire(here, "apply_boundary", ("run-1", 1))
+    assert held(here, "queued", "staged") == (0, 1)
+    assert refused(here, "apply_boundary", "run-1", 1)
+    here = LIFECYCLE.fire(here, "apply_boundary", ("run-1", 0))
+    assert held(here, "queued", "staged") == (0, 0)
+
+
+@pytest.mark.parametrize("ending", ["fail_run", "cancel_run", "roll_back_run"])
+def test_what_a_boundary_applied_is_not_given_back(ending: str) -> None:
+    here = session(*RUNNING, ("apply_boundary", "run-1", 0), (ending, "run-1"))
+    assert held(here, "queued", "staged") == (0, 0)
+
+
+def test_a_run_completes_only_once_a_receipt_names_its_inputs() -> None:
+    assert "staged = 0" in refused(session(*RUNNING), "complete_run", "run-1").data["because"]
+
+
+def test_queued_input_can_be_dropped_in_every_phase_that_has_some() -> None:
+    queued = (REGISTERED, ("accept_input",), ("accept_input",))
+    for path in ((), (("attach",),), (("retire",),), (("stop",),), (("begin_run", "run-1", 0),)):
+        assert held(session(*queued, *path, ("drop_input", 2)), "queued") == (0,)
+        assert refused(session(*queued, *path), "drop_input", 3)
+        assert refused(session(*queued, *path), "drop_input", 0)
 
 
 def test_a_run_takes_no_more_input_than_is_queued() -> None:
@@ -197,6 +236,7 @@ def test_a_completed_run_consumes_its_inputs_and_leaves_the_others() -> None:
         REGISTERED,
         *[("accept_input",)] * 3,
         ("begin_run", "run-1", 2),
+        ("apply_boundary", "run-1", 0),
         ("complete_run", "run-1"),
     )
     assert held(here, "queued", "staged") == (1, 0)
@@ -215,7 +255,8 @@ def test_a_retired_session_runs_only_to_drain_its_queue() -> None:
     assert refused(here, "begin_run", "run-1", 0)
     draining = LIFECYCLE.fire(here, "begin_run", ("run-1", 1))
     assert held(draining, "return_to") == ("retired",)
-    drained = LIFECYCLE.fire(draining, "complete_run", ("run-1",))
+    applied = LIFECYCLE.fire(draining, "apply_boundary", ("run-1", 0))
+    drained = LIFECYCLE.fire(applied, "complete_run", ("run-1",))
     assert (drained.phase, held(drained, "queued")) == ("retired", (0,))
     assert refused(drained, "begin_run", "run-2", 0)
     assert refused(drained, "begin_run", "run-2", 1)
@@ -244,7 +285,7 @@ def test_a_session_stopped_after_it_retired_revives_as_retired(path: tuple[Call,
 
 
 def test_retiring_during_a_run_lets_it_finish_and_then_stays_retired() -> None:
-    here = session(*RUNNING, ("retire",), ("retire",), ("apply_boundary", "run-1"))
+    here = session(*RUNNING, ("retire",), ("retire",), ("apply_boundary", "run-1", 0))
     assert here.phase == "running"
     assert LIFECYCLE.fire(here, "complete_run", ("run-1",)).phase == "retired"
 
@@ -335,7 +376,7 @@ def test_a_running_session_is_not_started_over(verb: str) -> None:
 
 def test_destroying_forgets_run_and_input() -> None:
     here = session(*RUNNING, ("accept_input",), ("destroy",))
-    assert here == Configuration("destroyed", (None, None, False, 0, 0))
+    assert here == Configuration("destroyed", (None, None, False, 0, 0, 0))
 
 
 def test_an_unregistered_session_cannot_be_destroyed_because_nobody_can_name_it() -> None:
@@ -360,8 +401,14 @@ def test_context_comes_in_whenever_a_run_may_still_follow(verb: str) -> None:
 _calls = st.sampled_from(
     [
         *[(v.name,) for v in SESSION.verbs if not v.arguments],
-        *[("begin_run", run, n) for run in ("run-1", "run-2") for n in (0, 1, 2)],
-        *[(v, run) for v in ARGUMENTS if v != "begin_run" for run in ("run-1", "run-2")],
+        *[
+            (verb, run, n)
+            for verb in ("begin_run", "apply_boundary")
+            for run in ("run-1", "run-2")
+            for n in (0, 1, 2)
+        ],
+        *[(v, run) for v in OF_A_RUN[1:] for run in ("run-1", "run-2")],
+        ("drop_input", 1),
     ]
 )
 
@@ -378,7 +425,7 @@ def test_along_any_path_a_run_is_current_just_while_running_and_the_counts_stay_
         except IllegalTransition:
             continue
         assert verb in LIFECYCLE.allowed(before)
-        run, return_to, cancel_requested, queued, staged = here.values
+        run, return_to, cancel_requested, queued, staged, sequence = here.values
         assert (run is not None) == (here.phase == "running")
         assert (return_to is not None) >= (here.phase == "running")
         assert cancel_requested <= (here.phase == "running")
@@ -387,3 +434,4 @@ def test_along_any_path_a_run_is_current_just_while_running_and_the_counts_stay_
         assert min(queued, staged) >= 0
         assert queued + staged <= INPUT_CAPACITY.actual
         assert (staged > 0) <= (here.phase == "running")
+        assert (sequence != 0) <= (here.phase == "running")

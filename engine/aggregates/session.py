@@ -87,7 +87,7 @@ def steps(event: SessionEvent) -> Steps:
         inputs = len(event.receipt.contributing_input_ids)
         return (
             ("begin_run", (*run, inputs)),
-            ("apply_boundary", run),
+            ("apply_boundary", (*run, 0)),
             ("complete_run", run),
         )
     return _SINGLE_STEPS[type(event)]

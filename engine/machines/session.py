@@ -7,7 +7,9 @@ Reading notes. ``return_to`` remembers the phase a run left, so that ending the 
 there; retiring during a run only changes what is remembered, and so never strands the run's
 commit. A stopped session remembers in it that it was retired, so that reviving it does not let new
 input in. ``queued`` and ``staged`` count inputs, and the session admits no more than
-``input_capacity`` of both together, so a run that gives its inputs back always has room.
+``input_capacity`` of both together, so a run that gives its inputs back always has room. A boundary
+applies all that was staged, and stages what it steers into the run; so what a run gives back when
+it does not end well is just what no receipt of it names. ``sequence`` numbers a run's receipts.
 """
 
 from typing import Final
@@ -18,20 +20,26 @@ from engine.machines.expressions import Arg, Bound, Operand, Var
 from engine.machines.vocabulary import Choice, Count, Flag, Identity, Verb, row
 
 INPUT_CAPACITY: Final = Bound("input_capacity", actual=1024, checked=2)
+BOUNDARY_CAPACITY: Final = Bound("boundary_capacity", actual=1_000_000, checked=2)
+"""A run lands no more boundaries than this."""
 
 _RUN: Final = Identity("run")
 _INPUTS: Final = Count("inputs", INPUT_CAPACITY)
 
 _run, _return_to = Var("run"), Var("return_to")
-_queued, _staged = Var("queued"), Var("staged")
+_queued, _staged, _sequence = Var("queued"), Var("staged"), Var("sequence")
 
 _CURRENT: Final = _run.equals(Arg("run"))
 _DRAINING: Final = _return_to.equals("retired")
 _ROOM: Final = (_queued + _staged) < INPUT_CAPACITY
 _TAKES: Final = Arg("inputs") <= _queued
 
-_RUN_OVER: Final[dict[str, Operand]] = {"run": None, "return_to": None, "cancel_requested": False}
-_CONSUMED: Final[dict[str, Operand]] = {"staged": 0}
+_RUN_OVER: Final[dict[str, Operand]] = {
+    "run": None,
+    "return_to": None,
+    "cancel_requested": False,
+    "sequence": 0,
+}
 _GIVEN_BACK: Final[dict[str, Operand]] = {"queued": _queued + _staged, "staged": 0}
 _ABANDONED: Final[dict[str, Operand]] = {"queued": 0, "staged": 0}
 _BEGUN: Final[dict[str, Operand]] = {
@@ -61,14 +69,16 @@ SESSION: Final = Machine(
         Flag("cancel_requested"),
         Count("queued", INPUT_CAPACITY),
         Count("staged", INPUT_CAPACITY),
+        Count("sequence", BOUNDARY_CAPACITY),
     ),
     verbs=(
         Verb("begin_run", (_RUN, _INPUTS)),
-        Verb("apply_boundary", (_RUN,)),
+        Verb("apply_boundary", (_RUN, _INPUTS)),
         Verb("complete_run", (_RUN,)),
         Verb("fail_run", (_RUN,)),
         Verb("cancel_run", (_RUN,)),
         Verb("roll_back_run", (_RUN,)),
+        Verb("drop_input", (_INPUTS,)),
         Verb("interrupt", restricted=True),
         Verb("cancel_after_boundary", restricted=True),
     ),
@@ -77,6 +87,7 @@ SESSION: Final = Machine(
         row("register", (*_LIVE, "stopped")),
         # An executor is bound; a stopped session revives as what it was.
         row("attach", "idle", "attached"),
+        row("attach", ("attached", "retired")),
         row("attach", "stopped", "attached", guard=~_DRAINING),
         row("attach", "stopped", "retired", guard=_DRAINING, updates={"return_to": None}),
         row("detach", "attached", "idle"),
@@ -92,6 +103,13 @@ SESSION: Final = Machine(
             "running",
             guard=_ROOM & ~_DRAINING,
             updates={"queued": _queued + 1},
+        ),
+        # Queued input that will not be processed: superseded, coalesced or abandoned.
+        row(
+            "drop_input",
+            (*_LIVE, "stopped"),
+            guard=(Arg("inputs") > 0) & _TAKES,
+            updates={"queued": _queued - Arg("inputs")},
         ),
         # A run: begun from a resting phase, ended back into it.
         row("begin_run", "idle", "running", guard=_TAKES, updates=_BEGUN | {"return_to": "idle"}),
@@ -109,16 +127,36 @@ SESSION: Final = Machine(
             guard=(Arg("inputs") > 0) & _TAKES,
             updates=_BEGUN | {"return_to": "retired"},
         ),
-        row("apply_boundary", "running", guard=_CURRENT),
-        row("complete_run", "running", _return_to, guard=_CURRENT, updates=_RUN_OVER | _CONSUMED),
+        row(
+            "apply_boundary",
+            "running",
+            guard=_CURRENT & _TAKES & (_sequence < BOUNDARY_CAPACITY),
+            updates={
+                "queued": _queued - Arg("inputs"),
+                "staged": Arg("inputs"),
+                "sequence": _sequence + 1,
+            },
+        ),
+        row(
+            "complete_run",
+            "running",
+            _return_to,
+            guard=_CURRENT & _staged.equals(0),
+            updates=_RUN_OVER,
+        ),
         row("fail_run", "running", _return_to, guard=_CURRENT, updates=_RUN_OVER | _GIVEN_BACK),
         row("cancel_run", "running", _return_to, guard=_CURRENT, updates=_RUN_OVER | _GIVEN_BACK),
         row(
             "roll_back_run", "running", _return_to, guard=_CURRENT, updates=_RUN_OVER | _GIVEN_BACK
         ),
-        row("interrupt", ("running", "attached")),
-        row("cancel_after_boundary", "attached"),
-        row("cancel_after_boundary", "running", updates={"cancel_requested": True}),
+        *(
+            group
+            for verb in ("interrupt", "cancel_after_boundary")
+            for group in (
+                row(verb, "attached"),
+                row(verb, "running", updates={"cancel_requested": True}),
+            )
+        ),
         # Context may come in whenever a run may still follow.
         *(
             group
@@ -129,6 +167,8 @@ SESSION: Final = Machine(
             )
         ),
         row("checkpoint", (*_LIVE, "stopped")),
+        # Facts that move nothing: membership of a group, a filter staged, a call given up.
+        row("note", (*_LIVE, "stopped")),
         # Retiring never strands a run in flight; archiving needs the queue drained.
         row("retire", ("idle", "attached", "stopped"), "retired", updates={"return_to": None}),
         row("retire", "running", updates={"return_to": "retired"}),
