@@ -1,6 +1,8 @@
 """Declare a lifecycle once; run it, prove it and print it from that declaration."""
 
 from engine.machines.authority import Authority, Configuration, Token
+from engine.machines.builtin import BUILT_IN
+from engine.machines.checking import check
 from engine.machines.composition import (
     Synchronisation,
     at_most_one,
@@ -23,6 +25,7 @@ from engine.machines.properties import (
     implies,
     in_phase,
 )
+from engine.machines.reports import Moment, Report, Violation
 from engine.machines.session import LIFECYCLE, SESSION
 from engine.machines.vocabulary import (
     Choice,
@@ -36,6 +39,7 @@ from engine.machines.vocabulary import (
 )
 
 __all__ = [
+    "BUILT_IN",
     "LIFECYCLE",
     "PHASE",
     "SESSION",
@@ -55,9 +59,11 @@ __all__ = [
     "LeadsTo",
     "Machine",
     "Model",
+    "Moment",
     "Next",
     "Place",
     "Property",
+    "Report",
     "Row",
     "Sometimes",
     "Synchronisation",
@@ -66,7 +72,9 @@ __all__ = [
     "Var",
     "Variable",
     "Verb",
+    "Violation",
     "at_most_one",
+    "check",
     "compose",
     "every",
     "implies",

@@ -1,0 +1,184 @@
+"""Judging: what must stay possible and what must happen at last, over all that was found.
+
+Invariants: both look at every reachable state. A behaviour may stand still for ever wherever no
+fair action could change anything; it may not do so for ever where one stays possible.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from engine.machines.compiling import Program
+from engine.machines.expressions import Expression, Not
+from engine.machines.properties import AlwaysPossible, LeadsTo, formula
+from engine.machines.reports import Violation
+from engine.machines.searching import Exploration, Stepping, condition
+from engine.machines.tracing import path_to, told
+
+Test = Callable[[int], bool]
+Graph = dict[int, list[tuple[int, int]]]
+
+
+class Judge:
+    """Judges one exploration, state by state."""
+
+    def __init__(self, program: Program, found: Exploration, following: Stepping) -> None:
+        self._program: Final = program
+        self._found: Final = found
+        self._following: Final = following
+        self._split: Final = [(one.weight, one.radix) for one in program.layout.components]
+
+    def always_possible(self, item: AlwaysPossible) -> Violation | None:
+        """Return the nearest state that the goal cannot be reached from, if there is one."""
+        stuck = self._hopeless(self._test(item.goal))
+        if stuck is None:
+            return None
+        return Violation(
+            property=item.name,
+            formula=formula(item),
+            explanation="from here, it can never be reached",
+            path=tuple(told(self._program, path_to(self._found.levels, *stuck, self._following))),
+        )
+
+    def _test(self, expression: Expression) -> Test:
+        holds = condition(self._program.tables.reduced(expression))
+        return lambda state: holds([state // weight % radix for weight, radix in self._split])
+
+    def _hopeless(self, goal: Test) -> tuple[int, int] | None:
+        """Return the first state, with its depth, that no path leads from to the goal."""
+        hopeful: set[int] = set()
+        waiting: Sequence[tuple[int, int]] = [
+            (depth, state)
+            for depth in range(len(self._found.levels) - 1, -1, -1)
+            for state in self._found.levels[depth]
+        ]
+        while True:
+            left = []
+            for depth, state in waiting:
+                if goal(state) or any(after in hopeful for _, after in self._following(state)):
+                    hopeful.add(state)
+                else:
+                    left.append((depth, state))
+            if len(left) in (0, len(waiting)):
+                return left[-1] if left else None
+            waiting = left
+
+    def leads_to(self, item: LeadsTo) -> Violation | None:
+        """Return a behaviour in which it is given and never comes, if there is one."""
+        open_ = self._test(Not(item.then))
+        given = self._test(item.given)
+        parents, order = self._wave(given, open_)
+        graph = {
+            state: [(step, after) for step, after in self._following(state) if after != state]
+            for state in parents
+        }
+        fair = self._fair()
+        bad = [scc for scc in components(graph) if _lasting(scc, graph, fair)]
+        if not bad:
+            return None
+        within = {state: scc for scc in bad for state in scc}
+        state = next(state for state in order if state in within)
+        end = within[state]
+        tail = [state]
+        while (parent := parents[tail[-1]]) is not None:
+            tail.append(parent)
+        tail.reverse()
+        depth = next(d for d, level in enumerate(self._found.levels) if tail[0] in level)
+        head = path_to(self._found.levels, depth, tail[0], self._following)
+        return Violation(
+            property=item.name,
+            formula=formula(item),
+            explanation=self._for_ever(end, graph),
+            path=tuple(told(self._program, [*head, *tail[1:]])),
+        )
+
+    def _wave(self, given: Test, open_: Test) -> tuple[dict[int, int | None], list[int]]:
+        """Return what is reached from where it is given without its coming, nearest first.
+
+        With each state comes the one before it, or None where it is given.
+        """
+        parents: dict[int, int | None] = {}
+        order: list[int] = []
+        wave: list[int] = []
+        levels: Iterator[Sequence[int]] = iter(self._found.levels)
+        while True:
+            level = next(levels, None)
+            if level is None and not wave:
+                return parents, order
+            after = [s for s in level or () if s not in parents and open_(s) and given(s)]
+            parents.update(dict.fromkeys(after))
+            for state in wave:
+                for _, reached in self._following(state):
+                    if reached not in parents and open_(reached):
+                        parents[reached] = state
+                        after.append(reached)
+            order.extend(after)
+            wave = after
+
+    def _fair(self) -> list[frozenset[int]]:
+        """Return, for each fair action, the numbers of its steps."""
+        return [
+            frozenset(n for n, step in enumerate(self._program.steps) if step.action.name == name)
+            for name in self._program.model.fair
+        ]
+
+    def _for_ever(self, scc: frozenset[int], graph: Graph) -> str:
+        verbs = {
+            self._program.steps[step].action.name
+            for state in scc
+            for step, after in graph[state]
+            if after in scc
+        }
+        if not verbs:
+            return "from here, nothing has to happen any more"
+        return f"from here, this can go on for ever: {', '.join(sorted(verbs))}"
+
+
+def _lasting(scc: frozenset[int], graph: Graph, fair: list[frozenset[int]]) -> bool:
+    """Whether a fair behaviour can stay: no fair action stays possible without being taken."""
+    return all(
+        any(
+            all(step not in steps for step, _ in graph[state])
+            or any(step in steps and after in scc for step, after in graph[state])
+            for state in scc
+        )
+        for steps in fair
+    )
+
+
+def components(graph: Graph) -> Iterator[frozenset[int]]:
+    """Yield the strongly connected components (Tarjan's algorithm, with a stack of its own)."""
+    numbers: dict[int, int] = {}
+    lowest: dict[int, int] = {}
+    path: list[int] = []
+    on_path: set[int] = set()
+    for root in graph:
+        if root in numbers:
+            continue
+        calls = [(root, iter(graph[root]))]
+        numbers[root] = lowest[root] = len(numbers)
+        path.append(root)
+        on_path.add(root)
+        while calls:
+            state, steps = calls[-1]
+            for _, after in steps:
+                if after not in graph:
+                    continue
+                if after not in numbers:
+                    numbers[after] = lowest[after] = len(numbers)
+                    path.append(after)
+                    on_path.add(after)
+                    calls.append((after, iter(graph[after])))
+                    break
+                if after in on_path:
+                    lowest[state] = min(lowest[state], numbers[after])
+            else:
+                calls.pop()
+                if calls:
+                    above = calls[-1][0]
+                    lowest[above] = min(lowest[above], lowest[state])
+                if lowest[state] == numbers[state]:
+                    found = set()
+                    while state not in found:
+                        found.add(path.pop())
+                    on_path -= found
+                    yield frozenset(found)
