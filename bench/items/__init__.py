@@ -1,0 +1,1 @@
+"""The work items: one module each, listed in `bench.registry`."""

@@ -1,0 +1,130 @@
+"""Append: one session, turn by turn, when it is new, half-way and long; and the bytes of each turn.
+
+A contender that writes the whole conversation each turn is brought to a turn with one write, since
+its cost there does not depend on how it got there; getting there turn by turn would take hours.
+"""
+
+from typing import Any, Final
+
+from bench.coordinator import Contest, Worker
+from bench.items.append_report import NEW, Measured, budgets, figures, latency, notes, volume
+from bench.report import DURABILITY_NOTE, Report
+from bench.setup import Setup
+from bench.workload import session_id
+
+NAME: Final = "append"
+TITLE: Final = "Append: one session, a turn at a time"
+
+CONTENDERS: Final = (
+    "perdure-full",
+    "perdure-normal",
+    "perdure-blocking",
+    "raw-full",
+    "raw-normal",
+    "full-snapshots",
+    "openai-agents",
+    "langgraph-sync",
+    "langgraph-async",
+    "eventsourcing",
+    "eventsourcing-cached",
+    "dbos",
+    "dbos-wal",
+)
+POINTS: Final = (500, 1000, 2500, 5000, 10_000)
+GROW_SECONDS: Final = 12.0
+"""A contender without a way to grow a session at once gets so long for each; the rest is said."""
+
+SLICE_SECONDS: Final = 1.5
+
+
+def measure(setup: Setup) -> Report:
+    """Run the item."""
+    points = (100, 200) if setup.quick else POINTS
+    rounds, count = setup.sized(8, 2), setup.sized(50, 20)
+    with Contest(setup, NAME, CONTENDERS) as contest:
+        reached, series = _grown(contest, points, rounds * count)
+        taken: dict[str, dict[int, list[float]]] = {
+            name: {point: [] for point in (NEW, *points)} for name in contest.names()
+        }
+        for number in range(rounds):
+            for worker in contest.round():
+                with contest.attempt(worker):
+                    _slice(worker, taken[worker.name], reached[worker.name], number, count)
+        sizes, row_bytes = _sizes(contest, reached, setup)
+        measured = Measured(
+            points=points,
+            taken=taken,
+            sizes=sizes,
+            reached=reached,
+            series=series,
+            settings=dict(contest.settings),
+            absent=dict(contest.absent),
+            row_bytes=row_bytes,
+        )
+    return Report(
+        tables=[latency(measured), volume(measured)],
+        budgets=budgets(measured),
+        notes=[DURABILITY_NOTE, *notes(measured)],
+        figures=figures(measured),
+    )
+
+
+def _at(point: int) -> str:
+    return session_id(f"at-{point}")
+
+
+def _grown(
+    contest: Contest, points: tuple[int, ...], window: int
+) -> tuple[dict[str, dict[int, int]], dict[str, list[float]]]:
+    """Bring a session to each point, less half the window; return how far each really came."""
+    reached: dict[str, dict[int, int]] = {}
+    series: dict[str, list[float]] = {}
+    for worker in contest.round():
+        with contest.attempt(worker):
+            reached[worker.name] = {}
+            for point in points:
+                turns = max(0, point - window // 2)
+                grown = worker.ask("grow", session=_at(point), turns=turns, seconds=GROW_SECONDS)
+                reached[worker.name][point] = grown["turns"]
+                series[worker.name] = grown["seconds"]
+                if grown["turns"] < turns:
+                    break  # a longer one would not be reached either
+    return reached, {name: turns for name, turns in series.items() if turns}
+
+
+def _slice(
+    worker: Worker, taken: dict[int, list[float]], reached: dict[int, int], number: int, count: int
+) -> None:
+    """Record turns in a new session and in each that was grown, by turns."""
+    new = session_id(f"new-{number}")
+    found = worker.ask(
+        "fresh_turns",
+        fresh=new,
+        sessions={new: count, **{_at(point): count for point in reached}},
+        seconds=SLICE_SECONDS,
+    )
+    taken[NEW] += found[new]
+    for point in reached:
+        taken[point] += found[_at(point)]
+
+
+def _sizes(
+    contest: Contest, reached: dict[str, dict[int, int]], setup: Setup
+) -> tuple[dict[str, dict[int, dict[str, Any]]], float]:
+    """Return the bytes of a turn at every point, and those of perdure's row."""
+    found: dict[str, dict[int, dict[str, Any]]] = {}
+    row_bytes = 0.0
+    for worker in contest.round():
+        with contest.attempt(worker):
+            found[worker.name] = {
+                point: worker.ask(
+                    "written",
+                    session=session_id("new-0") if point == NEW else _at(point),
+                    count=setup.sized(400, 40),
+                    seconds=1.0,
+                )
+                for point in (NEW, *reached[worker.name])
+            }
+            if worker.name == "perdure-full":
+                row_bytes = worker.ask("row_bytes")
+    return found, row_bytes

@@ -1,0 +1,205 @@
+"""What the append item says: its tables, its budgets' lines, and the numbers for the plot."""
+
+from typing import Any, Final, NamedTuple
+
+from bench.report import Budget, Table, absent_rows, both, durability, label, median, ratio, size
+from bench.workload import MESSAGE_BYTES
+from engine.store.schema import PAGE_BYTES
+
+NEW: Final = 0
+"""The point of a session that is new: its turns 1 to 50."""
+
+BUCKET: Final = 250
+BUDGET_BYTES: Final = 600
+
+
+class Measured(NamedTuple):
+    """Everything that was measured, by contender and by the turns its session had.
+
+    ``taken`` are seconds of turns, ``sizes`` bytes of a turn, ``reached`` how many turns a session
+    for a point really got, ``series`` every turn's seconds of the longest session.
+    """
+
+    points: tuple[int, ...]
+    taken: dict[str, dict[int, list[float]]]
+    sizes: dict[str, dict[int, dict[str, Any]]]
+    reached: dict[str, dict[int, int]]
+    series: dict[str, list[float]]
+    settings: dict[str, dict[str, str]]
+    absent: dict[str, str]
+    row_bytes: float
+
+    def names(self) -> list[str]:
+        """Return who took part, in the order of the tables."""
+        return [name for name in self.taken if name in self.settings]
+
+
+def latency(found: Measured) -> Table:
+    """Return the table of latencies."""
+    last = found.points[-1]
+    ours = found.taken["perdure-full"]
+    shown = tuple(dict.fromkeys((*found.points[:2], *found.points[-2:])))
+    table = Table(
+        "Latency of a turn, median / p99; a point is the number of turns the session has",
+        [
+            "",
+            "durability",
+            f"at {last:,}, of ours",
+            "turns 1 to 50, of ours",
+            "turns 1 to 50",
+            *(f"at {point:,}" for point in shown),
+        ],
+        [],
+    )
+    for name in found.names():
+        cells, reached = found.taken[name], found.reached[name]
+        table.rows.append(
+            [
+                label(name),
+                durability(found.settings[name]),
+                ratio(median(cells[last]), median(ours[last])) if cells[last] else "not reached",
+                ratio(median(cells[NEW]), median(ours[NEW])),
+                both(cells[NEW]),
+                *(_reached(cells[point], reached.get(point), point) for point in shown),
+            ]
+        )
+    table.rows += absent_rows(found.absent, len(table.columns))
+    return table
+
+
+def volume(found: Measured) -> Table:
+    """Return the table of bytes."""
+    shown = (NEW, found.points[1], found.points[-1])
+    ours = found.sizes["perdure-full"][shown[-1]]
+    table = Table(
+        f"Bytes of a turn, of which messages {MESSAGE_BYTES:,}: on disk, and written to storage",
+        [
+            "",
+            "on disk, of ours",
+            "written, of ours",
+            *(f"on disk {_when(point)}" for point in shown),
+            *(f"written {_when(point)}" for point in shown),
+        ],
+        [],
+    )
+    for name in (one for one in found.names() if one in found.sizes):
+        sizes = found.sizes[name]
+        end = sizes[max(sizes)]
+        table.rows.append(
+            [
+                label(name),
+                ratio(end["on_disk"], ours["on_disk"]),
+                ratio(end["written"] or 0, ours["written"] or 0),
+                *(_bytes(sizes, point, "on_disk") for point in shown),
+                *(_bytes(sizes, point, "written") for point in shown),
+            ]
+        )
+    return table
+
+
+def budgets(found: Measured) -> list[Budget]:
+    """Return the budgets' lines."""
+    last, ours = found.points[-1], found.sizes["perdure-full"]
+
+    def over(one: str, other: str) -> float:
+        mine, others = found.taken[one], found.taken[other]
+        return median([median(mine[point]) / median(others[point]) for point in mine])
+
+    alone = found.taken["perdure-full"]
+    growths = (
+        ("median latency", median(alone[last]) / median(alone[NEW])),
+        ("bytes written", (ours[last]["written"] or 0) / (ours[NEW]["written"] or 1)),
+        ("bytes on disk", ours[last]["on_disk"] / ours[NEW]["on_disk"]),
+    )
+    beyond, slack = found.row_bytes - MESSAGE_BYTES, ours[last]["on_disk"] - found.row_bytes
+    return [
+        *(
+            _at_most(
+                f"one durable turn at `{level}` / {other}", most, over(f"perdure-{level}", raw)
+            )
+            for level, raw, most, other in (
+                ("full", "raw-full", 1.3, "a raw `sqlite3` commit of the same bytes"),
+                ("normal", "raw-normal", 2.0, "the same at NORMAL"),
+            )
+        ),
+        *(
+            Budget(
+                f"{what} of a turn at {last:,} / of turns 1 to 50",
+                "1.0 ± 0.1",
+                f"{times:.2f}x",
+                times <= 1.1,
+            )
+            for what, times in growths
+        ),
+        Budget(
+            "bytes of a turn's row beyond its messages: receipt, link, ids, topic",
+            f"below {BUDGET_BYTES}",
+            f"{beyond:,.0f}",
+            beyond < BUDGET_BYTES,
+        ),
+        Budget(
+            "bytes of a turn in the file beyond its messages: the same, index and pages too",
+            f"below {BUDGET_BYTES}",
+            f"{beyond + slack:,.0f}",
+            beyond + slack < BUDGET_BYTES,
+            because=(
+                f"The row is {found.row_bytes:,.0f} bytes. A page of {PAGE_BYTES:,} takes "
+                f"{PAGE_BYTES // found.row_bytes:.0f} such rows, and "
+                f"{PAGE_BYTES % found.row_bytes:,.0f} bytes of it stay empty; with the index that "
+                f"makes {slack:,.0f} bytes a turn that are not the row's. Turns of other sizes "
+                "fill pages better or worse."
+            ),
+        ),
+    ]
+
+
+def _at_most(what: str, most: float, times: float) -> Budget:
+    return Budget(what, f"at most {most:g}x", f"{times:.2f}x", times <= most)
+
+
+def figures(found: Measured) -> dict[str, Any]:
+    """Return the bare numbers, for the plot."""
+    names = found.names()
+    return {
+        "latency": {
+            label(name): {
+                str(point): median(one) for point, one in found.taken[name].items() if one
+            }
+            for name in names
+        },
+        "written": {
+            label(name): {str(point): one["written"] for point, one in found.sizes[name].items()}
+            for name in names
+            if name in found.sizes
+        },
+        "every turn": {
+            label(name): [median(turns[at : at + BUCKET]) for at in range(0, len(turns), BUCKET)]
+            for name, turns in found.series.items()
+        },
+        "bucket": BUCKET,
+    }
+
+
+def notes(found: Measured) -> list[str]:
+    """Return what is to be said beside the tables."""
+    slow = [
+        f"{label(name)} came to {max(reached.values()):,} turns in the time it was given"
+        for name, reached in found.reached.items()
+        if name in found.settings and len(reached) < len(found.points) and reached
+    ]
+    return [f"{'; '.join(slow)}."] if slow else []
+
+
+def _when(point: int) -> str:
+    return "when new" if point == NEW else f"at {point:,}"
+
+
+def _reached(values: list[float], turns: int | None, point: int) -> str:
+    if not values or turns is None:
+        return "not reached"
+    return both(values) if turns > 0.5 * point else f"{both(values)} (at {turns:,})"
+
+
+def _bytes(found: dict[int, dict[str, Any]], point: int, which: str) -> str:
+    value = found.get(point, {}).get(which)
+    return "-" if value is None else size(value)

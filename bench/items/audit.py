@@ -1,0 +1,118 @@
+"""Audit: a large log replayed and verified, on one core and on all of them.
+
+The limit beside it reads the same rows and hashes each twice, into its link and its digest, which
+no audit of this log can do without.
+"""
+
+import hashlib
+import os
+import sqlite3
+import time
+from pathlib import Path
+from typing import Final
+
+from bench.coordinator import Failed, working
+from bench.report import Budget, Report, Table, median, ratio, seconds, size
+from bench.setup import Setup
+from bench.workload import MESSAGE_BYTES, ROW_BYTES
+
+NAME: Final = "audit"
+TITLE: Final = "Audit: everything replayed and verified"
+
+SESSIONS: Final = 256
+BUDGET_EVENT_BYTES: Final = 1700
+NOTE: Final = (
+    "The design asks that the audit scales with processes and gives no number; three quarters of "
+    "the cores is what the bench asks for."
+)
+
+
+def measure(setup: Setup) -> Report:
+    """Run the item."""
+    path = setup.folder / "audit.db"
+    turns_each = setup.sized(500_000_000, 10_000_000) // (ROW_BYTES * SESSIONS)
+    with working(setup, "perdure-normal", path) as worker:
+        worker.ask("open")
+        worker.ask("together", sessions=SESSIONS, turns_each=turns_each)
+    cores = os.cpu_count() or 1
+    rounds = setup.sized(3, 1)
+    alone: list[float] = []
+    taken: dict[int, list[float]] = {1: [], cores: []}
+    report = {}
+    for _ in range(rounds):
+        alone.append(_limit(path))
+        for jobs, found in taken.items():
+            with working(setup, "perdure-normal", path) as worker:
+                worker.ask("open")
+                report = worker.ask("audited", jobs=jobs)
+            if not report["ok"]:
+                raise Failed("the audit has findings")
+            found.append(report["seconds"])
+    events, total = report["events"], report["bytes"]
+    rows = [["reading and hashing the rows alone", *_row(alone, median(alone), events, total)]]
+    for jobs, found in taken.items():
+        name = f"perdure, {jobs} process{'es'[: 2 * (jobs > 1)]}"
+        rows.append([name, *_row(found, median(alone), events, total)])
+    rate = events / median(taken[1])
+    event_bytes = total / events
+    scaled = rate * event_bytes / BUDGET_EVENT_BYTES
+    scale = median(taken[1]) / median(taken[cores])
+    per_event = median(alone) / events
+    return Report(
+        tables=[
+            Table(
+                f"{size(total)}, {events:,} events of {event_bytes:,.0f} bytes",
+                ["", "of the limit", "events a second", "bytes a second", "median"],
+                rows,
+            )
+        ],
+        budgets=[
+            Budget(
+                "audit on one core, events of 1.7 KB a second (by bytes: "
+                f"{rate:,.0f} of {event_bytes:,.0f} bytes)",
+                "at least 100,000",
+                f"{scaled:,.0f}",
+                scaled >= 100_000,
+                because=(
+                    f"Reading a row and hashing it twice takes {per_event * 1e6:.1f} µs here, "
+                    f"which alone would be {1 / per_event:,.0f} events a second; the audit takes "
+                    f"{1e6 / rate:.1f} µs, of which {1e6 / rate - per_event * 1e6:.1f} are its own."
+                ),
+            ),
+            Budget(
+                f"audit in {cores} processes / in one",
+                f"at least {0.75 * cores:.1f}x",
+                f"{scale:.2f}x",
+                scale >= 0.75 * cores,
+            ),
+        ],
+        notes=[NOTE],
+        figures={"one": median(taken[1]), "all": median(taken[cores]), "limit": median(alone)},
+    )
+
+
+def _row(found: list[float], limit: float, events: int, total: int) -> list[str]:
+    middle = median(found)
+    return [
+        ratio(middle, limit),
+        f"{events / middle:,.0f}",
+        size(total / middle),
+        seconds(middle),
+    ]
+
+
+def _limit(path: Path) -> float:
+    """Read all rows in the audit's order and hash what it must; return the seconds."""
+    connection = sqlite3.connect(path)
+    start = time.perf_counter()
+    digest = hashlib.sha256()
+    link = b"0" * 64
+    for (state,) in connection.execute(
+        "SELECT state FROM stored_events ORDER BY originator_id, originator_version"
+    ):
+        link = hashlib.sha256(link + state[:-74]).hexdigest().encode()
+        digest.update(state[-MESSAGE_BYTES:])
+        digest.copy().hexdigest()
+    taken = time.perf_counter() - start
+    connection.close()
+    return taken

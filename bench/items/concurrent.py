@@ -1,0 +1,125 @@
+"""Concurrent: 64 and 512 sessions at once, each a turn at a time, against one alone."""
+
+from typing import Final
+
+from bench.coordinator import Contest
+from bench.report import (
+    DURABILITY_NOTE,
+    Budget,
+    Report,
+    Table,
+    absent_rows,
+    durability,
+    label,
+    median,
+    ratio,
+)
+from bench.setup import Setup
+
+NAME: Final = "concurrent"
+TITLE: Final = "Concurrent: many sessions at once"
+
+CONTENDERS: Final = (
+    "perdure-full",
+    "perdure-normal",
+    "raw-full",
+    "raw-normal",
+    "full-snapshots",
+    "openai-agents",
+    "langgraph-sync",
+    "langgraph-async",
+    "eventsourcing",
+    "eventsourcing-cached",
+    "dbos",
+    "dbos-wal",
+)
+NOTE: Final = (
+    "A raw commit of many rows has a row of every session: what a group commit can reach when "
+    "nothing but SQLite costs anything. Contenders that block are called for one session after "
+    "another: SQLite has one writer, and threads that wait for it are no faster."
+)
+MANY: Final = (64, 512)
+TURNS: Final = {1: 300, 64: 60, 512: 12}
+SLOW_TURNS: Final = {1: 60, 64: 4, 512: 1}
+FAST: Final = ("perdure-full", "perdure-normal", "raw-full", "raw-normal")
+
+
+def measure(setup: Setup) -> Report:
+    """Run the item."""
+    rounds = setup.sized(7, 2)
+    with Contest(setup, NAME, CONTENDERS) as contest:
+        rates: dict[str, dict[int, list[float]]] = {
+            name: {sessions: [] for sessions in TURNS} for name in contest.names()
+        }
+        for number in range(rounds + 1):
+            for worker in contest.round():
+                if number > 3 and worker.name not in FAST:
+                    continue
+                with contest.attempt(worker):
+                    turns = TURNS if worker.name in FAST and not setup.quick else SLOW_TURNS
+                    for sessions, each in turns.items():
+                        rate = worker.ask("together", sessions=sessions, turns_each=each)
+                        if number:  # the first round warms up
+                            rates[worker.name][sessions].append(rate)
+        settings, absent = dict(contest.settings), dict(contest.absent)
+    middle = {
+        name: {sessions: median(found) for sessions, found in rates[name].items()}
+        for name in CONTENDERS
+        if name in settings
+    }
+    ours = middle["perdure-full"]
+    table = Table(
+        "Turns a second",
+        [
+            "",
+            "durability",
+            *(f"{sessions} at once, of ours" for sessions in MANY),
+            *(f"{sessions} / one alone" for sessions in MANY),
+            "one alone",
+            *(f"{sessions} at once" for sessions in MANY),
+        ],
+        [
+            [
+                label(name),
+                durability(settings[name]),
+                *(ratio(found[sessions], ours[sessions]) for sessions in MANY),
+                *(ratio(found[sessions], found[1]) for sessions in MANY),
+                *(f"{found[sessions]:,.0f}" for sessions in TURNS),
+            ]
+            for name, found in middle.items()
+        ],
+    )
+    table.rows += absent_rows(absent, len(table.columns))
+    limit = middle["raw-full"]
+    return Report(
+        tables=[table],
+        budgets=[
+            _budget(64, 12, ours, limit),
+            _budget(512, 25, ours, limit),
+        ],
+        notes=[DURABILITY_NOTE, NOTE],
+        figures={
+            label(name): {str(n): rate for n, rate in one.items()} for name, one in middle.items()
+        },
+    )
+
+
+def _budget(sessions: int, least: int, ours: dict[int, float], limit: dict[int, float]) -> Budget:
+    """Return the budget's line, and the arithmetic of what this machine allows."""
+    factor = ours[sessions] / ours[1]
+    alone, row = 1e6 / limit[1], 1e6 / limit[sessions]
+    turn, together = 1e6 / ours[1], 1e6 / ours[sessions]
+    return Budget(
+        f"{sessions} sessions at once / one alone, at `full`",
+        f"at least {least}x",
+        f"{factor:.1f}x",
+        factor >= least,
+        because=(
+            f"A raw commit of one row takes {alone:.0f} µs here and a row in a commit of "
+            f"{sessions} takes {row:.1f} µs, so nothing on SQLite passes {alone / row:.1f}x. One "
+            f"turn alone takes {turn:.0f} µs; {least}x would leave {turn / least:.1f} µs for each "
+            f"of {sessions} turns, of which SQLite takes {row:.1f} and perdure has "
+            f"{turn / least - row:.1f} µs for encoding, hashing, deciding and the event loop; it "
+            f"takes {together - row:.1f}."
+        ),
+    )

@@ -1,0 +1,114 @@
+"""Footprint: what importing the engine costs, and what a live session holds in memory."""
+
+import json
+import subprocess
+import sys
+from typing import Final
+
+from bench.coordinator import working
+from bench.report import Budget, Report, Table, both, median, ratio, size
+from bench.setup import ROOT, Setup
+
+NAME: Final = "footprint"
+TITLE: Final = "Footprint: import time and memory"
+
+BUDGET_BYTES: Final = 4096
+NOTE: Final = (
+    "Its dependencies are the modules of other distributions that `import engine` loads, imported "
+    "alone; what it loads of the standard library beyond theirs (asyncio, sqlite3, "
+    "multiprocessing) counts against it in the budget, and not in the second ratio."
+)
+_LOADED: Final = (
+    "import sys, sysconfig, json, engine\n"
+    "site = tuple({sysconfig.get_path(kind) for kind in ('purelib', 'platlib')})\n"
+    "found = {name: getattr(module, '__file__', None) or ''"
+    " for name, module in list(sys.modules.items())"
+    " if name.partition('.')[0] not in ('engine', 'projections', '__main__')}\n"
+    "print(json.dumps([list(found), [name for name in found if found[name].startswith(site)]]))"
+)
+_TIMED: Final = (
+    "import importlib, sys, time\n"
+    "start = time.perf_counter()\n"
+    "for name in sys.argv[1:]: importlib.import_module(name)\n"
+    "print(time.perf_counter() - start)"
+)
+
+
+def measure(setup: Setup) -> Report:
+    """Run the item."""
+    everything, dependencies = json.loads(_python(_LOADED))
+    ours: list[float] = []
+    theirs: list[float] = []
+    others: list[float] = []
+    for _ in range(setup.sized(25, 4)):
+        theirs.append(float(_python(_TIMED, *dependencies)))
+        others.append(float(_python(_TIMED, *everything)))
+        ours.append(float(_python(_TIMED, "engine")))
+    standard = len(everything) - len(dependencies)
+    times = median(ours) / median(theirs)
+    sessions = setup.sized(3_200, 400)
+    held = {}
+    for turns in (1, setup.sized(20, 5)):
+        with working(setup, "perdure-normal", setup.folder / f"resident-{turns}.db") as worker:
+            worker.ask("open")
+            held[turns] = worker.ask("resident", sessions=sessions, turns=turns)
+    most = max(held.values())
+    return Report(
+        tables=[
+            Table(
+                "Import, median / p99 of fresh processes",
+                ["", "of the dependencies", "of all but its own", "time"],
+                [
+                    [
+                        name,
+                        ratio(median(found), median(theirs)),
+                        ratio(median(found), median(others)),
+                        both(found),
+                    ]
+                    for name, found in (
+                        ("`import engine`", ours),
+                        (f"the {len(dependencies)} modules of its dependencies", theirs),
+                        (f"those and the {standard} of the standard library", others),
+                    )
+                ],
+            ),
+            Table(
+                f"Resident memory of {sessions:,} idle live sessions",
+                ["", "of the budget of 4 KiB", "each"],
+                [
+                    [
+                        f"after {turns} turn{'s'[: turns > 1]}",
+                        ratio(value, BUDGET_BYTES),
+                        size(value),
+                    ]
+                    for turns, value in held.items()
+                ],
+            ),
+        ],
+        budgets=[
+            Budget(
+                "import time of `engine` / of its dependencies",
+                "at most 1.5x",
+                f"{times:.2f}x",
+                times <= 1.5,
+            ),
+            Budget(
+                "resident memory of an idle live session (its messages are not held)",
+                "below 4 KiB",
+                size(most),
+                most < BUDGET_BYTES,
+            ),
+        ],
+        notes=[NOTE],
+        figures={"import": times, "held": {str(turns): value for turns, value in held.items()}},
+    )
+
+
+def _python(script: str, *arguments: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    ).stdout

@@ -1,0 +1,194 @@
+"""What a worker can be asked to do with its contender, and how each is timed.
+
+Invariants: the clock runs around the contender's own call and nothing else; work that takes too
+long is cut off by the time it was given, and the answer says how much was done.
+"""
+
+import asyncio
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.contenders.base import Contender, Settings
+from bench.workload import TURN, Message, session_id
+
+
+async def open_file(contender: Contender) -> Settings:
+    """Open the contender's file; return the durability in effect, as its connection tells it."""
+    await contender.open()
+    return await contender.settings()
+
+
+async def grow(contender: Contender, session: str, turns: int, seconds: float) -> dict[str, Any]:
+    """Bring a new session to that many turns: at once if there is a way, else turn by turn.
+
+    Return how many there are when the time is up, and each recorded turn's seconds.
+    """
+    if turns and await contender.grow(session, turns):
+        return {"turns": turns, "seconds": []}
+    await contender.begin(session)
+    taken = await turns_of(contender, {session: turns}, seconds)
+    return {"turns": len(taken[session]), "seconds": taken[session]}
+
+
+async def turns_of(
+    contender: Contender, sessions: dict[str, int], seconds: float
+) -> dict[str, list[float]]:
+    """Record a turn in each session by turns, until each has as many as asked or time is up."""
+    taken: dict[str, list[float]] = {session: [] for session in sessions}
+    deadline = time.perf_counter() + seconds
+    for number in range(max(sessions.values())):
+        for session, count in sessions.items():
+            if number < count:
+                start = time.perf_counter()
+                await contender.record(session, TURN)
+                taken[session].append(time.perf_counter() - start)
+        if time.perf_counter() > deadline:
+            break
+    return taken
+
+
+async def fresh_turns(
+    contender: Contender, fresh: str, sessions: dict[str, int], seconds: float
+) -> dict[str, list[float]]:
+    """Begin one of the sessions, then do the same."""
+    await contender.begin(fresh)
+    return await turns_of(contender, sessions, seconds)
+
+
+async def written(
+    contender: Contender, session: str, count: int, seconds: float
+) -> dict[str, float | None]:
+    """Return the bytes that turns of the session send to storage, and those they stay on disk.
+
+    The write-ahead log is folded into the file before and after, so that the window pays for just
+    its own turns, whenever SQLite would have done it.
+    """
+    fold_log(contender.path)
+    sent, size = _written_bytes(), contender.path.stat().st_size
+    done = len((await turns_of(contender, {session: count}, seconds))[session])
+    fold_log(contender.path)
+    after = _written_bytes()
+    return {
+        "turns": done,
+        "written": None if sent is None or after is None else (after - sent) / done,
+        "on_disk": (contender.path.stat().st_size - size) / done,
+    }
+
+
+async def together(contender: Contender, sessions: int, turns_each: int) -> float:
+    """Return turns a second of that many new sessions at once, each a turn at a time."""
+    batched = getattr(contender, "together", None)
+    if batched is not None:
+        rate: float = await batched(sessions, turns_each)
+        return rate
+    names = [session_id(f"{n}-{time.monotonic_ns()}") for n in range(sessions)]
+    for name in names:
+        await contender.begin(name)
+
+    async def one(name: str) -> None:
+        for _ in range(turns_each):
+            await contender.record(name, TURN)
+
+    start = time.perf_counter()
+    await asyncio.gather(*(one(name) for name in names))
+    return sessions * turns_each / (time.perf_counter() - start)
+
+
+async def resume(contender: Contender, session: str) -> dict[str, Any]:
+    """Open the file and read the whole conversation, in a process that has done neither yet."""
+    start = time.perf_counter()
+    await contender.open()
+    opened = time.perf_counter()
+    messages = await contender.conversation(session)
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "open": opened - start, "messages": len(messages)}
+
+
+async def pages(
+    contender: Contender, sessions: Sequence[str], count: int, times: int, seconds: float
+) -> dict[str, list[float]]:
+    """Read the newest messages of each session by turns."""
+    taken: dict[str, list[float]] = {session: [] for session in sessions}
+    deadline = time.perf_counter() + seconds
+    for _ in range(times):
+        for session in sessions:
+            start = time.perf_counter()
+            found = await contender.newest(session, count)
+            taken[session].append(time.perf_counter() - start)
+            if len(found) != count:
+                raise RuntimeError(f"{len(found)} messages, not {count}")
+        if time.perf_counter() > deadline:
+            break
+    return taken
+
+
+async def replay(contender: Contender, path: str, prefix: str) -> dict[str, float]:
+    """Record real transcripts, a session a line, a turn beginning at each user message."""
+    turns = 0
+    start = time.perf_counter()
+    with Path(path).open("rb") as file:  # noqa: ASYNC230 - everyone reads it the same way
+        for number, line in enumerate(file):
+            session = session_id(f"{prefix}-{number}")
+            await contender.begin(session)
+            for messages in _split(json.loads(line)["messages"]):
+                await contender.record(session, messages)
+                turns += 1
+    return {"seconds": time.perf_counter() - start, "turns": turns}
+
+
+def fold_log(path: Path) -> None:
+    """Copy the write-ahead log into the file and start it afresh."""
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA wal_checkpoint(RESTART)")
+    connection.close()
+
+
+def _split(messages: list[Message]) -> list[list[Message]]:
+    turns: list[list[Message]] = [[]]
+    begun = False
+    for message in messages:
+        if message["role"] == "user":
+            if begun:
+                turns.append([])
+            begun = True
+        turns[-1].append(message)
+    return turns
+
+
+def _written_bytes() -> int | None:
+    """Return the bytes this process has sent to storage, where the system tells."""
+    try:
+        lines = Path("/proc/self/io").read_text().splitlines()
+    except OSError:
+        return None
+    return int(dict(line.split(": ") for line in lines)["write_bytes"])
+
+
+OPERATIONS = {
+    "open": open_file,
+    "grow": grow,
+    "turns": turns_of,
+    "fresh_turns": fresh_turns,
+    "written": written,
+    "together": together,
+    "resume": resume,
+    "pages": pages,
+    "replay": replay,
+}
+
+
+async def perform(contender: Contender, request: dict[str, Any]) -> Any:
+    """Do what a request asks: one of the operations, or a method that only this contender has."""
+    arguments = dict(request)
+    name = arguments.pop("do")
+    if name == "processor_seconds":
+        return sum(os.times()[:2])
+    operation = OPERATIONS.get(name)
+    if operation is not None:
+        return await operation(contender, **arguments)  # type: ignore[operator]
+    return await getattr(contender, name)(**arguments)

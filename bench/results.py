@@ -1,0 +1,104 @@
+"""Results: printed as Markdown, kept as JSON, and put into the documentation.
+
+Invariants: every figure carries the time, the machine and the load it was measured at; a quick run,
+or one without peers, is never kept as the newest.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bench.plot import draw
+from bench.registry import ITEMS
+from bench.report import Report, budget_table, markdown
+from bench.setup import RESULTS, ROOT
+
+LATEST: Final = RESULTS / "latest"
+PAGE: Final = ROOT / "docs" / "benchmarks.md"
+PICTURE: Final = ROOT / "docs" / "benchmarks.svg"
+BEGIN: Final = "<!-- measured: written by the benchmark, not by hand -->"
+END: Final = "<!-- end of what was measured -->"
+
+
+class Kept(msgspec.Struct):
+    """What one item found, and when and where."""
+
+    name: str
+    at: str
+    machine: list[str]
+    load: str
+    seconds: float
+    report: Report
+
+
+def keep(found: Sequence[Kept], *, complete: bool) -> Path:
+    """Write the run as JSON, and each item of a full run as the newest; return the run's file."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%S}{'' if complete else '-partial'}.json"
+    path.write_bytes(_pretty(found))
+    path.with_suffix(".md").write_text(text(found), "utf-8")
+    if complete:
+        LATEST.mkdir(exist_ok=True)
+        for one in found:
+            (LATEST / f"{one.name}.json").write_bytes(_pretty(one))
+    return path
+
+
+def latest() -> list[Kept]:
+    """Return the newest full result of every item. Raises FileNotFoundError for one never run."""
+    return [
+        msgspec.json.decode((LATEST / f"{item.name}.json").read_bytes(), type=Kept)
+        for item in ITEMS
+    ]
+
+
+def text(found: Sequence[Kept]) -> str:
+    """Return the results as Markdown: the budgets, then a section for each item."""
+    budgets = [budget for one in found for budget in one.report.budgets]
+    parts = []
+    if budgets:
+        parts += ["### Budgets", budget_table(budgets)]
+        parts += [f"*{one.what}*: {one.because}" for one in budgets if not one.met and one.because]
+    for one in found:
+        parts += section(one)
+    return "\n\n".join(parts) + "\n"
+
+
+def section(one: Kept) -> list[str]:
+    """Return an item's heading, tables and notes."""
+    title = next(item.title for item in ITEMS if item.name == one.name)
+    parts = [f"### {title}"]
+    for table in one.report.tables:
+        parts += [f"{table.title}:", markdown(table)]
+    return [*parts, *one.report.notes]
+
+
+def document() -> None:
+    """Write the newest results into the documentation page, between its marks, and the picture."""
+    found = latest()
+    runs: dict[str, list[str]] = {}
+    for one in found:
+        runs.setdefault(f"{one.at[:10]}", []).append(one.name)
+    busy = ", ".join(sorted({one.load for one in found}))
+    when = "; ".join(f"{day} ({', '.join(names)})" for day, names in runs.items())
+    if len(runs) == 1:
+        when = next(iter(runs))
+    lines = [
+        f"Measured on {when}:",
+        "\n".join(f"- {line}" for line in found[0].machine),
+        f"Load average before each item: {busy}.",
+    ]
+    page = PAGE.read_text("utf-8")
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    body = "\n\n".join([BEGIN, *lines, text(found).rstrip(), END])
+    PAGE.write_text(f"{before}{body}{after}", "utf-8")
+    appended = next(one.report for one in found if one.name == "append")
+    PICTURE.write_text(draw(appended.figures), "utf-8")
+
+
+def _pretty(document: object) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"

@@ -1,0 +1,60 @@
+"""What every work item is given: sizes, a folder, and the environments to start workers in."""
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import IO, Final, NamedTuple
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+PEERS: Final = ROOT / ".bench-venv"
+PINNED: Final = Path(__file__).parent / "peers.txt"
+RESULTS: Final = Path(__file__).parent / "results"
+
+
+class Setup(NamedTuple):
+    """One run of the benchmark. ``complaints`` takes what workers write to stderr."""
+
+    folder: Path
+    complaints: IO[bytes]
+    quick: bool = False
+    peers: bool = True
+
+    def sized(self, full: int, quick: int) -> int:
+        """Return the size of something in this run."""
+        return quick if self.quick else full
+
+
+def interpreter(environment: str) -> str | None:
+    """Return the interpreter of "project" or "peers", None where it is not there."""
+    if environment == "project":
+        return sys.executable
+    found = _interpreter(PEERS)
+    return str(found) if found.exists() else None
+
+
+def install_peers() -> None:
+    """Make the peers' environment, or bring it up to what is pinned. Each package by itself.
+
+    A package that cannot be installed keeps no other from being measured.
+    """
+    wanted = PINNED.read_text("utf-8")
+    stamp = PEERS / "installed.txt"
+    if stamp.exists() and stamp.read_text("utf-8") == wanted:
+        return
+    print(f"installing the peers into {PEERS.name}", file=sys.stderr)
+    venv.create(PEERS, with_pip=True, clear=True)
+    complete = True
+    for line in wanted.splitlines():
+        requirement = line.partition("#")[0].strip()
+        if requirement:
+            command = [str(_interpreter(PEERS)), "-m", "pip", "install", "--quiet", requirement]
+            complete = subprocess.run(command, check=False).returncode == 0 and complete
+    if complete:
+        stamp.write_text(wanted, "utf-8")
+
+
+def _interpreter(environment: Path) -> Path:
+    if sys.platform == "win32":
+        return environment / "Scripts" / "python.exe"
+    return environment / "bin" / "python"
