@@ -137,7 +137,7 @@ def _of_part(part: str, item: Property) -> Property:
         case Sometimes():
             return Sometimes(name, _here(part, item.holds))
         case AlwaysPossible():
-            return AlwaysPossible(name, _here(part, item.goal))
+            return AlwaysPossible(name, _here(part, item.goal), _here(part, item.given))
         case LeadsTo():
             return LeadsTo(name, _here(part, item.given), _here(part, item.then))
 

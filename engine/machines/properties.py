@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from engine.machines.expressions import AnyOf, Expression, Var, written
+from engine.machines.expressions import TRUE, All, AnyOf, Expression, Next, Var, written
 
 PHASE = Var("phase")
 """The machine's phase, in a property or across the parts of a composition."""
@@ -35,10 +35,14 @@ class Sometimes(msgspec.Struct, frozen=True):
 
 
 class AlwaysPossible(msgspec.Struct, frozen=True):
-    """From every reachable state, a state in which ``goal`` holds can still be reached."""
+    """From every reachable state, a state in which ``goal`` holds can still be reached.
+
+    With ``given``, from every reachable state in which that holds.
+    """
 
     name: str
     goal: Expression
+    given: Expression = TRUE
 
 
 class LeadsTo(msgspec.Struct, frozen=True):
@@ -63,6 +67,7 @@ def expressions_of(item: Property) -> Iterator[Expression]:
             yield item.holds
         case AlwaysPossible():
             yield item.goal
+            yield item.given
         case LeadsTo():
             yield item.given
             yield item.then
@@ -77,6 +82,8 @@ def formula(item: Property) -> str:
             return f"always: {written(item.holds)}"
         case Sometimes():
             return f"sometimes: {written(item.holds)}"
+        case AlwaysPossible(_, goal, given) if given != TRUE:
+            return f"always possible, from where {written(given)}: {written(goal)}"
         case AlwaysPossible():
             return f"always possible: {written(item.goal)}"
         case LeadsTo():
@@ -93,3 +100,13 @@ def in_phase(*phases: str) -> Expression:
 def implies(one: Expression, other: Expression) -> Expression:
     """Return the expression that the other holds where the one does."""
     return ~one | other
+
+
+def exactly(one: Expression, other: Expression) -> Expression:
+    """Return the expression that the one holds just where the other does."""
+    return implies(one, other) & implies(other, one)
+
+
+def unchanged(*names: str) -> Expression:
+    """Return the expression that a step leaves these variables as they were."""
+    return All(tuple(Next(name).equals(Var(name)) for name in names))
