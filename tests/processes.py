@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures.thread  # noqa: F401 - loaded lazily, which a user who owns nothing cannot
 import itertools
 import json
+import math
 import multiprocessing
 import os
 import random
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from engine import Engine, StaleWriter, StoreError
+from engine.store import sqlite
 from engine.sync import Engine as BlockingEngine
 
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
@@ -57,7 +59,12 @@ def message(text: str, role: str = "user") -> dict[str, str]:
 
 
 def write_until_killed(url: str, turn: int, seed: int, acknowledged: Path) -> None:
-    """Write to several sessions at once, telling of each receipt once it is given, for ever."""
+    """Write, telling of each receipt once it is given, for ever.
+
+    In every other turn many sessions write at once; in those between, one alone, whose commits
+    the event loop makes itself, however slow the disk.
+    """
+    sqlite.MAX_HURRY_SECONDS = math.inf
     chance = random.Random(seed)  # noqa: S311 - not for secrets
     told = os.open(acknowledged, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
@@ -79,6 +86,7 @@ def write_until_killed(url: str, turn: int, seed: int, acknowledged: Path) -> No
                 run_id=run_id,
                 digest=out.receipt.conversation_digest,
                 count=out.receipt.message_count,
+                at_once=_committed_at_once(engine),
             )
 
     async def short_sessions(engine: Engine) -> None:
@@ -92,12 +100,19 @@ def write_until_killed(url: str, turn: int, seed: int, acknowledged: Path) -> No
 
     async def main() -> None:
         async with Engine.open(url, durability="full") as engine:
+            if turn % 2:
+                await long_session(engine, chance.choice(LONG_SESSIONS))
             await asyncio.gather(
                 *(long_session(engine, session_id) for session_id in LONG_SESSIONS),
                 short_sessions(engine),
             )
 
     asyncio.run(main())
+
+
+def _committed_at_once(engine: Engine) -> bool:
+    """Whether commits were made on the event loop's own thread."""
+    return bool(getattr(engine._store.recorder, "_hurried_bytes", 0))
 
 
 def hammer(url: str, session_id: str, name: str, turns: int, acknowledged: Path) -> None:

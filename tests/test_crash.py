@@ -31,6 +31,7 @@ def test_g2_g9_a_hundred_kills_lose_no_receipt_and_leave_every_session_usable(
     url, told = f"sqlite:///{tmp_path / 'sessions.db'}", tmp_path / "told"
     read_so_far = 0
     fruitful = 0
+    at_once = 0
     promises: dict[tuple[str, str], tuple[str, int]] = {}
     for turn in range(ROUNDS):
         writer = processes.start(
@@ -45,8 +46,10 @@ def test_g2_g9_a_hundred_kills_lose_no_receipt_and_leave_every_session_usable(
         read_so_far += len(lines)
         news = [json.loads(line) for line in lines.splitlines()]
         fruitful += bool(news)
+        at_once += any(fact.get("at_once") for fact in news)
         asyncio.run(_verify(url, turn, news, promises))
     assert fruitful > ROUNDS / 3
+    assert at_once > ROUNDS / 10
     assert len(promises) > ROUNDS
 
 

@@ -48,7 +48,20 @@ class Outcomes:
         return dict(self.told)
 
 
-class Gate:
+def submit(
+    committer: Committer, events: Sequence[StoredEvent], settle: Callable[[Outcome], None]
+) -> None:
+    committer.submit([events], lambda outcomes: settle(outcomes[0]))
+
+
+class Recorder:
+    """A recorder that never commits on the caller's thread."""
+
+    def insert_now(self, _submissions: Sequence[Sequence[StoredEvent]]) -> list[Outcome] | None:
+        return None
+
+
+class Gate(Recorder):
     """A recorder that waits before it writes, so that submissions pile up behind it."""
 
     def __init__(self, recorder: Any) -> None:
@@ -72,14 +85,14 @@ def test_submissions_of_many_threads_share_transactions_in_order(
     committer = Committer(gate)
     statements: list[str] = []
     recorder._writer.set_trace_callback(statements.append)
-    committer.submit([event("first", 1)], outcomes.settle("first"))
+    submit(committer, [event("first", 1)], outcomes.settle("first"))
     assert gate.entered.wait(30)
 
-    def submit(thread: int) -> None:
+    def submit_many(thread: int) -> None:
         for n in range(1, 11):
-            committer.submit([event(f"s{thread}", n)], outcomes.settle((thread, n)))
+            submit(committer, [event(f"s{thread}", n)], outcomes.settle((thread, n)))
 
-    threads = [threading.Thread(target=submit, args=(n,)) for n in range(20)]
+    threads = [threading.Thread(target=submit_many, args=(n,)) for n in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -102,7 +115,7 @@ def test_a_batch_is_bounded(recorder: SQLiteRecorder) -> None:
     gate, outcomes = Gate(recorder), Outcomes()
     committer = Committer(gate)
     for n in range(1, MAX_BATCH + 3):
-        committer.submit([event("s", n)], outcomes.settle(n))
+        submit(committer, [event("s", n)], outcomes.settle(n))
     gate.open.set()
     assert not any(isinstance(o, Exception) for o in outcomes.wait(MAX_BATCH + 2).values())
     committer.close()
@@ -116,13 +129,13 @@ def test_close_settles_all_that_was_accepted_and_accepts_nothing_more(
     gate, outcomes = Gate(recorder), Outcomes()
     committer = Committer(gate)
     for n in range(1, 51):
-        committer.submit([event("s", n)], outcomes.settle(n))
+        submit(committer, [event("s", n)], outcomes.settle(n))
     closing = threading.Thread(target=committer.close)
     closing.start()
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
-            committer.submit([event("late", 1)], outcomes.settle("late"))
+            submit(committer, [event("late", 1)], outcomes.settle("late"))
         except EngineClosed:
             break
     gate.open.set()
@@ -133,18 +146,18 @@ def test_close_settles_all_that_was_accepted_and_accepts_nothing_more(
     ]
     committer.close()
     with pytest.raises(EngineClosed):
-        committer.submit([event("s", 51)], outcomes.settle(51))
+        submit(committer, [event("s", 51)], outcomes.settle(51))
     assert not committer._thread.is_alive()
 
 
 def test_each_submission_of_a_batch_learns_its_own_outcome(recorder: SQLiteRecorder) -> None:
     gate, outcomes = Gate(recorder), Outcomes()
     committer = Committer(gate)
-    committer.submit([event("s", 1)], outcomes.settle("one"))
+    submit(committer, [event("s", 1)], outcomes.settle("one"))
     assert gate.entered.wait(30)
-    committer.submit([event("s", 2)], outcomes.settle("two"))
-    committer.submit([event("s", 2)], outcomes.settle("stale"))
-    committer.submit([event("s", 3)], outcomes.settle("three"))
+    submit(committer, [event("s", 2)], outcomes.settle("two"))
+    submit(committer, [event("s", 2)], outcomes.settle("stale"))
+    submit(committer, [event("s", 3)], outcomes.settle("three"))
     gate.open.set()
     found = outcomes.wait(4)
     committer.close()
@@ -197,7 +210,7 @@ def test_the_fast_path_leaves_what_cannot_be_written_to_the_careful_one(
 def test_no_error_of_the_recorder_ends_the_committer_or_leaves_anyone_waiting(
     recorder: SQLiteRecorder, broken: BaseException
 ) -> None:
-    class Broken:
+    class Broken(Recorder):
         failing = True
 
         def insert_many(self, submissions: Sequence[Sequence[StoredEvent]]) -> list[Outcome]:
@@ -208,24 +221,24 @@ def test_no_error_of_the_recorder_ends_the_committer_or_leaves_anyone_waiting(
     writing, outcomes = Broken(), Outcomes()
     committer = Committer(writing)
     for n in range(5):
-        committer.submit([event("s", 1)], outcomes.settle(n))
+        submit(committer, [event("s", 1)], outcomes.settle(n))
     for outcome in outcomes.wait(5).values():
         assert isinstance(outcome, StoreError)
         assert outcome.__cause__ is broken
     writing.failing = False
-    committer.submit([event("s", 1)], outcomes.settle("after"))
+    submit(committer, [event("s", 1)], outcomes.settle("after"))
     assert outcomes.wait(6)["after"] == range(1, 2)
     committer.close()
 
 
 def test_a_wrong_number_of_outcomes_is_an_error_for_all(recorder: SQLiteRecorder) -> None:
-    class Forgetful:
+    class Forgetful(Recorder):
         def insert_many(self, submissions: Sequence[Sequence[StoredEvent]]) -> list[Outcome]:
             return recorder.insert_many(submissions)[1:]
 
     outcomes = Outcomes()
     committer = Committer(Forgetful())
-    committer.submit([event("s", 1)], outcomes.settle("s"))
+    submit(committer, [event("s", 1)], outcomes.settle("s"))
     assert isinstance(outcomes.wait(1)["s"], StoreError)
     committer.close()
 
@@ -238,8 +251,8 @@ def test_one_who_cannot_be_told_does_not_keep_the_others_from_being_told(
 
     gate, outcomes = Gate(recorder), Outcomes()
     committer = Committer(gate)
-    committer.submit([event("s", 1)], deaf)
-    committer.submit([event("s", 2)], outcomes.settle("two"))
+    submit(committer, [event("s", 1)], deaf)
+    submit(committer, [event("s", 2)], outcomes.settle("two"))
     gate.open.set()
     assert outcomes.wait(1)["two"] == range(2, 3)
     committer.close()
@@ -281,7 +294,7 @@ def test_g2_an_outcome_is_never_told_before_its_commit_is_visible_to_others(
 
         if not fast:
             recorder._known.clear()
-        committer.submit([event("s", n)], settle)
+        submit(committer, [event("s", n)], settle)
         assert done.wait(30)
         expected.append(n)
     committer.close()

@@ -2,12 +2,10 @@
 
 import asyncio
 import itertools
-import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import processes
@@ -16,7 +14,6 @@ from processes import message
 
 from engine import Delivery, Engine
 from engine.aggregates import SessionRegistered
-from engine.runtime.settling import Mailbox
 from engine.store.watching import Watcher, ring
 from engine.sync import Engine as BlockingEngine
 
@@ -286,78 +283,6 @@ def test_leaving_a_blocking_subscription_releases_the_listener(url: str) -> None
 
 
 # What wakes them
-
-
-class Schedule:
-    """Stands for an event loop: keeps what it is to call, for the test to call when it likes."""
-
-    def __init__(self) -> None:
-        self.calls: list[Callable[[], None]] = []
-
-    def call_soon_threadsafe(self, call: Callable[[], None]) -> None:
-        self.calls.append(call)
-
-
-@pytest.mark.parametrize("line", range(1, 9))
-def test_an_outcome_is_delivered_wherever_the_loop_comes_between_its_posting(line: int) -> None:
-    """The posting thread is stopped at each of its lines, while the loop empties the box."""
-    loop: Any = Schedule()
-    mailbox = Mailbox(loop)
-    first, second = mailbox.expect(), mailbox.expect()
-    stopped, go_on = threading.Event(), threading.Event()
-    lines = itertools.count(1)
-
-    def trace(frame: FrameType, event: str, _argument: object) -> Any:
-        if frame.f_code is Mailbox.post.__code__ and event == "line" and next(lines) == line:
-            stopped.set()
-            go_on.wait(GENEROUS_SECONDS)
-        return trace
-
-    def post() -> None:
-        sys.settrace(trace)
-        second.settle(range(2))
-        sys.settrace(None)
-        stopped.set()
-
-    posting = [
-        threading.Thread(target=first.settle, args=(range(1),)),
-        threading.Thread(target=post),
-    ]
-    posting[0].start()
-    posting[0].join()
-    posting[1].start()
-    assert stopped.wait(GENEROUS_SECONDS)
-    delivering = threading.Thread(target=loop.calls.pop(0))
-    delivering.start()
-    delivering.join(0.05)  # it may have to wait for the one that we stopped
-    go_on.set()
-    for thread in (posting[1], delivering):
-        thread.join(GENEROUS_SECONDS)
-        assert not thread.is_alive()
-    for call in loop.calls:
-        call()
-    assert (first.outcome, second.outcome) == (range(1), range(2))
-
-
-def test_many_outcomes_from_another_thread_all_arrive() -> None:
-    count = 5_000
-
-    async def main() -> None:
-        mailbox = Mailbox(asyncio.get_running_loop())
-        pending = [mailbox.expect() for _ in range(count)]
-
-        def post() -> None:
-            for one in pending:
-                one.settle(range(1))
-
-        thread = threading.Thread(target=post)
-        thread.start()
-        async with asyncio.timeout(GENEROUS_SECONDS):
-            for one in pending:
-                assert await one.settled() == (range(1), False)
-        thread.join()
-
-    asyncio.run(main())
 
 
 def test_a_watcher_joined_again_while_its_thread_ends_does_not_hang() -> None:

@@ -1,73 +1,94 @@
-"""Bringing a commit's outcome from the committer's thread back to the event loop.
+"""Handing commits to the store, and bringing their outcomes back to the event loop.
 
-Invariants: a coroutine that has submitted learns the outcome before it ends, even when it is
+Invariants: what is submitted goes to the store in the order it came, within the iteration of the
+loop that follows; a coroutine that has submitted learns the outcome before it ends, even when it is
 cancelled meanwhile: the cancellation is held back until the outcome is known, because the commit
 can no longer be taken back.
 """
 
 import asyncio
 import contextlib
-import threading
+from collections.abc import Callable, Sequence
 from typing import Final
 
+from eventsourcing.persistence import StoredEvent
+
+from engine.errors import EngineClosed
+from engine.store import Store
 from engine.store.recording import Outcome
+
+MAX_GATHERED: Final = 32
+"""So many commits share a sync well enough; the store's thread writes them while more come in."""
 
 
 class Pending:
-    """One submission's outcome, once there is one."""
+    """One commit that was submitted, and its outcome once there is one."""
 
-    __slots__ = ("_mailbox", "outcome", "waiter")
+    __slots__ = ("outcome", "rows", "waiter")
 
-    def __init__(self, mailbox: "Mailbox") -> None:
-        self._mailbox: Final = mailbox
+    def __init__(self, rows: Sequence[StoredEvent]) -> None:
+        self.rows: Final = rows
         self.outcome: Outcome | None = None
         self.waiter: asyncio.Future[None] | None = None
 
-    def settle(self, outcome: Outcome) -> None:
-        """Deliver the outcome, from any thread."""
-        self._mailbox.post(self, outcome)
 
-    async def settled(self) -> tuple[Outcome, bool]:
+class Submissions:
+    """Gathers what the tasks of one event loop submit, for one iteration of it at a time."""
+
+    def __init__(self, store: Store, loop: asyncio.AbstractEventLoop) -> None:
+        self._store: Final = store
+        self._loop: Final = loop
+        self._gathered: list[Pending] = []
+
+    async def commit(self, rows: Sequence[StoredEvent]) -> tuple[Outcome, bool]:
         """Return the outcome, and whether the waiting task was cancelled in the meantime."""
+        pending = Pending(rows)
         cancelled = False
-        while self.outcome is None:
-            self.waiter = self._mailbox.loop.create_future()
+        self._gathered.append(pending)
+        if len(self._gathered) == MAX_GATHERED:
+            self._submit()
+        elif len(self._gathered) == 1:
+            # The other tasks that are ready now run before this one goes on, and submit too.
+            self._loop.call_soon(self._flush)
             try:
-                await self.waiter
+                await asyncio.sleep(0)
             except asyncio.CancelledError:
                 cancelled = True
-        return self.outcome, cancelled
+        while pending.outcome is None:
+            pending.waiter = self._loop.create_future()
+            try:
+                await pending.waiter
+            except asyncio.CancelledError:
+                cancelled = True
+        return pending.outcome, cancelled
+
+    def _flush(self) -> None:
+        """Commit what was gathered: at once where the store can, else on the store's thread."""
+        if self._gathered:
+            outcomes = self._store.commit_now([pending.rows for pending in self._gathered])
+            if outcomes is None:
+                self._submit()
+            else:
+                gathered, self._gathered = self._gathered, []
+                _settle(gathered, outcomes)
+
+    def _submit(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        try:
+            self._store.submit([pending.rows for pending in gathered], self._telling(gathered))
+        except EngineClosed as closed:
+            _settle(gathered, [closed] * len(gathered))
+
+    def _telling(self, gathered: Sequence[Pending]) -> Callable[[Sequence[Outcome]], None]:
+        def tell(outcomes: Sequence[Outcome]) -> None:
+            with contextlib.suppress(RuntimeError):  # a loop that has closed hears nothing any more
+                self._loop.call_soon_threadsafe(_settle, gathered, outcomes)
+
+        return tell
 
 
-class Mailbox:
-    """Hands outcomes to one event loop, waking it once for as many as have come in."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop: Final = loop
-        self._thread: Final = threading.get_ident()
-        self._arrived: list[tuple[Pending, Outcome]] = []
-        self._lock: Final = threading.Lock()
-
-    def expect(self) -> Pending:
-        """Return a place for one outcome."""
-        return Pending(self)
-
-    def post(self, pending: Pending, outcome: Outcome) -> None:
-        """Deliver an outcome, from any thread. A loop that has closed hears nothing any more."""
-        if threading.get_ident() == self._thread:
-            pending.outcome = outcome
-            return
-        with self._lock:  # else the loop could empty the box between looking and putting
-            first = not self._arrived
-            self._arrived.append((pending, outcome))
-        if first:
-            with contextlib.suppress(RuntimeError):
-                self.loop.call_soon_threadsafe(self._deliver)
-
-    def _deliver(self) -> None:
-        with self._lock:
-            arrived, self._arrived = self._arrived, []
-        for pending, outcome in arrived:
-            pending.outcome = outcome
-            if pending.waiter is not None and not pending.waiter.done():
-                pending.waiter.set_result(None)
+def _settle(gathered: Sequence[Pending], outcomes: Sequence[Outcome]) -> None:
+    for pending, outcome in zip(gathered, outcomes, strict=True):
+        pending.outcome = outcome
+        if pending.waiter is not None and not pending.waiter.done():
+            pending.waiter.set_result(None)

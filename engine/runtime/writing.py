@@ -15,7 +15,7 @@ import msgspec
 from engine.aggregates import SessionCommand, SessionEvent, decide
 from engine.errors import PerdureError, StaleWriter, StoreError
 from engine.runtime.live import Live, LiveSessions, keep_snapshot
-from engine.runtime.settling import Mailbox
+from engine.runtime.settling import Submissions
 from engine.store import Mapper, Store
 from projections.snapshots import Folded, follow
 
@@ -37,7 +37,7 @@ class Writer:
         self._store: Final = store
         self._mapper: Final = mapper
         self._live: Final = live
-        self._mailbox: Final = Mailbox(asyncio.get_running_loop())
+        self._submissions: Final = Submissions(store, asyncio.get_running_loop())
         self._background: Final[set[asyncio.Task[None]]] = set()
 
     async def alone(self, live: Live, work: Callable[[Folded], Awaitable[_T]]) -> _T:
@@ -75,9 +75,7 @@ class Writer:
         for event, row in zip(events, rows, strict=True):
             folded, snapshot = follow(folded, event, row)
             due = snapshot or due
-        pending = self._mailbox.expect()
-        self._store.submit(rows, pending.settle)
-        outcome, cancelled = await pending.settled()
+        outcome, cancelled = await self._submissions.commit(rows)
         if isinstance(outcome, Exception):
             if cancelled:
                 raise asyncio.CancelledError from outcome

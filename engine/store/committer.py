@@ -3,6 +3,7 @@
 Invariants: submissions are committed in the order they came; each learns its own outcome, and only
 after the transaction that holds it is durable; after `close` nothing is accepted, and everything
 accepted before has its outcome. No error of the recorder, or of whoever is told, ends the thread.
+What is committed on the caller's own thread comes after everything submitted before it.
 """
 
 import logging
@@ -25,16 +26,23 @@ MAX_BATCH_BYTES: Final = 32 * 1024 * 1024
 """A batch closes once it holds this much, so that a flood of large turns is bounded in memory."""
 
 
+Submission = Sequence[StoredEvent]
+"""The events of one commit."""
+
+
 class BatchRecorder(Protocol):
     """What the committer writes through."""
 
-    def insert_many(self, submissions: Sequence[Sequence[StoredEvent]]) -> list[Outcome]:
+    def insert_many(self, submissions: Sequence[Submission]) -> list[Outcome]:
         """Insert each submission whole or not at all, and return their outcomes in order."""
 
+    def insert_now(self, submissions: Sequence[Submission]) -> list[Outcome] | None:
+        """Insert all submissions if that takes no waiting, else do nothing and return None."""
 
-class _Submission(NamedTuple):
-    events: Sequence[StoredEvent]
-    settle: Callable[[Outcome], None]
+
+class _Group(NamedTuple):
+    submissions: Sequence[Submission]
+    settle: Callable[[Sequence[Outcome]], None]
 
 
 class Committer:
@@ -42,23 +50,43 @@ class Committer:
 
     def __init__(self, recorder: BatchRecorder) -> None:
         self._recorder: Final = recorder
-        self._waiting: Final[queue.SimpleQueue[_Submission | None]] = queue.SimpleQueue()
+        self._waiting: Final[queue.SimpleQueue[_Group | None]] = queue.SimpleQueue()
         self._lock: Final = threading.Lock()
         self._closed = False
+        self._unsettled = 0
+        self._left: _Group | None = None
         self._thread: Final = threading.Thread(
             target=self._run, name="perdure-committer", daemon=True
         )
         self._thread.start()
 
-    def submit(self, events: Sequence[StoredEvent], settle: Callable[[Outcome], None]) -> None:
-        """Queue the events of one commit; ``settle`` is called on the committer's thread.
+    def commit_now(self, submissions: Sequence[Submission]) -> Sequence[Outcome] | None:
+        """Commit on the calling thread if nothing is in front and nothing need be waited for.
 
-        Raises EngineClosed after `close`.
+        Returns the outcomes, or None where nothing was done and the submissions are to be queued.
+        """
+        with self._lock:  # what another thread submits comes before these, or after them
+            if self._unsettled or self._closed:
+                return None
+            try:
+                return self._recorder.insert_now(submissions)
+            except Exception as error:
+                _LOGGER.exception("a commit of %d submissions failed", len(submissions))
+                return [_failure(error)] * len(submissions)
+
+    def submit(
+        self, submissions: Sequence[Submission], settle: Callable[[Sequence[Outcome]], None]
+    ) -> None:
+        """Queue commits; ``settle`` is called with all their outcomes on the committer's thread.
+
+        They share a transaction, together with others, so there should be no more than
+        `MAX_BATCH`. Raises EngineClosed after `close`.
         """
         with self._lock:
             if self._closed:
                 raise EngineClosed("the engine is closed")
-            self._waiting.put(_Submission(events, settle))
+            self._unsettled += 1
+            self._waiting.put(_Group(submissions, settle))
 
     def close(self) -> None:
         """Commit what is queued, then stop. Safe to call again."""
@@ -69,52 +97,67 @@ class Committer:
         self._thread.join()
 
     def _run(self) -> None:
-        while (first := self._waiting.get()) is not None:
+        while (first := self._left or self._waiting.get()) is not None:
             batch, closing = self._drain(first)
-            for submission, outcome in zip(batch, self._outcomes(batch), strict=True):
-                _settle(submission, outcome)
+            outcomes = self._outcomes([one for group in batch for one in group.submissions])
+            start = 0
+            with self._lock:
+                self._unsettled -= len(batch)
+            for group in batch:
+                end = start + len(group.submissions)
+                _settle(group, outcomes[start:end])
+                start = end
             if closing:
                 return
 
-    def _outcomes(self, batch: Sequence[_Submission]) -> list[Outcome]:
+    def _outcomes(self, batch: Sequence[Submission]) -> list[Outcome]:
         """Commit the batch and return an outcome for each, whatever the recorder does."""
         try:
-            outcomes = self._recorder.insert_many([submission.events for submission in batch])
+            outcomes = self._recorder.insert_many(batch)
             if len(outcomes) == len(batch):
                 return outcomes
             raise StoreError(f"{len(outcomes)} outcomes for {len(batch)} submissions")
         except BaseException as error:
             _LOGGER.exception("a commit of %d submissions failed", len(batch))
-            failure = StoreError(f"the commit failed: {error!r}")
-            failure.__cause__ = error
-            return [failure] * len(batch)
+            return [_failure(error)] * len(batch)
 
-    def _drain(self, first: _Submission) -> tuple[list[_Submission], bool]:
-        """Return everything queued behind ``first``, and whether the end was among it."""
-        batch = [first]
-        size = _size(first)
-        while len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
+    def _drain(self, first: _Group) -> tuple[list[_Group], bool]:
+        """Return what is queued behind ``first`` and fits, and whether the end was among it."""
+        batch, self._left = [first], None
+        count, size = len(first.submissions), _size(first)
+        while count < MAX_BATCH and size < MAX_BATCH_BYTES:
             try:
                 following = self._waiting.get_nowait()
             except queue.Empty:
                 break
             if following is None:
                 return batch, True
+            count += len(following.submissions)
+            if count > MAX_BATCH:
+                self._left = following
+                break
             batch.append(following)
             size += _size(following)
         return batch, False
 
 
-def _settle(submission: _Submission, outcome: Outcome) -> None:
-    """Tell the outcome. Who cannot be told does not keep the others from being told."""
+def _failure(error: BaseException) -> StoreError:
+    failure = StoreError(f"the commit failed: {error!r}")
+    failure.__cause__ = error
+    return failure
+
+
+def _settle(group: _Group, outcomes: Sequence[Outcome]) -> None:
+    """Tell the outcomes. Who cannot be told does not keep the others from being told."""
     try:
-        submission.settle(outcome)
+        group.settle(outcomes)
     except Exception:
         _LOGGER.exception("the outcome of a commit could not be delivered")
 
 
-def _size(submission: _Submission) -> int:
+def _size(group: _Group) -> int:
     size = 0
-    for event in submission.events:
-        size += len(event.state)
+    for submission in group.submissions:
+        for event in submission:
+            size += len(event.state)
     return size

@@ -8,10 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from eventsourcing.persistence import StoredEvent
-
 from engine.errors import EngineClosed, InvalidArgument, Unsupported
-from engine.store.committer import Committer
+from engine.store.committer import Committer, Submission
 from engine.store.derived import Derived, MemoryDerived, ReadonlyDerived, SQLiteDerived
 from engine.store.memory import MemoryRecorder
 from engine.store.recording import Outcome
@@ -32,8 +30,19 @@ class Store(Protocol):
     derived: Derived
     persistent: bool
 
-    def submit(self, events: Sequence[StoredEvent], settle: Callable[[Outcome], None]) -> None:
-        """Commit the events as one; ``settle`` learns the outcome, perhaps on another thread."""
+    def commit_now(self, submissions: Sequence[Submission]) -> Sequence[Outcome] | None:
+        """Commit each submission on this thread, where that takes next to no time.
+
+        Returns their outcomes, or None where nothing was done and they are to be submitted.
+        """
+
+    def submit(
+        self, submissions: Sequence[Submission], settle: Callable[[Sequence[Outcome]], None]
+    ) -> None:
+        """Commit each submission; ``settle`` learns all outcomes, perhaps on another thread.
+
+        Raises EngineClosed after `close`.
+        """
 
     def close(self) -> None:
         """Settle what was submitted, then release everything. Safe to call again."""
@@ -49,11 +58,17 @@ class MemoryStore:
         self.derived: Derived = MemoryDerived()
         self._closed = False
 
-    def submit(self, events: Sequence[StoredEvent], settle: Callable[[Outcome], None]) -> None:
-        """Commit the events at once."""
+    def commit_now(self, submissions: Sequence[Submission]) -> Sequence[Outcome] | None:
+        """Commit each submission, unless the store is closed."""
+        return None if self._closed else self.recorder.insert_many(submissions)
+
+    def submit(
+        self, submissions: Sequence[Submission], settle: Callable[[Sequence[Outcome]], None]
+    ) -> None:
+        """Commit each submission at once."""
         if self._closed:
             raise EngineClosed("the engine is closed")
-        settle(self.recorder.insert_many([events])[0])
+        settle(self.recorder.insert_many(submissions))
 
     def close(self) -> None:
         """Accept nothing more."""
@@ -73,9 +88,15 @@ class SQLiteStore:
         )
         self._committer: Final = Committer(recorder)
 
-    def submit(self, events: Sequence[StoredEvent], settle: Callable[[Outcome], None]) -> None:
-        """Queue the events for the next transaction."""
-        self._committer.submit(events, settle)
+    def commit_now(self, submissions: Sequence[Submission]) -> Sequence[Outcome] | None:
+        """Commit each submission, if nobody else writes and the disk has been fast."""
+        return self._committer.commit_now(submissions)
+
+    def submit(
+        self, submissions: Sequence[Submission], settle: Callable[[Sequence[Outcome]], None]
+    ) -> None:
+        """Queue the submissions for the next transaction."""
+        self._committer.submit(submissions, settle)
 
     def close(self) -> None:
         """Commit what is queued, then close the file."""

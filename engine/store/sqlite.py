@@ -6,8 +6,7 @@ it commits; positions rise in commit order, so a reader who has seen one has see
 """
 
 import contextlib
-import functools
-import json
+import math
 import os
 import sqlite3
 import threading
@@ -28,7 +27,18 @@ from eventsourcing.persistence import (
 
 from engine.errors import EngineClosed
 from engine.store import schema
-from engine.store.recording import Outcome, RecorderError, RecorderRefusal, StaleAppend, check_dense
+from engine.store.recording import Outcome, RecorderError, StaleAppend, check_dense
+from engine.store.statements import (
+    TRACK,
+    chosen_sessions,
+    error_code,
+    inserting,
+    lenient_text,
+    newest_version,
+    parameters_of,
+    spans,
+    translated,
+)
 from engine.store.watching import RecorderSubscription, Watcher
 
 Durability = Literal["full", "normal"]
@@ -38,18 +48,17 @@ CHECKPOINT_PAGES: Final = 4000
 gathers, the fewer pages are copied twice; SQLite's own 1,000 cost many sessions a fifth of their
 throughput."""
 
+MAX_HURRY_SECONDS: Final = 0.001
+"""What commits may take on average that hold the event loop up, apart from their rows; on a disk
+that syncs more slowly they get a thread."""
+
+MAX_HURRY_BYTES: Final = 256 * 1024
+"""How much may be committed while the event loop is held up: well below a millisecond's worth."""
+
+_ROW_SECONDS: Final = 10e-6
+_TIDY_BYTES: Final = 4 * 1024 * 1024
 _MAX_KNOWN: Final = 100_000
 _MAX_ROWS: Final = 256
-_LAST_VERSION: Final = (
-    "SELECT originator_version FROM stored_events WHERE originator_id = ?"
-    " AND originator_version BETWEEN 0 AND 9223372036854775807"  # text sorts behind all numbers
-    " ORDER BY originator_version DESC LIMIT 1"
-)
-_TRACK: Final = (
-    "INSERT INTO tracking VALUES (?, ?) ON CONFLICT (application_name)"
-    " DO UPDATE SET notification_id = excluded.notification_id"
-    " WHERE notification_id < excluded.notification_id"
-)
 _LOCKED: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _NO_INDEX: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
@@ -78,6 +87,9 @@ class SQLiteRecorder(ProcessRecorder):
         schema.identify(path, readonly=readonly)
         self._closed = False
         self._known: dict[str, int] = {}
+        self._patient = True
+        self._pace_seconds = math.inf
+        self._hurried_bytes = 0
         self._write_lock: Final = threading.Lock()
         self._read_lock: Final = threading.Lock()
         self._probe_lock: Final = threading.Lock()
@@ -141,7 +153,7 @@ class SQLiteRecorder(ProcessRecorder):
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.OperationalError as error:
-            if _code(error) not in _NO_INDEX or schema.companion_bytes(self.path, "-wal"):
+            if error_code(error) not in _NO_INDEX or schema.companion_bytes(self.path, "-wal"):
                 raise
             return "ro&immutable=1"
         finally:
@@ -155,7 +167,7 @@ class SQLiteRecorder(ProcessRecorder):
             try:
                 mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             except sqlite3.OperationalError as error:
-                if _code(error) not in _LOCKED or time.monotonic() > deadline:
+                if error_code(error) not in _LOCKED or time.monotonic() > deadline:
                     raise
                 time.sleep(0.01)
             else:
@@ -190,6 +202,7 @@ class SQLiteRecorder(ProcessRecorder):
             connection = self._writer
             if connection.in_transaction:
                 connection.execute("ROLLBACK")  # what an earlier failure could not roll back
+            self._set_patient(patient=True)
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -233,36 +246,86 @@ class SQLiteRecorder(ProcessRecorder):
         self._watcher.notify()
         return outcomes
 
+    def insert_now(self, submissions: Sequence[Sequence[StoredEvent]]) -> list[Outcome] | None:
+        """Insert the submissions if nobody else is writing and the last commits were fast.
+
+        Returns what `insert_many` does, or None where nothing was written: then that says why, or
+        writes them. Never waits for a lock and never copies the write-ahead log into the file;
+        every so often it declines, so that a commit that may do so comes in between.
+        """
+        size = sum(len(event.state) for submission in submissions for event in submission)
+        if size > MAX_HURRY_BYTES or self._pace_seconds > MAX_HURRY_SECONDS:
+            return None
+        if self._hurried_bytes > _TIDY_BYTES:
+            self._hurried_bytes = 0
+            return None
+        if not self._write_lock.acquire(blocking=False):
+            return None
+        try:
+            outcomes = self._insert_statement(submissions, patient=False)
+        except Exception:  # noqa: BLE001 - whatever it is, the careful way finds it again
+            return None
+        finally:
+            self._write_lock.release()
+        if outcomes is None:
+            return None
+        self._hurried_bytes += size + schema.PAGE_BYTES
+        self._watcher.notify()
+        return outcomes
+
     def _insert_at_once(self, submissions: Sequence[Sequence[StoredEvent]]) -> list[Outcome] | None:
         """Insert everything with one statement, if it all follows what we know; else None.
 
-        One statement is one transaction, which takes the write lock before it reads, as BEGIN
-        IMMEDIATE does; and it is one call, during which the event loop has the interpreter to
-        itself. A version we know to be recorded stays recorded, so an event that follows it either
-        is the next one or meets its own version there already, and the unique index refuses the
-        whole statement. Then, as after any failure, nothing was written and None sends the
-        submissions the careful way, where each is judged alone. Only a lock that was waited for in
-        vain is an error at once, because waiting again would only take that much longer.
+        Only a lock that was waited for in vain is an error at once, because waiting again would
+        only take that much longer.
         """
-        events = [event for submission in submissions for event in submission]
-        if not 0 < len(events) <= _MAX_ROWS:
-            return None
-        known = self._known
         try:
-            after = check_dense(events, known.__getitem__)
             with self._write_lock:
-                if self._writer.in_transaction:
-                    return None
-                last = self._writer.execute(_inserting(len(events)), _parameters(events)).lastrowid
+                return self._insert_statement(submissions, patient=True)
         except sqlite3.OperationalError as error:
-            if _code(error) in _LOCKED:
+            if error_code(error) in _LOCKED:
                 with translated(self.path):
                     raise
             return None
         except Exception:  # noqa: BLE001 - whatever it is, the careful way finds it again
             return None
-        known |= after
-        return _spans(submissions, (last or 0) - len(events) + 1)
+
+    def _insert_statement(
+        self, submissions: Sequence[Sequence[StoredEvent]], *, patient: bool
+    ) -> list[Outcome] | None:
+        """Insert everything with one statement, under the write lock; None or an error if not so.
+
+        One statement is one transaction, which takes the write lock before it reads, as BEGIN
+        IMMEDIATE does; and it is one call, during which the event loop has the interpreter to
+        itself. A version we know to be recorded stays recorded, so an event that follows it either
+        is the next one or meets its own version there already, and the unique index refuses the
+        whole statement. Then, as after any failure, nothing was written, and the careful way
+        judges each submission alone.
+        """
+        events = [event for submission in submissions for event in submission]
+        if not 0 < len(events) <= _MAX_ROWS or self._writer.in_transaction:
+            return None
+        after = check_dense(events, self._known.__getitem__)
+        self._set_patient(patient=patient)
+        start = time.perf_counter()
+        last = self._writer.execute(inserting(len(events)), parameters_of(events)).lastrowid
+        self._keep_pace(time.perf_counter() - start - len(events) * _ROW_SECONDS)
+        self._known |= after
+        return spans(submissions, (last or 0) - len(events) + 1)
+
+    def _set_patient(self, *, patient: bool) -> None:
+        """Let the writer wait for locks, and tidy its log up after a commit; or neither."""
+        if patient != self._patient:
+            self._patient = patient
+            timeout = int(self._busy_timeout_seconds * 1000) if patient else 0
+            self._writer.execute(f"PRAGMA busy_timeout = {timeout}")
+            pages = CHECKPOINT_PAGES if patient else 0
+            self._writer.execute(f"PRAGMA wal_autocheckpoint = {pages}")
+
+    def _keep_pace(self, seconds: float) -> None:
+        """Take into account how long a commit took, its rows apart; the first stands for itself."""
+        pace = self._pace_seconds
+        self._pace_seconds = seconds if pace == math.inf else pace + (seconds - pace) / 4
 
     def _insert_checked(
         self, connection: sqlite3.Connection, submissions: Sequence[Sequence[StoredEvent]]
@@ -273,7 +336,7 @@ class SQLiteRecorder(ProcessRecorder):
         newest: dict[str, int] = {}
 
         def last_version(session_id: str) -> int | None:
-            return newest.get(session_id) or _newest(connection, session_id)
+            return newest.get(session_id) or newest_version(connection, session_id)
 
         stale: dict[int, StaleAppend] = {}
         for place, submission in enumerate(submissions):
@@ -286,9 +349,9 @@ class SQLiteRecorder(ProcessRecorder):
         last = 0
         for start in range(0, len(events), _MAX_ROWS):
             some = events[start : start + _MAX_ROWS]
-            last = connection.execute(_inserting(len(some)), _parameters(some)).lastrowid or 0
+            last = connection.execute(inserting(len(some)), parameters_of(some)).lastrowid or 0
         self._known |= newest
-        outcomes = _spans(fresh, last - len(events) + 1)
+        outcomes = spans(fresh, last - len(events) + 1)
         return [stale.get(n, outcome) for n, outcome in enumerate(outcomes)]
 
     def insert_tracking(self, tracking: Tracking) -> None:
@@ -299,7 +362,7 @@ class SQLiteRecorder(ProcessRecorder):
     def track(self, connection: sqlite3.Connection, tracking: Tracking) -> None:
         """Record tracking inside a transaction. Raises IntegrityError unless it is further."""
         name, position = tracking.application_name, tracking.notification_id
-        if connection.execute(_TRACK, (name, position)).rowcount != 1:
+        if connection.execute(TRACK, (name, position)).rowcount != 1:
             raise IntegrityError(f"{name} has already tracked position {position}")
 
     # Reading
@@ -314,11 +377,11 @@ class SQLiteRecorder(ProcessRecorder):
         """Return the newest version of a stream, or None where it has no event."""
         try:
             with self._probe_lock:
-                return _newest(self._probe, session_id)
+                return newest_version(self._probe, session_id)
         except sqlite3.Error:
             with self._probe_lock, translated(self.path):
                 self._check_open()
-                return _newest(self._probe, session_id)
+                return newest_version(self._probe, session_id)
 
     def select_events(
         self,
@@ -393,7 +456,7 @@ class SQLiteRecorder(ProcessRecorder):
         copy of ids and versions, may not agree with it. Reads on a connection of its own, so a long
         scan stands in nobody's way; the next row after the recorder was closed is EngineClosed.
         """
-        chosen, parameters = _chosen(low, high, only)
+        chosen, parameters = chosen_sessions(low, high, only)
         table = "stored_events" if indexed else "stored_events NOT INDEXED"
         with translated(self.path):
             self._check_open()
@@ -449,96 +512,6 @@ class SQLiteRecorder(ProcessRecorder):
 _LARGEST: Final = 2**63 - 1
 
 
-@contextlib.contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours, with a sentence that a person can act on."""
-    try:
-        yield
-    except sqlite3.IntegrityError as error:
-        raise RecorderRefusal(f"{path}: {error}", path=str(path)) from error
-    except sqlite3.Error as error:
-        sentence = _SENTENCES.get(_code(error), str(error))
-        name = getattr(error, "sqlite_errorname", type(error).__name__)
-        raise RecorderError(f"{path}: {sentence}", path=str(path), sqlite=name) from error
-
-
-def _chosen(low: str | None, high: str | None, only: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    if only:
-        return " WHERE originator_id IN (SELECT value FROM json_each(?))", (json.dumps(only),)
-    clauses = [
-        (clause, value)
-        for clause, value in (
-            ("originator_id >= ?", low),
-            (
-                "(originator_id < ? OR originator_id IS NULL)"
-                if low is None
-                else "originator_id < ?",
-                high,
-            ),
-        )
-        if value is not None
-    ]
-    where = f" WHERE {' AND '.join(clause for clause, _ in clauses)}" if clauses else ""
-    return where, tuple(value for _, value in clauses)
-
-
-@functools.cache
-def _inserting(rows: int) -> str:
-    return (
-        "INSERT INTO stored_events (originator_id, originator_version, topic, state) VALUES "
-        + ",".join(["(?,?,?,?)"] * rows)
-    )
-
-
-def _parameters(events: Sequence[StoredEvent]) -> list[Any]:
-    parameters: list[Any] = []
-    for event in events:
-        parameters += (str(event.originator_id), event.originator_version, event.topic, event.state)
-    return parameters
-
-
-def _spans(submissions: Sequence[Sequence[StoredEvent]], position: int) -> list[Outcome]:
-    """Return the positions of each submission's events, which follow each other from the first.
-
-    SQLite gives a new row the largest rowid plus one, and nobody else writes meanwhile.
-    """
-    outcomes: list[Outcome] = []
-    for submission in submissions:
-        outcomes.append(range(position, position + len(submission)))
-        position += len(submission)
-    return outcomes
-
-
-def _newest(connection: sqlite3.Connection, session_id: str) -> int | None:
-    found = connection.execute(_LAST_VERSION, (session_id,)).fetchone()
-    return None if found is None else int(found[0])
-
-
 def _is_hopeless(error: Exception) -> bool:
     """Whether trying each submission alone would only fail, or wait, once more for each."""
-    return isinstance(error, EngineClosed) or _code(error.__cause__) in _LOCKED
-
-
-def _code(error: BaseException | None) -> int:
-    """Return SQLite's primary error code, or 0: what Python's module raises itself has none."""
-    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-
-
-def lenient_text(raw: bytes) -> str:
-    """Decode a text column; damaged bytes become surrogates, for the checks to find.
-
-    A strict decoder would make one damaged row fail every query that meets it.
-    """
-    return raw.decode("utf-8", "surrogateescape")
-
-
-_SENTENCES: Final = {
-    sqlite3.SQLITE_BUSY: "the database is locked by another process",
-    sqlite3.SQLITE_LOCKED: "the database is locked by another process",
-    sqlite3.SQLITE_FULL: "the disk is full; nothing was written",
-    sqlite3.SQLITE_READONLY: "the database is read-only",
-    sqlite3.SQLITE_CANTOPEN: "the database cannot be opened",
-    sqlite3.SQLITE_CORRUPT: "the database file is damaged",
-    sqlite3.SQLITE_NOTADB: "the file is not an SQLite database",
-    sqlite3.SQLITE_TOOBIG: "an event is larger than SQLite can hold (1 GB)",
-}
+    return isinstance(error, EngineClosed) or error_code(error.__cause__) in _LOCKED
