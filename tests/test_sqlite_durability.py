@@ -52,26 +52,51 @@ def test_g2_full_durability_is_the_default(tmp_path: Path) -> None:
 TRACED = """
 import sys
 from engine.sync import Engine
-url, durability, turns = sys.argv[1], sys.argv[2], int(sys.argv[3])
+url, durability, turns, planted = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+def tell(what):
+    sys.stdout.write(f"told {what}\\n")
+    sys.stdout.flush()
 with Engine.open(url, durability=durability) as engine:
     engine.register("s")
+    exec(planted)
+    tell("registered")
     for n in range(turns):
         engine.record_turn("s", [{"role": "user", "content": str(n)}], run_id=str(n))
-        sys.stdout.write(f"told {n}\\n")
-        sys.stdout.flush()
+        tell(n)
 """
 
+ACKNOWLEDGED_UNSYNCED = """
+engine._engine._store.recorder._writer.execute("PRAGMA synchronous = NORMAL")
+"""
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace counts the syncs")
-@pytest.mark.parametrize("durability", ["full", "normal"])
-def test_g2_at_full_the_log_is_synced_between_a_turn_and_its_receipt(
-    tmp_path: Path, durability: Durability
-) -> None:
+ACKNOWLEDGED_EARLY = """
+import threading
+from engine.store import SQLiteStore
+wanted, asked = [], threading.Semaphore(0)
+recorder = engine._engine._store.recorder
+def write():
+    while True:
+        asked.acquire()
+        recorder.insert_many(wanted.pop(0))
+def commit_now(store, submissions):
+    wanted.append(submissions)
+    threading.Timer(0.01, asked.release).start()
+    return [range(1, 2) for _ in submissions]
+SQLiteStore.commit_now = commit_now
+threading.Thread(target=write, daemon=True).start()
+"""
+
+needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace counts the syncs")
+
+
+def _synced(tmp_path: Path, durability: Durability, planted: str = "") -> int:
+    """Return how many of 20 turns had a write to the log and then a sync before their receipt."""
     trace = tmp_path / "trace"
+    url = f"sqlite:///{tmp_path / 'a.db'}"
     traced = subprocess.run(
         [
             *("strace", "-f", "-y", "-e", "trace=write,fdatasync,fsync,pwrite64", "-o", trace),
-            *(sys.executable, "-c", TRACED, f"sqlite:///{tmp_path / 'a.db'}", durability, "20"),
+            *(sys.executable, "-c", TRACED, url, durability, "20", planted),
         ],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
@@ -81,18 +106,34 @@ def test_g2_at_full_the_log_is_synced_between_a_turn_and_its_receipt(
     if "ptrace" in traced.stderr.lower():
         pytest.skip("this machine does not allow tracing")
     assert traced.returncode == 0, traced.stderr
-    calls = trace.read_text().splitlines()
-    turns, synced, dirty = 0, 0, False
-    for call in calls:
+    commits, dirty, synced, turns = 0, False, 0, 0
+    for call in trace.read_text().splitlines():
         if "a.db-wal>" in call and "pwrite64(" in call:
             dirty = True
         elif "a.db-wal>" in call and "sync(" in call:
+            commits += dirty
             dirty = False
+        elif "write(1<" in call and '"told registered' in call:
+            commits = 0
         elif "write(1<" in call and '"told ' in call:
             turns += 1
-            synced += not dirty
+            synced += commits >= turns and not dirty
     assert turns == 20
-    assert synced == (20 if durability == "full" else 0)
+    return synced
+
+
+@needs_strace
+@pytest.mark.parametrize("durability", ["full", "normal"])
+def test_g2_at_full_the_log_is_synced_between_a_turn_and_its_receipt(
+    tmp_path: Path, durability: Durability
+) -> None:
+    assert _synced(tmp_path, durability) == (20 if durability == "full" else 0)
+
+
+@needs_strace
+@pytest.mark.parametrize("planted", [ACKNOWLEDGED_UNSYNCED, ACKNOWLEDGED_EARLY])
+def test_g2_an_acknowledgement_before_the_sync_is_caught(tmp_path: Path, planted: str) -> None:
+    assert _synced(tmp_path, "full", planted) < 20
 
 
 # A full disk
