@@ -1,0 +1,132 @@
+"""What a declaration says of a step, read word by word: the yardstick of everything in this kit.
+
+Invariants: nothing here uses the compiled table that a running engine may use; which row a step is
+comes from `evaluate`, where it leads from the reference authority. A step that is none (an unknown
+verb, too few arguments) is no row, and no error.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from engine.machines import (
+    Choice,
+    Configuration,
+    Count,
+    Flag,
+    Identity,
+    Machine,
+    Row,
+    Value,
+    Var,
+    Variable,
+)
+from engine.machines.expressions import evaluate
+from engine.machines.reference import Reference
+
+Step = tuple[str, tuple[Value, ...]]
+"""A verb and its arguments, in declared order."""
+
+Steps = tuple[Step, ...]
+"""What one event stands for: the verbs that happened in it, none for one that moves nothing."""
+
+Alternatives = Sequence[Steps]
+"""What something asked stands for: one of these sequences of steps, the first that is legal."""
+
+
+class Declared:
+    """A machine as its declaration reads; ``checked`` takes bounds at the explored size."""
+
+    def __init__(self, machine: Machine, *, checked: bool = False) -> None:
+        self.machine: Final = machine
+        self.checked: Final = checked
+        self.initial: Final = Configuration(
+            machine.initial, tuple(variable.initial for variable in machine.variables)
+        )
+        self._names: Final = tuple(variable.name for variable in machine.variables)
+        self._arguments: Final = {verb.name: verb.arguments for verb in machine.verbs}
+        self._reference: Final = Reference(machine, checked=checked)
+
+    def rows(self, here: Configuration, verb: str, arguments: tuple[Any, ...]) -> list[Row]:
+        """Return the rows that fire on this step: one where it is legal, none where it is not."""
+        declared = self._arguments.get(verb)
+        if declared is None or len(declared) != len(arguments):
+            return []
+        if not all(map(admits, declared, arguments)):
+            return []
+        held = self.held(here)
+        given = self.given(verb, arguments)
+        return [
+            item
+            for item in self.machine.all_rows()
+            if (item.verb, item.source) == (verb, here.phase)
+            and evaluate(item.guard, held, given, checked=self.checked)
+            and not (isinstance(item.target, Var) and held[item.target.name] is None)
+        ]
+
+    def step(
+        self, here: Configuration, verb: str, arguments: tuple[Any, ...]
+    ) -> Configuration | None:
+        """Return where the step leads, or None where it is not legal."""
+        if not self.rows(here, verb, arguments):
+            return None
+        return self._reference.step(here, verb, arguments)
+
+    def follow(self, here: Configuration, steps: Steps) -> Configuration | None:
+        """Return where the steps lead, one after the other, or None where one is not legal."""
+        there: Configuration | None = here
+        for verb, arguments in steps:
+            there = None if there is None else self.step(there, verb, arguments)
+        return there
+
+    def first_legal(
+        self, here: Configuration, alternatives: Alternatives
+    ) -> tuple[Steps, Configuration] | None:
+        """Return the first of the alternatives that is legal, and where it leads."""
+        for steps in alternatives:
+            there = self.follow(here, steps)
+            if there is not None:
+                return steps, there
+        return None
+
+    def held(self, here: Configuration) -> dict[str, Value]:
+        """Return what the variables hold, by name, the phase among them."""
+        return {"phase": here.phase, **dict(zip(self._names, here.values, strict=True))}
+
+    def given(self, verb: str, arguments: tuple[Any, ...]) -> dict[str, Value]:
+        """Return the arguments of a verb by name."""
+        return {
+            argument.name: value
+            for argument, value in zip(self._arguments[verb], arguments, strict=True)
+        }
+
+
+def admits(variable: Variable, value: Any) -> bool:
+    """Whether an argument of this kind can have the value at all.
+
+    As arguments, words and ids are never None. Ids are any text, and counts go up to the actual
+    bound, whatever the checker explores.
+    """
+    match variable:
+        case Flag():
+            return isinstance(value, bool)
+        case Count():
+            return type(value) is int and 0 <= value <= variable.maximum.actual
+        case Choice():
+            return value in variable.words
+        case Identity():
+            return isinstance(value, str) and bool(value)
+
+
+def contains(variable: Variable, value: Any) -> bool:
+    """Whether the checker explores the variable with this value."""
+    return any(type(value) is type(one) and value == one for one in variable.domain())
+
+
+def written(steps: Steps) -> str:
+    """Return steps as a person would write them."""
+    return " then ".join(call(verb, arguments) for verb, arguments in steps) or "nothing"
+
+
+def call(verb: str, arguments: tuple[Any, ...]) -> str:
+    """Return a step as a person would write it."""
+    return f"{verb}({', '.join(map(str, arguments))})" if arguments else verb

@@ -1,0 +1,297 @@
+"""A stateful test of the real thing, generated from a declared machine; Hypothesis drives it.
+
+Invariants: the model advances by the declaration as it reads, never by the compiled table that the
+system may use itself; a step is asked of the system whatever the model says of it, and the two must
+agree, on what is refused as on what is done; after every step, what the system says of itself is
+what the model holds, and the declared properties hold of both.
+
+    TestApproval = machine_test(APPROVAL, Approval, refusals=(Refused,)).TestCase
+"""
+
+import asyncio
+import inspect
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Final
+
+import msgspec
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from engine.errors import InvalidMachine, PerdureError
+from engine.machines import (
+    Always,
+    Choice,
+    Configuration,
+    Count,
+    Flag,
+    Identity,
+    Machine,
+    Next,
+    Row,
+    Value,
+    Variable,
+    Verb,
+)
+from engine.machines.expressions import evaluate, nodes
+from engine.testing.declared import Alternatives, Declared, Steps, call, written
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is asked of the system under one name and stands for declared steps.
+
+    ``asks`` returns, for its arguments, the alternatives of steps, of which the first legal one is
+    to happen; ``arguments`` are drawn as a verb's are. Where ``method`` is empty, the system has a
+    method of the operation's name.
+    """
+
+    asks: Callable[..., Alternatives]
+    arguments: tuple[Variable, ...] = ()
+    method: str = ""
+
+
+class MachineTest(RuleBasedStateMachine):
+    """Base of generated tests; add rules of your own in a subclass.
+
+    ``configuration`` is where the model is, ``system`` the thing under test, as the factory made
+    it. ``accepted`` and ``refused`` count, over all examples, how often each operation was, and
+    ``taken`` how often each declared row was taken; a test that wants to know that enough happened
+    can look there.
+    """
+
+    machine: ClassVar[Machine]
+    refusals: ClassVar[tuple[type[Exception], ...]]
+    accepted: ClassVar[Counter[str]]
+    refused: ClassVar[Counter[str]]
+    taken: ClassVar[Counter[Row]]
+    _make: ClassVar[Callable[[], Any]]
+    _declared: ClassVar[Declared]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.configuration = self._declared.initial
+        self.system: Any = None
+        self._runner: asyncio.Runner | None = None
+
+    @initialize()
+    def begin(self) -> None:
+        """Make the system."""
+        self.system = self.settle(type(self)._make())
+
+    def settle(self, value: Any) -> Any:
+        """Return the value, or what comes of it where it is awaitable."""
+        if not inspect.isawaitable(value):
+            return value
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+
+        async def waiting() -> Any:
+            return await value
+
+        return self._runner.run(waiting())
+
+    def attempt(
+        self, name: str, asks: Alternatives, function: Callable[..., Any], *arguments: Any
+    ) -> Any:
+        """Ask the system for something, and hold its answer to the model, which moves on.
+
+        Returns what the call returned, or the refusal. Raises AssertionError where the system
+        refuses what is legal or does what is not.
+        """
+        here = self.configuration
+        expected = self._declared.first_legal(here, asks)
+        try:
+            answer = self.settle(function(*arguments))
+        except self.refusals as refusal:
+            if expected is not None:
+                raise AssertionError(
+                    f"{written(expected[0])} is legal where the machine is {_where(here)}, "
+                    f"but the system refused {call(name, arguments)}: {refusal!r}"
+                ) from refusal
+            self.refused[name] += 1
+            return refusal
+        if expected is None:
+            wanted = " or ".join(map(written, asks)) or "anything"
+            raise AssertionError(
+                f"{wanted} is not legal where the machine is {_where(here)}, "
+                f"but the system accepted {call(name, arguments)}"
+            )
+        self.accepted[name] += 1
+        self._advance(expected[0])
+        return answer
+
+    def would_end(self, asks: Alternatives) -> bool:
+        """Whether what is asked would lead the machine into a final phase."""
+        expected = self._declared.first_legal(self.configuration, asks)
+        return expected is not None and expected[1].phase in self.machine.final
+
+    def _advance(self, steps: Steps) -> None:
+        """Move the model on, and hold every step to the properties that are about steps."""
+        for verb, arguments in steps:
+            before = self.configuration
+            self.taken.update(self._declared.rows(before, verb, arguments))
+            after = self._declared.step(before, verb, arguments)
+            assert after is not None, f"{call(verb, arguments)} was legal a moment ago"  # noqa: S101
+            self.configuration = after
+            for item in self.machine.properties:
+                if isinstance(item, Always) and _about_steps(item) and verb in (item.on or (verb,)):
+                    self._hold(item, before, self._declared.given(verb, arguments))
+
+    @invariant()
+    def the_system_is_where_the_model_is(self) -> None:
+        """Compare what the system says of itself, all of it or a part, with the model."""
+        observe = getattr(self.system, "observe", None)
+        if observe is None:
+            return
+        held = self._declared.held(self.configuration)
+        observed = self.settle(observe())
+        if isinstance(observed, Configuration):
+            observed = self._declared.held(observed)
+        expected = {name: held[name] for name in observed}
+        if observed != expected:
+            raise AssertionError(f"the system says {observed}, the model {expected}")
+
+    @invariant()
+    def what_always_holds_holds_now(self) -> None:
+        """Check the declared properties that are about states."""
+        for item in self.machine.properties:
+            if isinstance(item, Always) and not _about_steps(item):
+                self._hold(item, self.configuration, {})
+
+    def _hold(self, item: Always, before: Configuration, given: Mapping[str, Value]) -> None:
+        held, after = self._declared.held(before), self._declared.held(self.configuration)
+        if not evaluate(item.holds, held, given, after=after):
+            raise AssertionError(f"{item.name!r} does not hold: {held}, then {after}")
+
+    def teardown(self) -> None:
+        """Close the system, if it can be, and the event loop, if there was one."""
+        try:
+            close = getattr(self.system, "close", None)
+            if close is not None:
+                self.settle(close())
+        finally:
+            if self._runner is not None:
+                self._runner.close()
+
+
+def machine_test(
+    machine: Machine,
+    system: Callable[[], Any],
+    *,
+    refusals: Iterable[type[Exception]] = (PerdureError,),
+    operations: Mapping[str, Operation] | None = None,
+    not_bound: Mapping[str, str] | None = None,
+    base: type[MachineTest] = MachineTest,
+) -> type[MachineTest]:
+    """Return a Hypothesis state machine that drives the real thing beside the declared one.
+
+    ``system`` makes a fresh thing under test, plain or awaitable. Each verb is its method of that
+    name, plain or async, which takes the declared arguments in order and returns normally or
+    raises one of ``refusals``. If it has ``observe()``, that returns a `Configuration`, or a
+    mapping of ``"phase"`` and variables to values, as much as can be seen from outside; if it has
+    ``close()``, that ends an example. Arguments are drawn from the declared domains, and now and
+    then from outside them, where the system must refuse.
+
+    ``operations`` are what stands for other steps than its name says, or for several.
+    ``not_bound`` maps verbs to the reason why the system cannot be asked for them; a verb that is
+    neither is InvalidMachine, and so is one that is listed though the system has the method. Rules
+    of your own go into a subclass, or into ``base``.
+    """
+    chosen = dict(operations or {})
+    excused = dict(not_bound or {})
+    for verb in machine.verbs:
+        if verb.name not in excused and verb.name not in chosen:
+            chosen[verb.name] = Operation(asks=_itself(verb), arguments=verb.arguments)
+    for name in excused:
+        if name not in {verb.name for verb in machine.verbs}:
+            raise InvalidMachine(f"{name!r} is listed as not bound, but is no verb of the machine")
+        if name in chosen or hasattr(system, name):
+            raise InvalidMachine(f"{name!r} is listed as not bound, but the system has it")
+    final = {
+        item.verb for item in machine.all_rows() if {*machine.targets(item)} & {*machine.final}
+    }
+    members: dict[str, Any] = {
+        f"ask_{name}": _rule(name, operation, can_end=name in final or name in (operations or {}))
+        for name, operation in chosen.items()
+    }
+    members |= {
+        "__doc__": f"The {machine.name} machine, and the system that implements it.",
+        "__module__": __name__,
+        "machine": machine,
+        "refusals": tuple(refusals),
+        "accepted": Counter(),
+        "refused": Counter(),
+        "taken": Counter(),
+        "_make": staticmethod(system),
+        "_declared": Declared(machine),
+    }
+    return type(f"{machine.name.title().replace('_', '')}Test", (base,), members)
+
+
+_ENDS_ONE_IN: Final = 4
+"""What would end the machine for good happens only so often, so that examples get far."""
+
+
+def _rule(name: str, operation: Operation, *, can_end: bool) -> Any:
+    """Return a rule that asks for the operation, with drawn arguments."""
+    method = operation.method or name
+    names = tuple(argument.name for argument in operation.arguments)
+    strategies: dict[str, Any] = {
+        argument.name: values_of(argument) for argument in operation.arguments
+    }
+
+    def ask(self: MachineTest, **given: Any) -> None:
+        arguments = tuple(given[argument] for argument in names)
+        self.attempt(name, operation.asks(*arguments), getattr(self.system, method), *arguments)
+
+    def ask_unless_it_ends(self: MachineTest, *, may_end: bool, **given: Any) -> None:
+        asks = operation.asks(*(given[argument] for argument in names))
+        if may_end or not self.would_end(asks):
+            ask(self, **given)
+
+    chosen: Any = ask_unless_it_ends if can_end else ask
+    if can_end:
+        strategies["may_end"] = st.integers(0, _ENDS_ONE_IN - 1).map(lambda chance: not chance)
+    chosen.__name__ = f"ask_{name}"
+    decorated: Any = rule  # its overloads know no strategies by computed name
+    return decorated(**strategies)(chosen)
+
+
+def values_of(variable: Variable) -> st.SearchStrategy[Any]:
+    """Return a strategy of values for an argument: those explored, the largest, and some beyond.
+
+    What lies beyond is no value of the kind at all (a count below zero or above its bound, a word
+    that is not declared, no id), so the system must refuse it.
+    """
+    explored = [value for value in variable.domain() if value is not None]
+    beyond: list[Any]
+    match variable:
+        case Flag():
+            return st.booleans()
+        case Count():
+            largest = variable.maximum.actual
+            explored, beyond = [*explored, largest], [-1, largest + 1]
+        case Choice():
+            beyond = ["no such word"]
+        case Identity():
+            explored, beyond = [*explored, "somebody else"], [""]
+    return st.one_of(*[st.sampled_from(explored)] * _WITHIN, st.sampled_from(beyond))
+
+
+_WITHIN: Final = 5
+"""So many arguments are from the domain for each that is not."""
+
+
+def _itself(verb: Verb) -> Callable[..., Alternatives]:
+    def asks(*arguments: Any) -> Alternatives:
+        return (((verb.name, arguments),),)
+
+    return asks
+
+
+def _about_steps(item: Always) -> bool:
+    return bool(item.on) or any(isinstance(node, Next) for node in nodes(item.holds))
+
+
+def _where(here: Configuration) -> str:
+    return f"{here.phase} {here.values}" if here.values else here.phase
