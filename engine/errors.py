@@ -83,6 +83,50 @@ class SessionNotRunning(PerdureError):
     code = "SESSION_NOT_RUNNING"
 
 
+class CallsUnresolved(PerdureError):
+    """The process died during tool calls, and nobody has said yet what became of them.
+
+    ``data["call_ids"]`` names them. Stage each one's result, or abandon it.
+    """
+
+    code = "CALLS_UNRESOLVED"
+
+    def __init__(self, session_id: str, call_ids: Iterable[str]) -> None:
+        names = list(call_ids)
+        super().__init__(
+            f"session {session_id!r} was interrupted during tool calls whose outcome is unknown: "
+            f"{', '.join(names)}; stage their results or abandon them first",
+            session_id=session_id,
+            call_ids=names,
+        )
+
+
+class CallNotOpen(PerdureError):
+    """The session has no tool call of this id that waits for a result."""
+
+    code = "CALL_NOT_OPEN"
+
+    def __init__(self, session_id: str, call_id: str) -> None:
+        super().__init__(
+            f"session {session_id!r} has no open tool call {call_id!r}",
+            session_id=session_id,
+            call_id=call_id,
+        )
+
+
+class InputNotQueued(PerdureError):
+    """The session has no queued input of this id."""
+
+    code = "INPUT_NOT_QUEUED"
+
+    def __init__(self, session_id: str, input_id: str) -> None:
+        super().__init__(
+            f"session {session_id!r} has no queued input {input_id!r}",
+            session_id=session_id,
+            input_id=input_id,
+        )
+
+
 class IllegalTransition(PerdureError):
     """The machine has no such move from here; ``data["allowed"]`` lists the verbs it has."""
 

@@ -4,7 +4,7 @@ Invariants: all are immutable; a receipt's field names are those of the service 
 and are part of the log format.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -46,21 +46,65 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+FailureKind = Literal[
+    "rejected", "context", "turn", "hook_denied", "hook_failed", "stopped", "internal"
+]
+"""Why a run failed: the agent refused the request, could not take its context, or failed in the
+turn itself; a hook said no, or broke; the executor was stopped; or perdure itself is at fault."""
+
+
 class Completed(msgspec.Struct, frozen=True, tag_field="terminal", tag="completed"):
-    """The run ended with a result, and all of it is in the log."""
+    """The run ended with a result, and all of it is in the log. ``result`` is any JSON value."""
+
+    result: Any = None
+
+
+class NoPendingBoundary(
+    msgspec.Struct, frozen=True, tag_field="terminal", tag="no_pending_boundary"
+):
+    """The run ended and had nothing to land, so it has no receipt of its own."""
+
+
+class CallbackPending(msgspec.Struct, frozen=True, tag_field="terminal", tag="callback_pending"):
+    """The run landed and ended with a tool call whose result comes from outside.
+
+    `Engine.stage_tool_results` brings it; ``arguments`` are as the model wrote them.
+    """
+
+    tool_name: str
+    arguments: Any = None
+    call_id: str | None = None
+
+
+class Failed(msgspec.Struct, frozen=True, tag_field="terminal", tag="failed"):
+    """The run failed. The session is as it was before it, but for the boundaries it had landed."""
+
+    kind: FailureKind
+    message: str
+    recoverable: bool = False
+
+
+class Cancelled(msgspec.Struct, frozen=True, tag_field="terminal", tag="cancelled"):
+    """The run was interrupted; the boundaries it had landed stay."""
+
+    reason: str | None = None
+
+
+Terminal = Completed | NoPendingBoundary | CallbackPending | Failed | Cancelled
+"""How a run ended."""
 
 
 class ApplyOutput(msgspec.Struct, frozen=True, kw_only=True):
     """What a turn gives back: its receipt, how it ended, and a snapshot if one fell due.
 
-    ``snapshot`` is the encoded snapshot that the growth policy took at this boundary, or None
-    (most turns take none). ``duplicate`` says that the run was recorded before and that nothing
-    was written now.
+    ``receipt`` is that of the run's last boundary; None where none landed. ``snapshot`` is the
+    encoded snapshot that the growth policy took at this boundary, or None (most turns take none).
+    ``duplicate`` says that the run was recorded before and that nothing was written now.
     """
 
-    receipt: Receipt
+    receipt: Receipt | None
     snapshot: bytes | None
-    terminal: Completed
+    terminal: Terminal
     duplicate: bool = False
 
 

@@ -6,16 +6,21 @@ it was before that event, with ``damaged_at`` saying where.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from eventsourcing.persistence import Notification
 
 from engine.aggregates import (
+    BoundaryApplied,
     ContextAppended,
     ContextStaged,
+    MobJoined,
+    MobLeft,
+    RunCompleted,
     Session,
     SessionEvent,
+    SessionForked,
     SessionRegistered,
     TurnApplied,
 )
@@ -36,8 +41,9 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     """A session as its users see it.
 
     ``staged_context`` holds the messages that the next turn will be preceded by; ``usage`` sums
-    the turns; times are RFC 3339 in UTC. ``damaged_at`` is the version of the first event that
-    cannot be read, if there is one: everything else is as of just before it.
+    the turns; ``mobs`` are the groups it belongs to; times are RFC 3339 in UTC. ``damaged_at`` is
+    the version of the first event that cannot be read, if there is one: everything else is as of
+    just before it.
     """
 
     id: str
@@ -49,14 +55,19 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any]
     usage: Usage
     staged_context: list[dict[str, Any]]
+    mobs: tuple[str, ...] = ()
     created_at: str
     updated_at: str
     damaged_at: int | None = None
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """What the catalog keeps of a session: with link and lifecycle, to derive it further."""
+    """What the catalog keeps of a session: with link and lifecycle, to derive it further.
 
+    An entry of another ``format`` cannot be read, and so the catalog is made anew.
+    """
+
+    format: Literal[2]
     id: str
     position: int
     link: str
@@ -68,6 +79,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     metadata: msgspec.Raw = NO_OBJECT
     usage: Usage = Usage()
     staged: list[msgspec.Raw] = []
+    mobs: tuple[str, ...] = ()
     created_at: str = ""
     updated_at: str = ""
     damaged_at: int | None = None
@@ -89,6 +101,7 @@ def view_of(state: Session) -> SessionView:
         metadata=msgspec.json.decode(state.metadata),
         usage=state.usage,
         staged_context=[msgspec.json.decode(message) for message in state.staged],
+        mobs=state.mobs,
         created_at=state.created_at,
         updated_at=state.updated_at,
     )
@@ -107,16 +120,23 @@ def view_of_entry(encoded: bytes) -> SessionView:
         metadata=msgspec.json.decode(entry.metadata),
         usage=entry.usage,
         staged_context=[msgspec.json.decode(message) for message in entry.staged],
+        mobs=entry.mobs,
         created_at=entry.created_at,
         updated_at=entry.updated_at,
         damaged_at=entry.damaged_at,
     )
 
 
+def mob_label(mob: str) -> str:
+    """Return the label that the catalog's index knows a group's members by; nobody can give it."""
+    return f"\0mob {mob}"
+
+
 def new_entry(session_id: str, position: int) -> Entry:
     """Return the entry of a session whose first event is at ``position``."""
     phase, values = LIFECYCLE.initial
     return Entry(
+        format=2,
         id=session_id,
         position=position,
         link=links.genesis(session_id),
@@ -139,7 +159,23 @@ def derive(entry: Entry, event: SessionEvent) -> Entry:
             return msgspec.structs.replace(
                 entry, labels=event.labels, metadata=event.metadata, created_at=event.at
             )
-        case TurnApplied() | ContextAppended():
+        case SessionForked():
+            return msgspec.structs.replace(
+                entry,
+                labels=event.labels,
+                metadata=event.metadata,
+                created_at=event.at,
+                message_count=event.origin_messages,
+                conversation_digest=event.origin_digest,
+            )
+        case MobJoined():
+            return msgspec.structs.replace(entry, mobs=(*entry.mobs, event.mob))
+        case MobLeft():
+            others = tuple(mob for mob in entry.mobs if mob != event.mob)
+            return msgspec.structs.replace(entry, mobs=others)
+        case TurnApplied() | BoundaryApplied() | RunCompleted() | ContextAppended():
+            if event.receipt is None:
+                return entry
             entry = msgspec.structs.replace(
                 entry,
                 message_count=event.receipt.message_count,
@@ -187,7 +223,7 @@ def _derived_rows(
             session_id=name,
             position=entry.position,
             phase=entry.lifecycle[0],
-            labels=entry.labels,
+            labels=entry.labels | {mob_label(mob): "" for mob in entry.mobs},
             entry=_ENCODER.encode(entry),
         )
         for name, entry in entries.items()
@@ -213,6 +249,7 @@ def list_sessions(
     *,
     phase: str | None = None,
     labels: dict[str, str] | None = None,
+    mob: str | None = None,
     after: str | None = None,
     limit: int | None = None,
 ) -> list[SessionView]:
@@ -229,7 +266,8 @@ def list_sessions(
             if after not in found:
                 raise SessionNotFound(after)
             start = found[after][0]
-        entries = derived.select_catalog(phase, labels or {}, start, -1 if limit is None else limit)
+        wanted = (labels or {}) | ({} if mob is None else {mob_label(mob): ""})
+        entries = derived.select_catalog(phase, wanted, start, -1 if limit is None else limit)
         return [view_of_entry(encoded) for encoded in entries]
 
     try:

@@ -6,19 +6,19 @@ canonical one does not, because RFC 8785 orders the keys and fixes the number fo
 
 import hashlib
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, get_args
 
 from eventsourcing.persistence import StoredEvent
 
-from engine.aggregates import Conversation
+from engine.aggregates import Conversation, Landed
 from engine.errors import InvalidMessage, Unsupported
 from engine.store import Mapper, Recorder
 from engine.store.mapper import message_bytes
 from projections.history import page_of
 from projections.reading import rows_of
 
-_LANDED: Final = ("turn-applied", "context-appended")
-"""The events whose messages are part of the conversation."""
+_LANDED: Final = frozenset(event.__struct_config__.tag for event in get_args(Landed))
+"""The tags of events whose messages are part of the conversation."""
 
 
 def recorded_digest(recorder: Recorder, session_id: str) -> str:
@@ -35,7 +35,7 @@ def reread(rows: Iterable[StoredEvent], count: int) -> Conversation:
     separator = b""
     for row in rows:
         joined = message_bytes(row.state) if row.topic in _LANDED else None
-        if joined is not None:
+        if joined:
             running.update(separator)
             running.update(joined)
             separator = b","

@@ -5,19 +5,26 @@ ever shown, because only what was committed is read.
 """
 
 import itertools
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 
-from engine.aggregates import ContextAppended, SessionEvent, TurnApplied, decode_messages
+from engine.aggregates import (
+    Landed,
+    RunBegun,
+    RunEnded,
+    SessionDestroyed,
+    SessionEvent,
+    SessionStopped,
+    decode_messages,
+)
 from engine.store import Mapper, Recorder, links
 from engine.values import Receipt
 from projections.reading import events_of, link_of
 
 _NEIGHBOURS: Final = 8
-
-Landed = TurnApplied | ContextAppended
-"""The events that make messages part of the conversation, with a receipt."""
+_RUN_OVER: Final = RunEnded | SessionStopped | SessionDestroyed
 
 
 class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,16 +40,52 @@ class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[dict[str, Any]]
 
 
-def receipt_in(event: SessionEvent) -> Receipt:
-    """Return the receipt of an event that is known to have landed messages."""
-    assert isinstance(event, Landed)  # noqa: S101 - the caller's run index says so
-    return event.receipt
+def receipt_in(event: SessionEvent) -> Receipt | None:
+    """Return the receipt of an event that landed messages, None where it landed none."""
+    return event.receipt if isinstance(event, Landed) else None
+
+
+def events_of_run(
+    recorder: Recorder, mapper: Mapper, session_id: str, run_id: str, version: int
+) -> Iterator[SessionEvent]:
+    """Yield the events of a run, from the version that recorded it first to the run's end.
+
+    Costs what the run itself does. Raises LogCorrupt for a damaged row.
+    """
+    for _, event in events_of(recorder, mapper, session_id, after=max(0, version - 2)):
+        if event.version < version:
+            continue
+        receipt = receipt_in(event)
+        own = getattr(event, "run_id", None) if receipt is None else receipt.run_id
+        if own == run_id:
+            yield event
+        if isinstance(event, _RUN_OVER) or (
+            event.version == version and not isinstance(event, RunBegun)
+        ):
+            return
+
+
+def receipt_of_run(
+    recorder: Recorder,
+    mapper: Mapper,
+    session_id: str,
+    *,
+    run_id: str,
+    version: int,
+    sequence: int,
+) -> Receipt | None:
+    """Return one receipt of a run that a version recorded first, None where it has no such."""
+    for event in events_of_run(recorder, mapper, session_id, run_id, version):
+        receipt = receipt_in(event)
+        if receipt is not None and receipt.sequence == sequence:
+            return receipt
+    return None
 
 
 def receipts_of(recorder: Recorder, mapper: Mapper, session_id: str) -> list[Receipt]:
     """Return all receipts of a session, oldest first. Raises LogCorrupt for a damaged row."""
     found = events_of(recorder, mapper, session_id)
-    return [event.receipt for _, event in found if isinstance(event, Landed)]
+    return [receipt for _, event in found if (receipt := receipt_in(event)) is not None]
 
 
 def page_of(
@@ -65,7 +108,7 @@ def page_of(
         start = _version_reaching(recorder, mapper, session_id, last, offset + 1)
         # The first one's link was checked when the search met it.
         for _, event in events_of(recorder, mapper, session_id, after=start - 1, upto=last):
-            if not isinstance(event, Landed):
+            if not isinstance(event, Landed) or event.receipt is None:
                 continue
             decoded = decode_messages(event.messages)
             before = event.receipt.message_count - len(decoded)
@@ -105,8 +148,9 @@ def _count_at(recorder: Recorder, mapper: Mapper, session_id: str, version: int)
                 break  # the next neighbours begin with it
             head = links.genesis(session_id) if first else link_of(before)
             event = mapper.to_event(row, head)
-            if isinstance(event, Landed):
-                return event.receipt.message_count
+            receipt = receipt_in(event)
+            if receipt is not None:
+                return receipt.message_count
         if len(rows) < _NEIGHBOURS:
             break
         version = rows[-1].originator_version

@@ -10,17 +10,32 @@ from typing import Any, Final
 import msgspec
 
 from engine.aggregates import (
+    BoundaryApplied,
     ContextAppended,
     ContextStaged,
+    InputAccepted,
+    Landed,
+    RunBegun,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunInterrupted,
+    RunRolledBack,
     Session,
     SessionCheckpointed,
     SessionEvent,
+    SessionForked,
     SessionRegistered,
+    SessionStopped,
+    ToolResultsStaged,
     TurnApplied,
     evolve,
 )
+from engine.aggregates.work import run_ended, staged
 from engine.errors import IllegalTransition
+from engine.machines import LIFECYCLE
 from engine.store.mapper import UNDECODABLE, message_bytes
+from engine.values import Receipt
 from projections.findings import Kind
 
 Problem = tuple[Kind, str]
@@ -42,6 +57,8 @@ def replayed(
         after = evolve(before, event)
     except IllegalTransition as refusal:
         return None, [("transition", str(refusal))]
+    except UNDECODABLE as gap:
+        return None, [("transition", f"it is about what is not there: {gap}")]
     problems = list(_problems(before, event, after, recorded))
     return (None if problems else after), problems
 
@@ -50,57 +67,113 @@ def _problems(
     before: Session, event: SessionEvent, after: Session, recorded: bytes
 ) -> Iterable[Problem]:
     match event:
-        case TurnApplied() | ContextAppended():
+        case TurnApplied() | BoundaryApplied() | RunCompleted() | ContextAppended():
             return _landing_problems(before, event, after, recorded)
-        case ContextStaged():
-            return _staging_problems(before, event, recorded)
+        case ContextStaged() | InputAccepted() | ToolResultsStaged():
+            return _waiting_problems(before, event, recorded)
+        case RunBegun():
+            return _new_run_problems(before, event.run_id)
+        case RunFailed() | RunCancelled() | RunRolledBack() | RunInterrupted() | SessionStopped():
+            return _ending_problems(before, event)
         case SessionCheckpointed():
             return _checkpoint_problems(before, event)
-        case SessionRegistered():
+        case SessionRegistered() | SessionForked():
             return _registration_problems(before, event)
         case _:
             return ()
 
 
 def _landing_problems(
-    before: Session, event: TurnApplied | ContextAppended, after: Session, recorded: bytes
+    before: Session, event: Landed, after: Session, recorded: bytes
 ) -> Iterator[Problem]:
     """Yield what is wrong with an event that made messages part of the conversation."""
     own = _count_of(event.messages, recorded)
     if own is None:
         yield "undecodable", "the messages are not an array of objects at the event's end"
         return
+    if event.receipt is None:
+        if own:
+            yield "receipt", f"the event brings {own} messages and has no receipt for them"
+        return
     receipt, count = event.receipt, before.conversation.count + own
     if receipt.message_count != count:
         yield "receipt", f"the receipt counts {receipt.message_count} messages, not {count}"
     if receipt.conversation_digest != after.conversation.digest():
         yield "digest", "the receipt's conversation digest is not that of the recorded messages"
+    if isinstance(event, ContextAppended):
+        yield from _first_receipt_problems(before, receipt)
+        yield from _context_problems(before, event, own)
+        return
+    if isinstance(event, TurnApplied):
+        yield from _first_receipt_problems(before, receipt)
+    else:
+        yield from _run_receipt_problems(before, event, receipt)
+    yield from _prefix_problems(before, event, own)
+
+
+def _first_receipt_problems(before: Session, receipt: Receipt) -> Iterator[Problem]:
     if receipt.sequence != 1:
         yield "receipt", f"the receipt's sequence is {receipt.sequence}; the run's first is 1"
-    if receipt.run_id in before.runs:
-        yield "receipt", f"run {receipt.run_id!r} was recorded before"
-    if isinstance(event, TurnApplied):
-        yield from _turn_problems(before, event, own)
-    else:
-        yield from _context_problems(before, event, own)
+    yield from _new_run_problems(before, receipt.run_id)
 
 
-def _turn_problems(before: Session, event: TurnApplied, own: int) -> Iterator[Problem]:
-    waiting = before.staged
-    if own <= event.staged_context:
+def _new_run_problems(before: Session, run_id: str) -> Iterator[Problem]:
+    if run_id in before.runs:
+        yield "receipt", f"run {run_id!r} was recorded before"
+
+
+def _run_receipt_problems(
+    before: Session, event: BoundaryApplied | RunCompleted, receipt: Receipt
+) -> Iterator[Problem]:
+    """Yield what is wrong with the receipt of a boundary of a run that began before."""
+    due = LIFECYCLE.value(before.lifecycle, "sequence") + 1
+    if receipt.sequence != due:
+        yield "receipt", f"the receipt's sequence is {receipt.sequence}; the run's next is {due}"
+    if receipt.contributing_input_ids != staged(before.work):
+        yield "receipt", "the receipt does not name just the inputs that its run had taken"
+    if isinstance(event, RunCompleted) and receipt.run_id != event.run_id:
+        yield "receipt", f"run {event.run_id!r} ends with a receipt of run {receipt.run_id!r}"
+
+
+def _prefix_problems(
+    before: Session, event: TurnApplied | BoundaryApplied | RunCompleted, own: int
+) -> Iterator[Problem]:
+    """Yield what is wrong with the staged messages that a turn begins with."""
+    waiting = [*map(bytes, before.work.results), *before.staged]
+    brought = event.staged_results + event.staged_context
+    if isinstance(event, TurnApplied) and own <= brought:
         yield "receipt", "the turn has no message of its own"
-    if event.staged_context != len(waiting):
-        yield "receipt", f"{len(waiting)} staged messages waited, not {event.staged_context}"
-    elif waiting and waiting != tuple(map(bytes, _ARRAY.decode(event.messages)[: len(waiting)])):
+    if (event.staged_results, event.staged_context) != (
+        len(before.work.results),
+        len(before.staged),
+    ):
+        yield "receipt", f"{len(waiting)} staged messages waited, not {brought}"
+    elif waiting and waiting != list(map(bytes, _ARRAY.decode(event.messages)[: len(waiting)])):
         yield "receipt", "the turn does not begin with the context that was staged for it"
 
 
-def _staging_problems(before: Session, event: ContextStaged, recorded: bytes) -> Iterator[Problem]:
+def _ending_problems(
+    before: Session,
+    event: RunFailed | RunCancelled | RunRolledBack | RunInterrupted | SessionStopped,
+) -> Iterator[Problem]:
+    run = before.work.run
+    abandoned = () if run is None else run_ended(before.work, run.id).abandoned
+    if event.abandoned_input_ids != abandoned:
+        yield "transition", "the inputs abandoned are not those that were staged too often"
+
+
+def _waiting_problems(
+    before: Session, event: ContextStaged | InputAccepted | ToolResultsStaged, recorded: bytes
+) -> Iterator[Problem]:
     own = _count_of(event.messages, recorded)
     if own is None:
         yield "undecodable", "the messages are not an array of objects at the event's end"
-    else:
+    elif isinstance(event, ContextStaged):
         yield from _context_problems(before, event, own)
+    elif isinstance(event, InputAccepted):
+        yield from _key_problems(before, event)
+        if event.input_id in before.inputs:
+            yield "transition", f"the input {event.input_id!r} was accepted before"
 
 
 def _context_problems(
@@ -108,6 +181,12 @@ def _context_problems(
 ) -> Iterator[Problem]:
     if own != 1:
         yield "receipt", f"the event brings {own} messages of context, not one"
+    yield from _key_problems(before, event)
+
+
+def _key_problems(
+    before: Session, event: ContextAppended | ContextStaged | InputAccepted
+) -> Iterator[Problem]:
     if event.idempotency_key is not None and event.idempotency_key in before.keys:
         yield "receipt", f"the idempotency key {event.idempotency_key!r} was recorded before"
 
@@ -120,13 +199,21 @@ def _checkpoint_problems(before: Session, event: SessionCheckpointed) -> Iterato
         yield "digest", "the checkpoint's conversation digest is not that of the messages"
 
 
-def _registration_problems(before: Session, event: SessionRegistered) -> Iterator[Problem]:
+def _registration_problems(
+    before: Session, event: SessionRegistered | SessionForked
+) -> Iterator[Problem]:
     if before.version:
         yield "transition", "the session was registered before"
     try:
         _OBJECT.decode(event.metadata)
     except UNDECODABLE:
         yield "undecodable", "the metadata is not an object"
+    if isinstance(event, SessionForked):
+        conversation = before.conversation
+        if event.origin_messages != conversation.count:
+            yield "receipt", f"the fork counts {event.origin_messages} messages of its origin"
+        if event.origin_digest != conversation.digest():
+            yield "digest", "the fork's digest is not that of its origin's messages"
 
 
 def _count_of(messages: msgspec.Raw, recorded: bytes) -> int | None:

@@ -17,7 +17,15 @@ import immutables
 import msgspec
 from eventsourcing.persistence import StoredEvent
 
-from engine.aggregates import Session, SessionCheckpointed, SessionEvent, evolve, initial_state
+from engine.aggregates import (
+    Origin,
+    Session,
+    SessionCheckpointed,
+    SessionEvent,
+    Work,
+    evolve,
+    initial_state,
+)
 from engine.aggregates.conversation import Conversation
 from engine.errors import IllegalTransition, LogCorrupt, StoreError
 from engine.machines import Configuration
@@ -27,7 +35,7 @@ from engine.values import Usage
 from projections.digests import reread
 from projections.reading import events_of, link_of, rows_of
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 GROWTH_FACTOR: Final = 8
 MINIMUM_GROWTH_BYTES: Final = 1024 * 1024
 
@@ -45,7 +53,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage
     staged: list[msgspec.Raw]
     runs: dict[str, int]
+    inputs: dict[str, int]
     keys: dict[str, int]
+    work: Work
+    mobs: tuple[str, ...]
+    origin: Origin | None
     checkpoint_version: int
     created_at: str
     updated_at: str
@@ -115,7 +127,11 @@ def encode_snapshot(state: Session, head: str) -> bytes:
             usage=state.usage,
             staged=[msgspec.Raw(message) for message in state.staged],
             runs=_by_version(state.runs),
+            inputs=_by_version(state.inputs),
             keys=_by_version(state.keys),
+            work=state.work,
+            mobs=state.mobs,
+            origin=state.origin,
             checkpoint_version=state.checkpoint_version,
             created_at=state.created_at,
             updated_at=state.updated_at,
@@ -216,7 +232,11 @@ def _state(snapshot: Snapshot, conversation: Conversation) -> Session:
         usage=snapshot.usage,
         staged=tuple(bytes(message) for message in snapshot.staged),
         runs=immutables.Map(snapshot.runs),
+        inputs=immutables.Map(snapshot.inputs),
         keys=immutables.Map(snapshot.keys),
+        work=snapshot.work,
+        mobs=snapshot.mobs,
+        origin=snapshot.origin,
         checkpoint_version=snapshot.checkpoint_version,
         created_at=snapshot.created_at,
         updated_at=snapshot.updated_at,

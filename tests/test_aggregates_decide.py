@@ -4,15 +4,17 @@ import pytest
 from msgspec import Raw
 
 from engine.aggregates import (
+    AcceptInput,
     AppendContext,
     Archive,
+    BeginRun,
     CommitCheckpoint,
     ContextAppended,
     ContextStaged,
     RecordTurn,
     Register,
     Retire,
-    Session,
+    RunBegun,
     SessionArchived,
     SessionCheckpointed,
     SessionCommand,
@@ -23,9 +25,9 @@ from engine.aggregates import (
     decide,
     encode_messages,
 )
-from engine.aggregates.commands import same_context, same_turn
 from engine.aggregates.messages import Messages, encode_object
-from engine.errors import Conflict, IllegalTransition
+from engine.aggregates.retries import same_context, same_turn
+from engine.errors import Conflict, IllegalTransition, InputNotQueued, SessionBusy
 from engine.machines import LIFECYCLE
 from engine.testing import NOW, SESSION_ID, Scenario, given, register, turn
 from engine.values import Usage
@@ -49,30 +51,29 @@ def metadata(value: object) -> Register:
     return Register(now=NOW, metadata=Raw(encode_object(value, "metadata")))
 
 
+EPOCH = "epoch-1"
+
+
+def accept(input_id: str, text: str = "please") -> AcceptInput:
+    message = encode_messages([{"role": "user", "content": text}])
+    return AcceptInput(now=NOW, input_id=input_id, messages=message)
+
+
 def running(*, queued: int = 0, retiring: bool = False) -> Scenario:
-    """Return a session with a run in flight, which no command begins yet."""
-    state = given(register()).state
-    here = state.lifecycle
-    for _ in range(queued):
-        here = LIFECYCLE.fire(here, "accept_input")
-    here = LIFECYCLE.fire(here, "begin_run", ("run-0", 0))
+    """Return a session with a run in flight, and inputs in-1, in-2, … queued."""
+    session = given(register(), *(accept(f"in-{number + 1}") for number in range(queued)))
+    session.when(BeginRun(now=NOW, run_id="run-0", epoch=EPOCH)).then(RunBegun)
     if retiring:
-        here = LIFECYCLE.fire(here, "retire")
-    return Scenario(_at(state, here))
+        session.when(Retire(now=NOW)).then(SessionRetired)
+    return session
 
 
 def queueing(count: int, *, retired: bool = False) -> Scenario:
-    """Return a session with queued input, which no command accepts yet."""
-    state = given(register()).state
-    here = state.lifecycle
-    for _ in range(count):
-        here = LIFECYCLE.fire(here, "accept_input")
-    return Scenario(_at(state, LIFECYCLE.fire(here, "retire") if retired else here))
-
-
-def _at(state: Session, lifecycle: object) -> Session:
-    fields = {name: getattr(state, name) for name in state.__struct_fields__}
-    return Session(**fields | {"lifecycle": lifecycle})
+    """Return a session with inputs in-1, in-2, … queued."""
+    session = given(register(), *(accept(f"in-{number + 1}") for number in range(count)))
+    if retired:
+        session.when(Retire(now=NOW)).then(SessionRetired)
+    return session
 
 
 COMMANDS: dict[str, SessionCommand] = {
@@ -150,9 +151,9 @@ def test_a_turn_consumes_the_inputs_it_names() -> None:
 
 def test_g5_a_turn_that_names_more_inputs_than_are_queued_is_refused() -> None:
     error = (
-        queueing(1).when(turn("run-1", "a", input_ids=("1", "2"))).then_refused(IllegalTransition)
+        queueing(1).when(turn("run-1", "a", input_ids=("in-1", "2"))).then_refused(InputNotQueued)
     )
-    assert error.data["because"] == "that needs given inputs ≤ queued; queued is 1"
+    assert error.data["input_id"] == "2"
 
 
 def test_staged_context_lands_first_and_only_once() -> None:
@@ -169,12 +170,11 @@ def test_g5_a_turn_is_refused_once_the_session_retired_unless_it_drains() -> Non
     draining = queueing(1, retired=True)
     draining.when(turn("run-1", "hello", input_ids=("in-1",))).then(TurnApplied)
     assert draining.state.phase == "retired"
-    draining.when(turn("run-2", "hello", input_ids=("in-2",))).then_refused(IllegalTransition)
+    draining.when(turn("run-2", "hello", input_ids=("in-2",))).then_refused(InputNotQueued)
 
 
 def test_g4_a_turn_is_refused_while_a_run_is_current() -> None:
-    error = running().when(turn("run-1", "hello")).then_refused(IllegalTransition)
-    assert error.data["phase"] == "running"
+    running().when(turn("run-1", "hello")).then_refused(SessionBusy)
 
 
 # Context

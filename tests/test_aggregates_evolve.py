@@ -11,18 +11,42 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from engine.aggregates import (
+    AbandonCall,
+    AcceptInput,
     AppendContext,
+    ApplyBoundary,
     Archive,
+    Attach,
+    BeginRun,
+    CancelRun,
     CommitCheckpoint,
+    CompleteRun,
     ContextAppended,
+    Destroy,
+    Detach,
+    DropInputs,
+    FailRun,
+    Fork,
+    JoinMob,
+    LeaveMob,
+    Origin,
+    Publish,
     RecordTurn,
+    Recover,
+    Recycle,
     Register,
+    RequestInterrupt,
+    Reset,
     Retire,
+    RollBackRun,
     Session,
     SessionCommand,
     SessionEvent,
     SessionRegistered,
     StageContext,
+    StageToolFilter,
+    StageToolResults,
+    Stop,
     TurnApplied,
     decide,
     decode_messages,
@@ -203,39 +227,100 @@ def test_context_that_a_recorded_turn_did_not_land_goes_on_waiting() -> None:
     assert evolve(state, event).staged == (b'{"n":2}',)
 
 
+EVERY_EVENT = """
+session-registered      register
+session-attached        attach
+mob-joined              note
+turn-applied            begin_run apply_boundary complete_run
+context-appended        append_context
+context-staged          stage_context
+input-accepted          accept_input
+input-accepted          accept_input
+inputs-dropped          drop_input
+tool-filter-staged      note
+run-begun               begin_run
+boundary-applied        apply_boundary
+interrupt-requested     interrupt
+run-completed           apply_boundary complete_run
+tool-results-staged     stage_tool_results
+call-abandoned          note
+event-published         note
+run-begun               begin_run
+run-failed              fail_run
+run-begun               begin_run
+run-cancelled           cancel_run
+run-begun               begin_run
+run-rolled-back         roll_back_run
+run-begun               begin_run
+run-interrupted         recover
+session-detached        detach
+mob-left                note
+session-checkpointed    checkpoint
+session-stopped         stop
+session-recycled        recycle
+session-reset           reset
+session-retired         retire
+session-archived        archive
+"""
+
+
+def everything() -> list[SessionCommand]:
+    """Commands that lead to every event there is, but for a fork and a destroyed session."""
+    run = {"now": NOW, "run_id": "run-3", "epoch": "epoch-1"}
+    calls = [{"id": i, "function": {"name": "f", "arguments": "{}"}} for i in ("c-1", "c-2")]
+    calling = encode_messages([{"role": "assistant", "tool_calls": calls}])
+    result = encode_messages([{"role": "tool", "tool_call_id": "c-1", "content": "42"}])
+    begins = [BeginRun(now=NOW, run_id=f"run-{n}", epoch="epoch-1") for n in range(4, 8)]
+    return [
+        register(),
+        Attach(now=NOW, agent="echo"),
+        JoinMob(now=NOW, mob="crew"),
+        turn("run-1", "a"),
+        AppendContext(now=NOW, run_id="run-2", message=_SYSTEM),
+        StageContext(now=NOW, message=_SYSTEM),
+        AcceptInput(now=NOW, input_id="in-1", messages=_SYSTEM),
+        AcceptInput(now=NOW, input_id="in-2", messages=_SYSTEM),
+        DropInputs(now=NOW, input_ids=("in-2",), outcome="superseded", into="in-1"),
+        StageToolFilter(now=NOW, filter=Raw(b'["f"]')),
+        BeginRun(**run, request=_SYSTEM, input_ids=("in-1",)),
+        ApplyBoundary(**run, request=_SYSTEM, messages=calling),
+        RequestInterrupt(now=NOW, mode="interrupt"),
+        CompleteRun(**run, messages=_SYSTEM),
+        StageToolResults(now=NOW, messages=result),
+        AbandonCall(now=NOW, call_id="c-2"),
+        Publish(now=NOW, name="heard"),
+        begins[0],
+        FailRun(**run | {"run_id": "run-4"}, kind="turn", message="no"),
+        begins[1],
+        CancelRun(**run | {"run_id": "run-5"}),
+        begins[2],
+        RollBackRun(**run | {"run_id": "run-6"}),
+        begins[3],
+        Recover(now=NOW),
+        Detach(now=NOW),
+        LeaveMob(now=NOW, mob="crew"),
+        CommitCheckpoint(now=NOW),
+        Stop(now=NOW),
+        Recycle(now=NOW),
+        Reset(now=NOW),
+        Retire(now=NOW),
+        Archive(now=NOW),
+    ]
+
+
 def test_every_event_has_its_tag_and_its_steps() -> None:
-    kinds = get_args(SessionEvent)
-    state, events = happened(
-        [
-            register(),
-            turn("run-1", "a"),
-            AppendContext(now=NOW, run_id="run-2", message=_SYSTEM),
-            StageContext(now=NOW, message=_SYSTEM),
-            CommitCheckpoint(now=NOW),
-            Retire(now=NOW),
-            Archive(now=NOW),
-        ]
-    )
-    assert [type(event) for event in events] == list(kinds)
-    assert [tag_of(event) for event in events] == [
-        "session-registered",
-        "turn-applied",
-        "context-appended",
-        "context-staged",
-        "session-checkpointed",
-        "session-retired",
-        "session-archived",
-    ]
-    assert [verb for event in events for verb, _ in steps(event)] == [
-        "register",
-        *("begin_run", "apply_boundary", "complete_run"),
-        "append_context",
-        "stage_context",
-        "checkpoint",
-        "retire",
-        "archive",
-    ]
+    state, events = happened(everything())
+    told = [f"{tag_of(event):24}{' '.join(verb for verb, _ in steps(event))}" for event in events]
+    assert told == EVERY_EVENT.strip().splitlines()
     assert state.phase == "archived"
+
+    forked = Fork(
+        now=NOW,
+        origin=Origin(session_id="s", version=1, message_count=0, conversation_digest="d"),
+    )
+    state, more = happened([forked, Destroy(now=NOW)])
+    assert [tag_of(event) for event in more] == ["session-forked", "session-destroyed"]
+    assert {type(event) for event in events + more} == set(get_args(SessionEvent))
 
 
 def test_what_is_no_event_cannot_be_folded() -> None:

@@ -1,12 +1,10 @@
-"""The session's state, and how a recorded event changes it.
+"""The session's state, and the lifecycle verbs that its events stand for.
 
-Invariants: state is a function of the events alone; `evolve` refuses nothing that was recorded
-legally; where a session is in its lifecycle is what the authority says after replaying the verbs
-that the events stand for.
+Invariants: state is a function of the events alone; where a session is in its lifecycle is what the
+authority says after replaying those verbs.
 """
 
-from collections.abc import Iterable
-from typing import Any, Final, assert_never
+from typing import Final
 
 import immutables
 import msgspec
@@ -14,27 +12,65 @@ import msgspec
 from engine.aggregates.conversation import EMPTY, Conversation
 from engine.aggregates.events import (
     NO_OBJECT,
+    BoundaryApplied,
+    CallAbandoned,
     ContextAppended,
     ContextStaged,
+    EventPublished,
+    InputAccepted,
+    InputsDropped,
+    InterruptRequested,
+    MobJoined,
+    MobLeft,
+    RunBegun,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunInterrupted,
+    RunRolledBack,
     SessionArchived,
+    SessionAttached,
     SessionCheckpointed,
+    SessionDestroyed,
+    SessionDetached,
     SessionEvent,
+    SessionForked,
+    SessionRecycled,
     SessionRegistered,
+    SessionReset,
     SessionRetired,
+    SessionStopped,
+    ToolFilterStaged,
+    ToolResultsStaged,
     TurnApplied,
 )
+from engine.aggregates.work import NO_WORK, Work
 from engine.machines import LIFECYCLE, Configuration, Value
 from engine.values import Usage
 
-Steps = tuple[tuple[str, tuple[Value, ...]], ...]
+Step = tuple[str, tuple[Value, ...]]
+Steps = tuple[Step, ...]
 
 _SINGLE_STEPS: Final[dict[type, Steps]] = {
     SessionRegistered: (("register", ()),),
+    SessionForked: (("register", ()),),
+    SessionAttached: (("attach", ()),),
+    SessionDetached: (("detach", ()),),
+    InputAccepted: (("accept_input", ()),),
     ContextAppended: (("append_context", ()),),
     ContextStaged: (("stage_context", ()),),
+    ToolResultsStaged: (("stage_tool_results", ()),),
+    CallAbandoned: (("note", ()),),
+    ToolFilterStaged: (("note", ()),),
+    EventPublished: (("note", ()),),
+    MobJoined: (("note", ()),),
+    MobLeft: (("note", ()),),
     SessionCheckpointed: (("checkpoint", ()),),
     SessionRetired: (("retire", ()),),
+    SessionReset: (("reset", ()),),
+    SessionRecycled: (("recycle", ()),),
     SessionArchived: (("archive", ()),),
+    SessionDestroyed: (("destroy", ()),),
 }
 
 _MAX_AFTER_TURN: Final = 1024
@@ -43,12 +79,22 @@ _AFTER_TURN: Final[dict[tuple[Configuration, int], Configuration]] = {}
 it, and a whole turn begins and ends its own run, so which id it was makes no difference."""
 
 
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a fork comes from: the messages that it keeps of another session at a version."""
+
+    session_id: str
+    version: int
+    message_count: int
+    conversation_digest: str
+
+
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a decision about a session can depend on.
 
-    ``runs`` and ``keys`` map run ids and idempotency keys to the version that recorded them;
-    ``staged`` holds the encoded messages waiting for the next turn; ``checkpoint_version`` is the
-    version of the last checkpoint, or 0.
+    ``runs``, ``inputs`` and ``keys`` map run ids, input ids and idempotency keys to the version
+    that recorded them first; ``staged`` holds the encoded context messages waiting for the next
+    turn, ``work`` whatever else is in hand; ``checkpoint_version`` is the version of the last
+    checkpoint, or 0.
     """
 
     id: str
@@ -60,8 +106,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage = Usage()
     staged: tuple[bytes, ...] = ()
     runs: immutables.Map[str, int] = immutables.Map()
+    inputs: immutables.Map[str, int] = immutables.Map()
     keys: immutables.Map[str, int] = immutables.Map()
     checkpoint_version: int = 0
+    work: Work = NO_WORK
+    mobs: tuple[str, ...] = ()
+    origin: Origin | None = None
     created_at: str = ""
     updated_at: str = ""
 
@@ -71,26 +121,58 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         return self.lifecycle.phase
 
 
-def initial_state(session_id: str) -> Session:
-    """Return the state of a session of which nothing is recorded yet."""
-    return Session(id=session_id)
+def initial_state(session_id: str, conversation: Conversation = EMPTY) -> Session:
+    """Return the state of a session of which nothing is recorded yet.
+
+    ``conversation`` is what a fork goes on from; every other session starts with none.
+    """
+    return Session(id=session_id, conversation=conversation)
 
 
 def steps(event: SessionEvent) -> Steps:
     """Return the lifecycle verbs, with arguments, that the event stands for.
 
     A turn recorded whole is a run begun, applied and completed in one commit, so it needs no row
-    of its own in the declaration.
+    of its own in the declaration; nor does the end of a run that lands a last boundary.
     """
-    if isinstance(event, TurnApplied):
-        run = (event.receipt.run_id,)
-        inputs = len(event.receipt.contributing_input_ids)
-        return (
-            ("begin_run", (*run, inputs)),
-            ("apply_boundary", (*run, 0)),
-            ("complete_run", run),
-        )
-    return _SINGLE_STEPS[type(event)]
+    match event:
+        case TurnApplied():
+            run = event.receipt.run_id
+            inputs = len(event.receipt.contributing_input_ids)
+            return (
+                ("begin_run", (run, inputs)),
+                ("apply_boundary", (run, 0)),
+                ("complete_run", (run,)),
+            )
+        case RunBegun():
+            return (("begin_run", (event.run_id, len(event.input_ids))),)
+        case BoundaryApplied():
+            return (("apply_boundary", (event.receipt.run_id, len(event.steered_input_ids))),)
+        case RunCompleted():
+            completed = ("complete_run", (event.run_id,))
+            if event.receipt is None:
+                return (completed,)
+            return (("apply_boundary", (event.run_id, 0)), completed)
+        case RunFailed():
+            return (("fail_run", (event.run_id,)), *_dropping(event.abandoned_input_ids))
+        case RunCancelled():
+            return (("cancel_run", (event.run_id,)), *_dropping(event.abandoned_input_ids))
+        case RunRolledBack():
+            return (("roll_back_run", (event.run_id,)), *_dropping(event.abandoned_input_ids))
+        case RunInterrupted():
+            return (("recover", ()), *_dropping(event.abandoned_input_ids))
+        case SessionStopped():
+            return ((event.cause, ()), *_dropping(event.abandoned_input_ids))
+        case InterruptRequested():
+            return ((event.mode, ()),)
+        case InputsDropped():
+            return _dropping(event.input_ids)
+        case _:
+            return _SINGLE_STEPS[type(event)]
+
+
+def _dropping(input_ids: tuple[str, ...]) -> Steps:
+    return (("drop_input", (len(input_ids),)),) if input_ids else ()
 
 
 def advance(configuration: Configuration, event: SessionEvent) -> Configuration:
@@ -109,69 +191,3 @@ def advance(configuration: Configuration, event: SessionEvent) -> Configuration:
     if isinstance(event, TurnApplied) and len(_AFTER_TURN) < _MAX_AFTER_TURN:
         _AFTER_TURN[configuration, len(event.receipt.contributing_input_ids)] = after
     return after
-
-
-def evolve(state: Session, event: SessionEvent) -> Session:
-    """Return the state after a recorded event."""
-    match event:
-        case TurnApplied():
-            return _moved(
-                state,
-                event,
-                conversation=_extended(state, event),
-                runs=state.runs.set(event.receipt.run_id, event.version),
-                staged=state.staged[event.staged_context :],
-                usage=state.usage if event.usage is None else state.usage + event.usage,
-            )
-        case ContextAppended():
-            return _moved(
-                state,
-                event,
-                conversation=_extended(state, event),
-                runs=state.runs.set(event.receipt.run_id, event.version),
-                keys=_with_key(state, event),
-            )
-        case ContextStaged():
-            waiting = bytes(event.messages)[1:-1]
-            return _moved(
-                state, event, staged=(*state.staged, waiting), keys=_with_key(state, event)
-            )
-        case SessionRegistered():
-            return _moved(
-                state, event, labels=event.labels, metadata=event.metadata, created_at=event.at
-            )
-        case SessionCheckpointed():
-            return _moved(state, event, checkpoint_version=event.version)
-        case SessionRetired() | SessionArchived():
-            return _moved(state, event)
-        case _:
-            assert_never(event)
-
-
-def _moved(state: Session, event: SessionEvent, **changes: Any) -> Session:
-    """Return the state with what every event changes, and these changes."""
-    return msgspec.structs.replace(
-        state,
-        version=event.version,
-        updated_at=event.at,
-        lifecycle=advance(state.lifecycle, event),
-        **changes,
-    )
-
-
-def fold(state: Session, events: Iterable[SessionEvent]) -> Session:
-    """Return the state after all of the events, in order."""
-    for event in events:
-        state = evolve(state, event)
-    return state
-
-
-def _extended(state: Session, event: TurnApplied | ContextAppended) -> Conversation:
-    conversation = state.conversation
-    return conversation.extend(event.messages, event.receipt.message_count - conversation.count)
-
-
-def _with_key(state: Session, event: ContextAppended | ContextStaged) -> immutables.Map[str, int]:
-    if event.idempotency_key is None:
-        return state.keys
-    return state.keys.set(event.idempotency_key, event.version)

@@ -22,7 +22,7 @@ from engine.aggregates import (
     StageContext,
     encode_messages,
 )
-from engine.aggregates.commands import same_context, same_turn
+from engine.aggregates.retries import same_context, same_turn
 from engine.errors import (
     Conflict,
     InvalidArgument,

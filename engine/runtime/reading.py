@@ -23,7 +23,7 @@ from engine.values import Head, Receipt, checked_id
 from projections.auditing import audit_store
 from projections.catalog import SessionView, list_sessions, view_of
 from projections.findings import AuditReport
-from projections.history import HistoryPage, page_of, receipt_in, receipts_of
+from projections.history import HistoryPage, page_of, receipt_of_run, receipts_of
 from projections.reading import event_at
 from projections.snapshots import load
 
@@ -99,9 +99,16 @@ class Reader:
         folded = await self._live.read(checked_id(session_id, "session_id"))
         version = folded.state.runs.get(run_id)
         if version is not None:
-            event = await self._event(session_id, version)
-            receipt = receipt_in(event)
-            if receipt.sequence == sequence:
+            receipt = await asyncio.to_thread(
+                receipt_of_run,
+                self._store.recorder,
+                self._mapper,
+                session_id,
+                run_id=run_id,
+                version=version,
+                sequence=sequence,
+            )
+            if receipt is not None:
                 return receipt
         raise ReceiptNotFound(
             f"session {session_id!r} has no receipt of run {run_id!r} with sequence {sequence}",

@@ -1,0 +1,228 @@
+"""What the commands of a turn lead to: runs begun, landed and ended, whole or step by step.
+
+Invariants: what lands is composed here and nowhere else, always in one order: staged tool results
+(they answer the messages before them), staged context, the messages of the run's inputs, the
+request, the agent's own. A command of a run that is not current, or of an owner that is not the
+current one, is refused as stale before anything else is asked.
+"""
+
+from typing import Any, assert_never
+
+import msgspec
+
+from engine.aggregates.commands import (
+    ApplyBoundary,
+    BeginRun,
+    CancelRun,
+    CompleteRun,
+    FailRun,
+    OwnRunCommand,
+    RecordTurn,
+    RollBackRun,
+    TurnCommand,
+)
+from engine.aggregates.events import (
+    BoundaryApplied,
+    RunBegun,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunRolledBack,
+    SessionEvent,
+    TurnApplied,
+)
+from engine.aggregates.messages import NO_MESSAGES, Messages
+from engine.aggregates.retries import request_digest
+from engine.aggregates.session import Session
+from engine.aggregates.work import messages_of, queued, run_ended, staged, unknown_calls
+from engine.errors import CallsUnresolved, InputNotQueued, SessionBusy, StaleWriter
+from engine.machines import LIFECYCLE
+from engine.values import Boundary, Receipt
+
+
+def turn_event(state: Session, command: TurnCommand) -> SessionEvent:
+    """Return the event that the command leads to, whether or not the lifecycle allows it.
+
+    Raises SessionBusy where another run is current, CallsUnresolved where calls are unknown,
+    InputNotQueued for an input that is not there to take, StaleWriter where the run is not the
+    current one of this owner.
+    """
+    match command:
+        case RecordTurn():
+            _check_free(state, command.input_ids)
+            return _whole_turn(state, command)
+        case BeginRun():
+            _check_free(state, command.input_ids)
+            return RunBegun(
+                **_next(state, command),
+                run_id=command.run_id,
+                boundary=command.boundary,
+                epoch=command.epoch,
+                request_digest=request_digest(command.request),
+                input_ids=command.input_ids,
+            )
+        case ApplyBoundary() | CompleteRun() | FailRun() | CancelRun() | RollBackRun():
+            _check_owner(state, command)
+            return _run_event(state, command)
+        case _:
+            assert_never(command)
+
+
+def receipt_of(
+    state: Session,
+    landing: Messages,
+    *,
+    run_id: str,
+    boundary: Boundary,
+    input_ids: tuple[str, ...] = (),
+    sequence: int = 1,
+) -> tuple[Receipt, msgspec.Raw]:
+    """Return the receipt of the boundary that lands these messages, and the messages' array."""
+    array = landing.array()
+    after = state.conversation.extend(array, landing.count)
+    receipt = Receipt(
+        run_id=run_id,
+        boundary=boundary,
+        contributing_input_ids=input_ids,
+        conversation_digest=after.digest(),
+        message_count=after.count,
+        sequence=sequence,
+    )
+    return receipt, array
+
+
+def _check_free(state: Session, input_ids: tuple[str, ...]) -> None:
+    """Refuse a new run where one is current, calls are unknown, or an input is not there."""
+    work = state.work
+    if work.run is not None:
+        raise SessionBusy(state.id)
+    if work.calls and (unknown := unknown_calls(work)):
+        raise CallsUnresolved(state.id, unknown)
+    if input_ids:
+        waiting = queued(work)
+        for input_id in input_ids:
+            if input_id not in waiting:
+                raise InputNotQueued(state.id, input_id)
+
+
+def _check_owner(state: Session, command: OwnRunCommand) -> None:
+    run = state.work.run
+    if run is None or (run.id, run.epoch) != (command.run_id, command.epoch):
+        began = state.runs.get(command.run_id, 0)
+        raise StaleWriter(state.id, began, state.version)
+
+
+def _whole_turn(state: Session, command: RecordTurn) -> TurnApplied:
+    work, landing = state.work, command.messages
+    if state.staged or work.results:
+        landing = _joined([*map(bytes, work.results), *state.staged]) + landing
+    receipt, array = receipt_of(
+        state,
+        landing,
+        run_id=command.run_id,
+        boundary=command.boundary,
+        input_ids=command.input_ids,
+    )
+    return TurnApplied(
+        session_id=state.id,
+        version=state.version + 1,
+        at=command.now,
+        receipt=receipt,
+        usage=command.usage,
+        staged_context=len(state.staged),
+        staged_results=len(work.results),
+        messages=array,
+    )
+
+
+def _run_event(state: Session, command: OwnRunCommand) -> SessionEvent:
+    match command:
+        case ApplyBoundary():
+            return BoundaryApplied(
+                **_landing(state, command),
+                steered_input_ids=queued(state.work, "steer"),
+                usage=command.usage,
+            )
+        case CompleteRun():
+            return _completed(state, command)
+        case FailRun():
+            return RunFailed(
+                **_ending(state, command),
+                kind=command.kind,
+                message=command.message,
+                recoverable=command.recoverable,
+            )
+        case CancelRun():
+            return RunCancelled(**_ending(state, command), reason=command.reason)
+        case RollBackRun():
+            return RunRolledBack(**_ending(state, command), reason=command.reason)
+        case _:
+            assert_never(command)
+
+
+def _completed(state: Session, command: CompleteRun) -> RunCompleted:
+    """Return the run's end; it lands nothing where there was nothing pending and nothing came."""
+    nothing = command.terminal == "no_pending_boundary" and not command.messages.count
+    if nothing and not staged(state.work):
+        landing: dict[str, Any] = {
+            **_next(state, command),
+            "messages": NO_MESSAGES.array(),
+        }
+    else:
+        landing = _landing(state, command)
+        if not landing["receipt"].message_count - state.conversation.count:
+            landing |= {"receipt": None}
+    return RunCompleted(
+        **landing,
+        run_id=command.run_id,
+        terminal=command.terminal,
+        result=command.result,
+        usage=command.usage,
+    )
+
+
+def _landing(state: Session, command: ApplyBoundary | CompleteRun) -> dict[str, Any]:
+    """Return the fields of an event that lands what is staged, the request and the agent's own."""
+    work, input_ids = state.work, staged(state.work)
+    sequence = LIFECYCLE.value(state.lifecycle, "sequence") + 1
+    landing = _joined([*map(bytes, work.results), *state.staged])
+    for text in messages_of(work, input_ids):
+        landing = landing + Messages(text, _count(text))
+    if sequence == 1:
+        landing = landing + command.request
+    receipt, array = receipt_of(
+        state,
+        landing + command.messages,
+        run_id=command.run_id,
+        boundary=command.boundary,
+        input_ids=input_ids,
+        sequence=sequence,
+    )
+    return {
+        **_next(state, command),
+        "receipt": receipt,
+        "staged_context": len(state.staged),
+        "staged_results": len(work.results),
+        "messages": array,
+    }
+
+
+def _ending(state: Session, command: OwnRunCommand) -> dict[str, Any]:
+    """Return the fields of an event by which a run ends without landing anything."""
+    return {
+        **_next(state, command),
+        "run_id": command.run_id,
+        "abandoned_input_ids": run_ended(state.work, command.run_id).abandoned,
+    }
+
+
+def _joined(messages: list[bytes]) -> Messages:
+    return Messages(b",".join(messages), len(messages))
+
+
+def _count(joined: bytes) -> int:
+    return len(msgspec.json.decode(b"[" + joined + b"]", type=list[msgspec.Raw]))
+
+
+def _next(state: Session, command: TurnCommand) -> dict[str, Any]:
+    return {"session_id": state.id, "version": state.version + 1, "at": command.now}

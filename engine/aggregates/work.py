@@ -1,0 +1,168 @@
+"""Work in hand: the run that is current, the inputs that wait, and the tool calls that are open.
+
+Invariants: every input moves as the input machine says; what has ended (an input, a call) is
+dropped from here and stays in the log; all of it is bounded by what is pending, not by the past.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
+
+from engine.aggregates.calls import tools_in
+from engine.aggregates.events import Lane
+from engine.machines import Authority, Configuration
+from engine.machines.inputs import INPUT
+
+INPUTS: Final = Authority(INPUT)
+"""The one authority over inputs."""
+
+CallStatus = Literal["intended", "executed", "unknown"]
+"""A call was made; its result is staged; or its run was interrupted before any result landed."""
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True):
+    """An input that has not ended: where it is in its lifecycle, and what it brings.
+
+    ``accepted_version`` gives the order; ``messages`` is a JSON array.
+    """
+
+    accepted_version: int
+    lane: Lane
+    lifecycle: Configuration
+    messages: msgspec.Raw
+
+    def moved(self, verb: str, arguments: tuple[str, ...], input_id: str) -> "Input":
+        """Return the input after a verb. Raises IllegalTransition where the machine refuses."""
+        after = INPUTS.replay(self.lifecycle, verb, arguments, input_id)
+        return msgspec.structs.replace(self, lifecycle=after)
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool call that has no result in the conversation yet; ``version`` is where it was made."""
+
+    name: str
+    arguments: Any = None
+    version: int
+    status: CallStatus = "intended"
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """The run that is current: where it began, who owns it, and the digest of its request."""
+
+    id: str
+    version: int
+    epoch: str
+    request_digest: str
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session has in hand. Mappings are never changed in place.
+
+    ``results`` holds the staged results of tool calls, each an encoded message, in the order they
+    came; ``filter`` is what the agent's tools are filtered by since ``filter_version``, and
+    ``next_filter`` what they will be filtered by from the next boundary on, with the version that
+    staged it.
+    """
+
+    run: Run | None = None
+    inputs: dict[str, Input] = {}
+    calls: dict[str, Call] = {}
+    results: tuple[msgspec.Raw, ...] = ()
+    filter: msgspec.Raw | None = None
+    filter_version: int = 0
+    next_filter: msgspec.Raw | None = None
+    next_filter_version: int = 0
+
+
+NO_WORK: Final = Work()
+
+
+class Ended(NamedTuple):
+    """What the end of a run makes of its inputs: those abandoned, having been staged too often."""
+
+    inputs: dict[str, Input]
+    abandoned: tuple[str, ...]
+
+
+def in_phase(work: Work, *phases: str) -> tuple[str, ...]:
+    """Return the ids of the inputs in one of these phases, in the order they were accepted."""
+    return tuple(
+        input_id for input_id, item in work.inputs.items() if item.lifecycle.phase in phases
+    )
+
+
+def queued(work: Work, lane: Lane | None = None) -> tuple[str, ...]:
+    """Return the ids of the queued inputs, of one lane or all, in the order they were accepted."""
+    return tuple(i for i in in_phase(work, "queued") if lane in (None, work.inputs[i].lane))
+
+
+def staged(work: Work) -> tuple[str, ...]:
+    """Return the ids of the inputs that the current run has taken and no receipt names yet."""
+    return in_phase(work, "staged")
+
+
+def messages_of(work: Work, input_ids: Iterable[str]) -> list[bytes]:
+    """Return what the inputs bring, each as encoded messages without brackets."""
+    return [bytes(work.inputs[input_id].messages)[1:-1] for input_id in input_ids]
+
+
+def moved(
+    inputs: Mapping[str, Input], verb: str, input_ids: Iterable[str], *arguments: str
+) -> dict[str, Input]:
+    """Return the inputs after a verb of some of them, without those that it ended.
+
+    Raises IllegalTransition where the machine refuses, and KeyError for one that is not there.
+    """
+    after = dict(inputs)
+    for input_id in input_ids:
+        item = after[input_id].moved(verb, arguments, input_id)
+        if item.lifecycle.phase in INPUT.final:
+            del after[input_id]
+        else:
+            after[input_id] = item
+    return after
+
+
+def run_ended(work: Work, run_id: str) -> Ended:
+    """Return the inputs after a run that ended, however it did.
+
+    What a receipt names is consumed. What none names is queued again, or abandoned where the
+    machine says that it was staged often enough.
+    """
+    inputs = moved(work.inputs, "consume", in_phase(work, "applied"), run_id)
+    waiting = staged(work)
+    inputs = moved(inputs, "roll_back", waiting, run_id)
+    return Ended(inputs, tuple(input_id for input_id in waiting if input_id not in inputs))
+
+
+def calls_after(work: Work, array: msgspec.Raw, version: int) -> Work:
+    """Return the work after messages landed: calls made are open, calls answered are not."""
+    tools = tools_in(array)
+    if tools is None:
+        return work
+    calls = work.calls | {
+        made.id: Call(name=made.name, arguments=made.arguments, version=version)
+        for made in tools.made
+    }
+    for call_id in tools.answered:
+        calls.pop(call_id, None)
+    return msgspec.structs.replace(work, calls=calls)
+
+
+def calls_in_doubt(work: Work) -> dict[str, Call]:
+    """Return the calls once the current run is interrupted: those it left open are unknown."""
+    if work.run is None:
+        return work.calls
+    began = work.run.version
+    return {
+        call_id: msgspec.structs.replace(call, status="unknown")
+        if call.status == "intended" and call.version > began
+        else call
+        for call_id, call in work.calls.items()
+    }
+
+
+def unknown_calls(work: Work) -> tuple[str, ...]:
+    """Return the ids of the calls of which nobody has said what became of them."""
+    return tuple(i for i, call in work.calls.items() if call.status == "unknown")
