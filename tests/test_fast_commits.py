@@ -7,6 +7,7 @@ import random
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from eventsourcing.persistence import StoredEvent
 from processes import message
 
 from engine import Engine, EngineClosed, StoreError
+from engine.runtime import settling
 from engine.runtime.settling import MAX_GATHERED
 from engine.store import SQLiteRecorder, SQLiteStore, sqlite
 from engine.store.committer import Committer
@@ -100,6 +102,8 @@ def test_a_turn_alone_is_committed_by_the_loop_itself(
 def test_turns_of_one_iteration_share_a_commit_and_many_take_the_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(settling, "GIVE_WAY_SECONDS", 0)  # else the first goes ahead alone
+
     async def work(engine: Engine) -> None:
         names = [f"s{n}" for n in range(2 * MAX_GATHERED)]
         for name in names:
@@ -116,7 +120,12 @@ def test_turns_of_one_iteration_share_a_commit_and_many_take_the_thread(
     run(tmp_path, work)
 
 
-def test_a_loop_full_of_turns_lets_the_other_tasks_run(tmp_path: Path) -> None:
+def test_a_loop_full_of_turns_lets_the_other_tasks_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After each of them here; commonly, after half a millisecond's worth of them."""
+    monkeypatch.setattr(settling, "GIVE_WAY_SECONDS", 0)
+
     async def work(engine: Engine) -> None:
         ticks = 0
 
@@ -130,7 +139,45 @@ def test_a_loop_full_of_turns_lets_the_other_tasks_run(tmp_path: Path) -> None:
         for n in range(50):
             await engine.record_turn("s", [message(str(n))])
         ticking.cancel()
-        assert ticks >= 49  # the first turn is under way when the ticking begins
+        assert ticks >= 49
+
+    run(tmp_path, work)
+
+
+def test_a_task_that_commits_alone_gives_way_now_and_then(tmp_path: Path) -> None:
+    async def work(engine: Engine) -> None:
+        for _ in range(10):
+            gave_way = asyncio.get_running_loop().create_future()
+            asyncio.get_running_loop().call_soon(gave_way.set_result, None)
+            start = time.monotonic()
+            turns = 0
+            while not gave_way.done():
+                await engine.record_turn("s", [message("a")])
+                turns += 1
+                assert turns < 1000
+            assert time.monotonic() - start < 1
+
+    run(tmp_path, work)
+
+
+def test_turns_that_could_share_a_sync_are_not_committed_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(engine: Engine) -> None:
+        for name in ("a", "b"):
+            await engine.register(name)
+            await engine.record_turn(name, [message("warm")])
+        recorder = recorder_of(engine)
+        monkeypatch.setattr(recorder, "_hurried_bytes", 0)
+        spy = Spy(recorder, monkeypatch)
+
+        async def session(name: str) -> None:
+            for n in range(50):
+                await engine.record_turn(name, [message(str(n))])
+
+        await asyncio.gather(session("a"), session("b"))
+        assert spy.threads == set()
+        assert spy.at_once <= 52
 
     run(tmp_path, work)
 
@@ -263,9 +310,9 @@ def test_g4_commits_on_loop_and_thread_land_in_the_order_they_were_submitted(
         spy = Spy(recorder, monkeypatch)
         commit = engine._writer._submissions.commit
 
-        async def noted(rows: Sequence[StoredEvent]) -> tuple[Outcome, bool]:
+        async def noted(rows: Sequence[StoredEvent], *, alone: bool) -> tuple[Outcome, bool]:
             submitted.extend((row.originator_id, row.originator_version) for row in rows)
-            return await commit(rows)
+            return await commit(rows, alone=alone)
 
         monkeypatch.setattr(engine._writer._submissions, "commit", noted)
         start = recorder.max_notification_id() or 0

@@ -21,6 +21,10 @@ MAX_GATHERED: Final = 32
 """So many commits share a sync well enough; the store's thread writes them while more come in."""
 
 
+GIVE_WAY_SECONDS: Final = 0.0005
+"""How long one task after the other may commit before the loop's other tasks have their turn."""
+
+
 class Pending:
     """One commit that was submitted, and its outcome once there is one."""
 
@@ -39,9 +43,18 @@ class Submissions:
         self._store: Final = store
         self._loop: Final = loop
         self._gathered: list[Pending] = []
+        self._give_way_at = 0.0
 
-    async def commit(self, rows: Sequence[StoredEvent]) -> tuple[Outcome, bool]:
-        """Return the outcome, and whether the waiting task was cancelled in the meantime."""
+    async def commit(self, rows: Sequence[StoredEvent], *, alone: bool) -> tuple[Outcome, bool]:
+        """Return the outcome, and whether the waiting task was cancelled in the meantime.
+
+        ``alone`` says that nobody else is about to commit: then there is nobody to wait for, and
+        the other tasks of the loop need not be given way to each time.
+        """
+        if alone and self._loop.time() < self._give_way_at:
+            outcomes = self._store.commit_now((rows,))
+            if outcomes is not None:
+                return outcomes[0], False
         pending = Pending(rows)
         cancelled = False
         self._gathered.append(pending)
@@ -71,6 +84,7 @@ class Submissions:
             else:
                 gathered, self._gathered = self._gathered, []
                 _settle(gathered, outcomes)
+        self._give_way_at = self._loop.time() + GIVE_WAY_SECONDS
 
     def _submit(self) -> None:
         gathered, self._gathered = self._gathered, []

@@ -38,11 +38,13 @@ class Writer:
         self._mapper: Final = mapper
         self._live: Final = live
         self._submissions: Final = Submissions(store, asyncio.get_running_loop())
+        self._at_work = 0
         self._background: Final[set[asyncio.Task[None]]] = set()
 
     async def alone(self, live: Live, work: Callable[[Folded], Awaitable[_T]]) -> _T:
         """Do the work on the session's fold, alone among this process's writers of the session."""
         live.users += 1
+        self._at_work += 1
         try:
             await live.lock.acquire()
             try:
@@ -59,6 +61,7 @@ class Writer:
             finally:
                 live.lock.release()
         finally:
+            self._at_work -= 1
             live.users -= 1
 
     async def commit(self, live: Live, folded: Folded, command: SessionCommand) -> Written:
@@ -75,7 +78,7 @@ class Writer:
         for event, row in zip(events, rows, strict=True):
             folded, snapshot = follow(folded, event, row)
             due = snapshot or due
-        outcome, cancelled = await self._submissions.commit(rows)
+        outcome, cancelled = await self._submissions.commit(rows, alone=self._at_work == 1)
         if isinstance(outcome, Exception):
             if cancelled:
                 raise asyncio.CancelledError from outcome

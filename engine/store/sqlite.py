@@ -202,7 +202,8 @@ class SQLiteRecorder(ProcessRecorder):
             connection = self._writer
             if connection.in_transaction:
                 connection.execute("ROLLBACK")  # what an earlier failure could not roll back
-            self._set_patient(patient=True)
+            if not self._patient:
+                self._set_patient(patient=True)
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -253,7 +254,10 @@ class SQLiteRecorder(ProcessRecorder):
         writes them. Never waits for a lock and never copies the write-ahead log into the file;
         every so often it declines, so that a commit that may do so comes in between.
         """
-        size = sum(len(event.state) for submission in submissions for event in submission)
+        size = 0
+        for submission in submissions:
+            for event in submission:
+                size += len(event.state)
         if size > MAX_HURRY_BYTES or self._pace_seconds > MAX_HURRY_SECONDS:
             return None
         if self._hurried_bytes > _TIDY_BYTES:
@@ -303,24 +307,25 @@ class SQLiteRecorder(ProcessRecorder):
         judges each submission alone.
         """
         events = [event for submission in submissions for event in submission]
-        if not 0 < len(events) <= _MAX_ROWS or self._writer.in_transaction:
+        count = len(events)
+        if not 0 < count <= _MAX_ROWS or self._writer.in_transaction:
             return None
         after = check_dense(events, self._known.__getitem__)
-        self._set_patient(patient=patient)
+        if patient != self._patient:
+            self._set_patient(patient=patient)
         start = time.perf_counter()
-        last = self._writer.execute(inserting(len(events)), parameters_of(events)).lastrowid
-        self._keep_pace(time.perf_counter() - start - len(events) * _ROW_SECONDS)
+        last = self._writer.execute(inserting(count), parameters_of(events)).lastrowid
+        self._keep_pace(time.perf_counter() - start - count * _ROW_SECONDS)
         self._known |= after
-        return spans(submissions, (last or 0) - len(events) + 1)
+        return spans(submissions, (last or 0) - count + 1)
 
     def _set_patient(self, *, patient: bool) -> None:
         """Let the writer wait for locks, and tidy its log up after a commit; or neither."""
-        if patient != self._patient:
-            self._patient = patient
-            timeout = int(self._busy_timeout_seconds * 1000) if patient else 0
-            self._writer.execute(f"PRAGMA busy_timeout = {timeout}")
-            pages = CHECKPOINT_PAGES if patient else 0
-            self._writer.execute(f"PRAGMA wal_autocheckpoint = {pages}")
+        self._patient = patient
+        timeout = int(self._busy_timeout_seconds * 1000) if patient else 0
+        self._writer.execute(f"PRAGMA busy_timeout = {timeout}")
+        pages = CHECKPOINT_PAGES if patient else 0
+        self._writer.execute(f"PRAGMA wal_autocheckpoint = {pages}")
 
     def _keep_pace(self, seconds: float) -> None:
         """Take into account how long a commit took, its rows apart; the first stands for itself."""
