@@ -129,7 +129,7 @@ load_receipt session_id run_id sequence=
 open url * durability= environment= busy_timeout_seconds= readonly=
 read session_id
 receipts session_id
-record_turn session_id messages * run_id= boundary= usage= expected_version=
+record_turn session_id messages * run_id= boundary= input_ids= usage= expected_version=
 register session_id= * labels= metadata=
 retire session_id * reason=
 stage_context session_id text * source= idempotency_key=

@@ -1,66 +1,20 @@
-"""The engine: open, admit, read, fold, decide, append, notify.
+"""The engine: one door to everything a session can be asked, and its opening and closing.
 
-Invariants: every verb that writes is one commit; it states the version it follows, and a verb that
-was refused has written nothing. The live copy of a session changes only after its commit is
-durable.
+Invariants: an engine belongs to the event loop it was opened in; after `close` no verb does
+anything, and everything submitted before has its outcome.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Self
 
-from engine.aggregates import (
-    AppendContext,
-    Archive,
-    CommitCheckpoint,
-    ContextAppended,
-    RecordTurn,
-    Register,
-    Retire,
-    SessionCommand,
-    StageContext,
-    encode_messages,
-)
-from engine.aggregates.retries import same_context, same_turn
-from engine.errors import (
-    Conflict,
-    InvalidArgument,
-    SessionBusy,
-    SessionNotFound,
-)
-from engine.runtime.arguments import (
-    checked_count,
-    checked_labels,
-    checked_metadata,
-    checked_usage,
-    context_message,
-    optional_id,
-    optional_text,
-)
 from engine.runtime.environment import Environment
-from engine.runtime.live import Live
 from engine.runtime.opening import Opening
-from engine.runtime.reading import Reader
-from engine.runtime.writing import Writer, Written, expect_version
+from engine.runtime.recording import Recording
 from engine.store import Durability, Store, open_store
-from engine.values import (
-    ApplyOutput,
-    Boundary,
-    Checkpoint,
-    Completed,
-    ContextOutput,
-    Usage,
-    checked_id,
-)
-from projections.catalog import SessionView, view_of
-from projections.history import receipt_in
-from projections.snapshots import Folded
-
-BOUNDARIES: Final = ("immediate", "run_start", "run_checkpoint")
 
 
-class Engine(Reader):
+class Engine(Recording):
     """Sessions of agents, each an append-only log driven by one lifecycle.
 
     Open one with `Engine.open`. It belongs to the event loop it was opened in. All verbs raise
@@ -69,10 +23,8 @@ class Engine(Reader):
     """
 
     def __init__(self, store: Store, environment: Environment) -> None:
-        super().__init__(store)
-        self._environment: Final = environment
+        super().__init__(store, environment)
         self._closing: asyncio.Future[None] | None = None
-        self._writer: Final = Writer(store, self._mapper, self._live)
 
     @classmethod
     def open(
@@ -108,165 +60,6 @@ class Engine(Reader):
         """Whether sessions outlive the process."""
         return self._store.persistent
 
-    async def register(
-        self,
-        session_id: str | None = None,
-        *,
-        labels: Mapping[str, str] | None = None,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> SessionView:
-        """Make a session exist, under a new UUIDv7 or an id of your own (1 to 255 characters).
-
-        ``labels`` are short texts to filter by, ``metadata`` any JSON object. Registering again
-        changes nothing. Raises InvalidArgument, InvalidMessage (for metadata), Conflict where it
-        is registered with other labels or metadata, IllegalTransition where it has ended.
-        """
-        name = self._new_or_checked(session_id, "session_id")
-        command = Register(
-            now=self._now(),
-            labels=None if labels is None else checked_labels(labels),
-            metadata=None if metadata is None else checked_metadata(metadata),
-        )
-        self._check_open()
-        live = self._live.get(name)
-        written = await self._writer.alone(
-            live, lambda folded: self._writer.commit(live, folded, command)
-        )
-        return view_of(written.folded.state)
-
-    async def record_turn(
-        self,
-        session_id: str,
-        messages: Iterable[Mapping[str, Any]],
-        *,
-        run_id: str | None = None,
-        boundary: Boundary = "run_start",
-        usage: Usage | None = None,
-        expected_version: int | None = None,
-    ) -> ApplyOutput:
-        """Record a turn that has already been run: its messages and receipt, in one commit.
-
-        ``messages`` are JSON objects, recorded verbatim in order behind any staged context.
-        ``run_id`` makes a retry safe: the same id with the same content returns what is recorded.
-        ``expected_version`` is the version that the model was run on, if it must still be that.
-        Raises SessionNotFound, InvalidMessage, InvalidArgument, SessionBusy while a turn of this
-        session is in flight, Conflict for a known run id with other content, IllegalTransition
-        where the lifecycle allows no turn, StaleWriter where another process wrote meanwhile or
-        the session is not at ``expected_version``.
-        """
-        self._check_open()
-        if boundary not in BOUNDARIES:
-            raise InvalidArgument(
-                f"a boundary is one of {', '.join(BOUNDARIES)}, not {boundary!r}",
-                parameter="boundary",
-            )
-        command = RecordTurn(
-            now=self._now(),
-            run_id=self._new_or_checked(run_id, "run_id"),
-            messages=encode_messages(messages),
-            boundary=boundary,
-            usage=None if usage is None else checked_usage(usage),
-        )
-        if expected_version is not None:
-            checked_count(expected_version, "expected_version")
-        live = self._live.get(checked_id(session_id, "session_id"))
-        if live.turn:
-            raise SessionBusy(session_id)
-        live.turn = True
-        try:
-            return await self._writer.alone(
-                live, lambda folded: self._turn(live, folded, command, expected_version)
-            )
-        finally:
-            live.turn = False
-
-    async def append_context(
-        self,
-        session_id: str,
-        text: str,
-        *,
-        source: str | None = None,
-        idempotency_key: str | None = None,
-        run_id: str | None = None,
-    ) -> ContextOutput:
-        """Make a text part of the conversation at once, as a system message with its receipt.
-
-        The text is trimmed and must not be empty. An idempotency key seen before with the same
-        text and source answers ``duplicate``. Raises SessionNotFound, InvalidArgument,
-        InvalidMessage, Conflict for a known key with other content, IllegalTransition,
-        StaleWriter.
-        """
-        command = AppendContext(
-            now=self._now(),
-            run_id=self._new_or_checked(run_id, "run_id"),
-            message=context_message(text),
-            source=optional_id(source, "source"),
-            idempotency_key=optional_id(idempotency_key, "idempotency_key"),
-        )
-        return await self._context(session_id, command, given_run=run_id is not None)
-
-    async def stage_context(
-        self,
-        session_id: str,
-        text: str,
-        *,
-        source: str | None = None,
-        idempotency_key: str | None = None,
-    ) -> ContextOutput:
-        """Keep a text for the next turn, whose commit will put it before the turn's messages.
-
-        Durable at once. Trimming, keys and errors are as with `append_context`.
-        """
-        command = StageContext(
-            now=self._now(),
-            message=context_message(text),
-            source=optional_id(source, "source"),
-            idempotency_key=optional_id(idempotency_key, "idempotency_key"),
-        )
-        return await self._context(session_id, command, given_run=False)
-
-    async def checkpoint(self, session_id: str) -> Checkpoint:
-        """Commit a checkpoint of the session as it is; nothing if nothing happened since the last.
-
-        Raises SessionNotFound, IllegalTransition for a session that has ended, StaleWriter.
-        """
-        written = await self._write(session_id, CommitCheckpoint(now=self._now()))
-        state = written.folded.state
-        return Checkpoint(
-            session_id=state.id,
-            version=state.version,
-            message_count=state.conversation.count,
-            conversation_digest=state.conversation.digest(),
-            changed=bool(written.events),
-        )
-
-    async def retire(self, session_id: str, *, reason: str | None = None) -> SessionView:
-        """Take no new input from here on; a second time changes nothing.
-
-        Raises SessionNotFound, IllegalTransition for a session that has ended, StaleWriter.
-        """
-        written = await self._write(
-            session_id, Retire(now=self._now(), reason=optional_text(reason))
-        )
-        return view_of(written.folded.state)
-
-    async def archive(self, session_id: str, *, reason: str | None = None) -> SessionView:
-        """End the session for good, retiring it first in the same commit if it is live.
-
-        Raises SessionNotFound, IllegalTransition where it has ended or still has input queued,
-        StaleWriter.
-        """
-        written = await self._write(
-            session_id, Archive(now=self._now(), reason=optional_text(reason))
-        )
-        self._live.discard(session_id)
-        return view_of(written.folded.state)
-
-    async def discard_live(self, session_id: str) -> bool:
-        """Drop the session's live copy, if it has an idle one; the log is untouched."""
-        self._check_open()
-        return self._live.discard(checked_id(session_id, "session_id"))
-
     async def close(self) -> None:
         """Settle what was submitted, then release the database. Safe to call again."""
         if self._closing is None:
@@ -289,80 +82,3 @@ class Engine(Reader):
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
-
-    # How a verb becomes a commit
-
-    async def _write(self, session_id: str, command: SessionCommand) -> Written:
-        self._check_open()
-        live = self._live.get(checked_id(session_id, "session_id"))
-
-        async def work(folded: Folded) -> Written:
-            return await self._writer.commit(live, _known(folded), command)
-
-        return await self._writer.alone(live, work)
-
-    async def _turn(
-        self, live: Live, folded: Folded, command: RecordTurn, expected: int | None
-    ) -> ApplyOutput:
-        state = _known(folded).state
-        version = state.runs.get(command.run_id)
-        if version is not None:
-            event = await self._event(state.id, version)
-            if not same_turn(event, command):
-                raise _conflict(state.id, "run id", command.run_id)
-            receipt = receipt_in(event)
-            return ApplyOutput(receipt=receipt, snapshot=None, terminal=Completed(), duplicate=True)
-        expect_version(folded, expected)
-        written = await self._writer.commit(live, folded, command)
-        return ApplyOutput(
-            receipt=receipt_in(written.events[0]),
-            snapshot=written.snapshot,
-            terminal=Completed(),
-        )
-
-    async def _context(
-        self, session_id: str, command: AppendContext | StageContext, *, given_run: bool
-    ) -> ContextOutput:
-        self._check_open()
-        live = self._live.get(checked_id(session_id, "session_id"))
-
-        async def work(folded: Folded) -> ContextOutput:
-            state = _known(folded).state
-            known = [("idempotency key", command.idempotency_key, state.keys)]
-            if isinstance(command, AppendContext) and given_run:
-                known.append(("run id", command.run_id, state.runs))
-            for what, key, recorded in known:
-                version = None if key is None else recorded.get(key)
-                if version is not None:
-                    event = await self._event(session_id, version)
-                    if not same_context(event, command):
-                        raise _conflict(session_id, what, str(key))
-                    receipt = event.receipt if isinstance(event, ContextAppended) else None
-                    return ContextOutput(status="duplicate", receipt=receipt)
-            event = (await self._writer.commit(live, folded, command)).events[0]
-            if isinstance(event, ContextAppended):
-                return ContextOutput(status="applied", receipt=event.receipt)
-            return ContextOutput(status="staged", receipt=None)
-
-        return await self._writer.alone(live, work)
-
-    def _now(self) -> str:
-        return self._environment.timestamp()
-
-    def _new_or_checked(self, given: str | None, what: str) -> str:
-        return self._environment.new_id() if given is None else checked_id(given, what)
-
-
-def _known(folded: Folded) -> Folded:
-    """Return the fold of a session that exists. Raises SessionNotFound for an empty one."""
-    if not folded.state.version:
-        raise SessionNotFound(folded.state.id)
-    return folded
-
-
-def _conflict(session_id: str, what: str, key: str) -> Conflict:
-    return Conflict(
-        f"session {session_id!r} has recorded the {what} {key!r} with other content",
-        session_id=session_id,
-        key=key,
-    )
