@@ -120,10 +120,12 @@ class MachineTest(RuleBasedStateMachine):
         self._advance(expected[0])
         return answer
 
-    def would_end(self, asks: Alternatives) -> bool:
-        """Whether what is asked would lead the machine into a final phase."""
+    def leads_on(self, asks: Alternatives, *, anywhere: bool) -> bool:
+        """Whether what is asked would lead into a final phase, or ``anywhere`` else than here."""
         expected = self._declared.first_legal(self.configuration, asks)
-        return expected is not None and expected[1].phase in self.machine.final
+        if expected is None or expected[1].phase == self.configuration.phase:
+            return False
+        return anywhere or expected[1].phase in self.machine.final
 
     def _advance(self, steps: Steps) -> None:
         """Move the model on, and hold every step to the properties that are about steps."""
@@ -181,6 +183,7 @@ def machine_test(
     refusals: Iterable[type[Exception]] = (PerdureError,),
     operations: Mapping[str, Operation] | None = None,
     not_bound: Mapping[str, str] | None = None,
+    rarely: Iterable[str] = (),
     base: type[MachineTest] = MachineTest,
 ) -> type[MachineTest]:
     """Return a Hypothesis state machine that drives the real thing beside the declared one.
@@ -193,25 +196,25 @@ def machine_test(
     then from outside them, where the system must refuse.
 
     ``operations`` are what stands for other steps than its name says, or for several.
-    ``not_bound`` maps verbs to the reason why the system cannot be asked for them; a verb that is
-    neither is InvalidMachine, and so is one that is listed though the system has the method. Rules
-    of your own go into a subclass, or into ``base``.
+    ``not_bound`` maps verbs to the reason why the system cannot be asked for them; one that is
+    listed though the system has the method is InvalidMachine. Rules of your own go into a subclass
+    or into ``base``, where one called ``ask_<verb>`` replaces the generated one. What would lead
+    into a final phase is asked only now and then, so that examples get far; ``rarely`` names more
+    verbs that are to leave their phase only now and then.
     """
     chosen = dict(operations or {})
     excused = dict(not_bound or {})
     for verb in machine.verbs:
-        if verb.name not in excused and verb.name not in chosen:
+        bound = verb.name in chosen or hasattr(base, f"ask_{verb.name}")
+        if not bound and verb.name not in excused:
             chosen[verb.name] = Operation(asks=_itself(verb), arguments=verb.arguments)
     for name in excused:
         if name not in {verb.name for verb in machine.verbs}:
             raise InvalidMachine(f"{name!r} is listed as not bound, but is no verb of the machine")
-        if name in chosen or hasattr(system, name):
+        if name in chosen or hasattr(system, name) or hasattr(base, f"ask_{name}"):
             raise InvalidMachine(f"{name!r} is listed as not bound, but the system has it")
-    final = {
-        item.verb for item in machine.all_rows() if {*machine.targets(item)} & {*machine.final}
-    }
     members: dict[str, Any] = {
-        f"ask_{name}": _rule(name, operation, can_end=name in final or name in (operations or {}))
+        f"ask_{name}": _rule(name, operation, rarely=name in rarely)
         for name, operation in chosen.items()
     }
     members |= {
@@ -228,33 +231,28 @@ def machine_test(
     return type(f"{machine.name.title().replace('_', '')}Test", (base,), members)
 
 
-_ENDS_ONE_IN: Final = 4
+_ONE_IN: Final = 6
 """What would end the machine for good happens only so often, so that examples get far."""
 
 
-def _rule(name: str, operation: Operation, *, can_end: bool) -> Any:
+def _rule(name: str, operation: Operation, *, rarely: bool) -> Any:
     """Return a rule that asks for the operation, with drawn arguments."""
     method = operation.method or name
     names = tuple(argument.name for argument in operation.arguments)
+
+    def ask(self: MachineTest, *, even_if_it_ends: bool, **given: Any) -> None:
+        arguments = tuple(given[argument] for argument in names)
+        asks = operation.asks(*arguments)
+        if even_if_it_ends or not self.leads_on(asks, anywhere=rarely):
+            self.attempt(name, asks, getattr(self.system, method), *arguments)
+
+    ask.__name__ = f"ask_{name}"
     strategies: dict[str, Any] = {
         argument.name: values_of(argument) for argument in operation.arguments
     }
-
-    def ask(self: MachineTest, **given: Any) -> None:
-        arguments = tuple(given[argument] for argument in names)
-        self.attempt(name, operation.asks(*arguments), getattr(self.system, method), *arguments)
-
-    def ask_unless_it_ends(self: MachineTest, *, may_end: bool, **given: Any) -> None:
-        asks = operation.asks(*(given[argument] for argument in names))
-        if may_end or not self.would_end(asks):
-            ask(self, **given)
-
-    chosen: Any = ask_unless_it_ends if can_end else ask
-    if can_end:
-        strategies["may_end"] = st.integers(0, _ENDS_ONE_IN - 1).map(lambda chance: not chance)
-    chosen.__name__ = f"ask_{name}"
+    one_in = st.integers(0, _ONE_IN - 1).map(lambda chance: not chance)
     decorated: Any = rule  # its overloads know no strategies by computed name
-    return decorated(**strategies)(chosen)
+    return decorated(even_if_it_ends=one_in, **strategies)(ask)
 
 
 def values_of(variable: Variable) -> st.SearchStrategy[Any]:
