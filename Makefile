@@ -7,8 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= auto
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
-.PHONY: demo test check format specs bench wheel-test clean
+.PHONY: demo test check format specs bench profile wheel-test clean
 
 demo: $(VENV)/run  ## the main job, end to end, on an embedded SQLite file
 	$(BIN)/perdure demo
@@ -29,8 +30,11 @@ format: $(VENV)/dev
 specs: $(VENV)/run  ## write the contracts under specs/
 	$(BIN)/python -m engine.specs
 
-bench: $(VENV)/dev  ## ratios, side by side in one run
-	$(BIN)/python -m bench
+bench: $(VENV)/dev  ## beside its peers, in one run; BENCH_ARGS=--document writes docs/benchmarks.md
+	$(BIN)/python -m bench $(BENCH_ARGS)
+
+profile: $(VENV)/dev  ## where a durable turn, a resume and an audit spend their time
+	$(BIN)/python -m bench.profiling
 
 wheel-test: $(VENV)/dev  ## the suite against the built wheel, in an environment of its own
 	rm -rf .wheel-venv dist
@@ -52,4 +56,4 @@ $(VENV)/dev: pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(VENV)/run
 
 clean:
-	rm -rf $(VENV) .wheel-venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .wheel-venv .bench-venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

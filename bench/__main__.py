@@ -14,7 +14,7 @@ from bench import machine, results
 from bench.registry import ITEMS
 from bench.setup import RESULTS, Setup, install_peers
 
-COMPLAINTS: Final = RESULTS / "complaints.txt"
+COMPLAINTS: Final = "complaints.txt"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -37,26 +37,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     complete = not (chosen.quick or chosen.no_peers)
     print(f"kept as {results.keep(found, complete=complete)}", file=sys.stderr)
     if failed:
-        sys.exit(f"failed: {', '.join(failed)}; see {COMPLAINTS}")
+        sys.exit(f"failed: {', '.join(failed)}; see {RESULTS / COMPLAINTS}")
     if chosen.document:
         results.document()
 
 
-def run(names: Sequence[str], *, quick: bool, peers: bool) -> tuple[list[results.Kept], list[str]]:
-    """Run the items; return what they found, and the names of those that failed."""
+def run(
+    names: Sequence[str], *, quick: bool, peers: bool, where: Path = RESULTS
+) -> tuple[list[results.Kept], list[str]]:
+    """Run the items; return what they found, and the names of those that failed.
+
+    Databases are made in a folder in ``where``, and what workers complain of is written there.
+    """
     if peers:
         install_peers()
-    RESULTS.mkdir(exist_ok=True)
+    where.mkdir(exist_ok=True)
     found: list[results.Kept] = []
     failed: list[str] = []
     with (
-        COMPLAINTS.open("wb") as complaints,
-        tempfile.TemporaryDirectory(dir=RESULTS) as folder,
+        (where / COMPLAINTS).open("wb") as complaints,
+        tempfile.TemporaryDirectory(dir=where) as folder,
     ):
         here = machine.description(Path(folder), peers=peers)
         for item in (one for one in ITEMS if one.name in names):
             print(f"{item.name} ...", end=" ", file=sys.stderr, flush=True)
-            load, start = machine.load(), time.perf_counter()
+            state, start = machine.state(Path(folder)), time.perf_counter()
             with tempfile.TemporaryDirectory(dir=folder) as files:
                 setup = Setup(Path(files), complaints, quick=quick, peers=peers)
                 try:
@@ -72,7 +77,7 @@ def run(names: Sequence[str], *, quick: bool, peers: bool) -> tuple[list[results
                     name=item.name,
                     at=datetime.now(UTC).isoformat(timespec="seconds"),
                     machine=here,
-                    load=load,
+                    state=state,
                     seconds=round(seconds, 1),
                     report=report,
                 )

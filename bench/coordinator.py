@@ -1,12 +1,14 @@
 """The coordinator: starts workers, and gives all contenders a slice of the work in turn.
 
-Invariants: the order rotates from round to round, so that drift of the machine hits all alike; a
-contender that is not installed, or fails, is left out from then on and listed with the reason.
+Invariants: the order changes from round to round, so that drift of the machine hits all alike, and
+nobody always follows the same neighbour; a contender that is not installed, or fails, is left out
+from then on and listed with the reason.
 """
 
 import contextlib
 import json
 import os
+import random
 import selectors
 import subprocess
 import time
@@ -101,7 +103,7 @@ class Contest:
         self.settings: Final[dict[str, dict[str, str]]] = {}
         self.absent: Final[dict[str, str]] = {}
         self._workers: Final[dict[str, Worker]] = {}
-        self._turn = 0
+        self._order: Final = random.Random(0)  # noqa: S311 - the same order in every run
         for name in names:
             if CONTENDERS[name].environment == "peers" and not setup.peers:
                 self.absent[name] = "peers were not asked for"
@@ -114,15 +116,16 @@ class Contest:
                 self.leave_out(name, failure)
 
     def round(self) -> Iterator[Worker]:
-        """Yield every worker once; each round begins with another one.
+        """Yield every worker once, in another order each round.
 
-        What a worker fails at leaves it out, if it is done within `attempt`.
+        Before each, what others have written is sent to the disk, so that nobody is measured while
+        the system still writes for somebody else.
         """
         names = list(self._workers)
-        shift = self._turn % max(1, len(names))
-        self._turn += 1
-        for name in names[shift:] + names[:shift]:
+        self._order.shuffle(names)
+        for name in names:
             if name in self._workers:
+                settle()
                 yield self._workers[name]
 
     @contextlib.contextmanager
@@ -159,6 +162,12 @@ class Contest:
             for suffix in ("", "-wal", "-shm", "-journal"):
                 with contextlib.suppress(OSError):
                     Path(f"{worker.path}{suffix}").unlink()
+
+
+def settle() -> None:
+    """Have the system write down what is still in its caches."""
+    if hasattr(os, "sync"):
+        os.sync()
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from bench.coordinator import version_of
-from bench.report import median, seconds
+from bench.report import both
 from bench.setup import PINNED, ROOT, interpreter
 
 
@@ -21,21 +21,24 @@ def description(folder: Path, *, peers: bool) -> list[str]:
     ]
     versions = ", ".join(f"{name} {version_of(python, name)}" for name in names)
     processor = f"{_processor()}, {os.cpu_count()} cores, {_memory()} of memory"
-    sync = seconds(_sync(folder))
     return [
         f"{processor}; {platform.system()} {platform.release()}",
-        f"database on {_filesystem(folder)}; to write 4 KiB and sync takes {sync} (median)",
+        f"database on {_filesystem(folder)}",
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {_revision()}",
         f"peers: {versions}",
     ]
 
 
-def load() -> str:
-    """Return how busy the machine is, as the system tells it."""
+def state(folder: Path) -> str:
+    """Return how busy the machine is: its load, and what a sync of 4 KiB takes just now.
+
+    Where the two numbers of the sync are far apart, somebody else is writing, too.
+    """
     try:
-        return f"{os.getloadavg()[0]:.1f}"
+        load = f"{os.getloadavg()[0]:.1f}"
     except OSError:
-        return "unknown"
+        load = "unknown"
+    return f"load {load}, sync {both(_syncs(folder))}"
 
 
 def _processor() -> str:
@@ -64,7 +67,7 @@ def _filesystem(folder: Path) -> str:
     return max(over, key=lambda one: len(one[1]))[2] if over else "an unknown file system"
 
 
-def _sync(folder: Path) -> float:
+def _syncs(folder: Path) -> list[float]:
     taken = []
     with tempfile.NamedTemporaryFile(dir=folder, buffering=0) as file:
         for _ in range(200):
@@ -72,7 +75,7 @@ def _sync(folder: Path) -> float:
             file.write(b"x" * 4096)
             os.fdatasync(file.fileno()) if hasattr(os, "fdatasync") else os.fsync(file.fileno())
             taken.append(time.perf_counter() - start)
-    return median(taken)
+    return taken
 
 
 def _revision() -> str:

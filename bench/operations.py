@@ -52,11 +52,16 @@ async def turns_of(
     return taken
 
 
-async def fresh_turns(
-    contender: Contender, fresh: str, sessions: dict[str, int], seconds: float
+async def slice_of(
+    contender: Contender, sessions: dict[str, int], seconds: float, *, fresh: str = ""
 ) -> dict[str, list[float]]:
-    """Begin one of the sessions, then do the same."""
-    await contender.begin(fresh)
+    """Begin one of the sessions if asked, put away what was written before, then do the same.
+
+    Otherwise the first to record would pay for copying a write-ahead log that others filled.
+    """
+    if fresh:
+        await contender.begin(fresh)
+    fold_log(contender.path)
     return await turns_of(contender, sessions, seconds)
 
 
@@ -173,7 +178,7 @@ OPERATIONS = {
     "open": open_file,
     "grow": grow,
     "turns": turns_of,
-    "fresh_turns": fresh_turns,
+    "slice": slice_of,
     "written": written,
     "together": together,
     "resume": resume,

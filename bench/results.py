@@ -13,8 +13,9 @@ import msgspec
 
 from bench.plot import draw
 from bench.registry import ITEMS
-from bench.report import Report, budget_table, markdown
+from bench.report import DURABILITY_NOTE, Report, budget_table, markdown
 from bench.setup import RESULTS, ROOT
+from bench.standing import standing
 
 LATEST: Final = RESULTS / "latest"
 PAGE: Final = ROOT / "docs" / "benchmarks.md"
@@ -29,7 +30,7 @@ class Kept(msgspec.Struct):
     name: str
     at: str
     machine: list[str]
-    load: str
+    state: str
     seconds: float
     report: Report
 
@@ -59,6 +60,9 @@ def text(found: Sequence[Kept]) -> str:
     """Return the results as Markdown: the budgets, then a section for each item."""
     budgets = [budget for one in found for budget in one.report.budgets]
     parts = []
+    table = standing({one.name: one.report.figures for one in found})
+    if table is not None:
+        parts += ["### Beside its peers", f"{table.title}:", markdown(table), DURABILITY_NOTE]
     if budgets:
         parts += ["### Budgets", budget_table(budgets)]
         parts += [f"*{one.what}*: {one.because}" for one in budgets if not one.met and one.because]
@@ -82,14 +86,14 @@ def document() -> None:
     runs: dict[str, list[str]] = {}
     for one in found:
         runs.setdefault(f"{one.at[:10]}", []).append(one.name)
-    busy = ", ".join(sorted({one.load for one in found}))
+    states = "; ".join(f"{one.name}: {one.state}" for one in found)
     when = "; ".join(f"{day} ({', '.join(names)})" for day, names in runs.items())
     if len(runs) == 1:
         when = next(iter(runs))
     lines = [
         f"Measured on {when}:",
         "\n".join(f"- {line}" for line in found[0].machine),
-        f"Load average before each item: {busy}.",
+        f"How busy the machine was before each item (a sync of 4 KiB: median / p99): {states}.",
     ]
     page = PAGE.read_text("utf-8")
     before, _, rest = page.partition(BEGIN)

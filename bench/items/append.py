@@ -7,7 +7,16 @@ its cost there does not depend on how it got there; getting there turn by turn w
 from typing import Any, Final
 
 from bench.coordinator import Contest, Worker
-from bench.items.append_report import NEW, Measured, budgets, figures, latency, notes, volume
+from bench.items.append_report import (
+    BESIDE,
+    NEW,
+    Measured,
+    budgets,
+    figures,
+    latency,
+    notes,
+    volume,
+)
 from bench.report import DURABILITY_NOTE, Report
 from bench.setup import Setup
 from bench.workload import session_id
@@ -44,7 +53,7 @@ def measure(setup: Setup) -> Report:
     with Contest(setup, NAME, CONTENDERS) as contest:
         reached, series = _grown(contest, points, rounds * count)
         taken: dict[str, dict[int, list[float]]] = {
-            name: {point: [] for point in (NEW, *points)} for name in contest.names()
+            name: {point: [] for point in (BESIDE, NEW, *points)} for name in contest.names()
         }
         for number in range(rounds):
             for worker in contest.round():
@@ -95,17 +104,26 @@ def _grown(
 def _slice(
     worker: Worker, taken: dict[int, list[float]], reached: dict[int, int], number: int, count: int
 ) -> None:
-    """Record turns in a new session and in each that was grown, by turns."""
-    new = session_id(f"new-{number}")
-    found = worker.ask(
-        "fresh_turns",
-        fresh=new,
-        sessions={new: count, **{_at(point): count for point in reached}},
-        seconds=SLICE_SECONDS,
-    )
-    taken[NEW] += found[new]
+    """Record turns in a new session, then in each that was grown.
+
+    perdure's growth is to be known within a tenth, so its sessions, and another new one, take turns
+    one by one. For others the long ones would only disturb the short.
+    """
+    new, beside = session_id(f"new-{number}"), session_id(f"beside-{number}")
+    taken[NEW] += worker.ask("slice", sessions={new: count}, seconds=SLICE_SECONDS / 3, fresh=new)[
+        new
+    ]
+    if worker.name.startswith("perdure"):
+        sessions = {beside: count, **{_at(point): count for point in reached}}
+        found = worker.ask("slice", sessions=sessions, seconds=SLICE_SECONDS, fresh=beside)
+        taken[BESIDE] += found[beside]
+        for point in reached:
+            taken[point] += found[_at(point)]
+        return
     for point in reached:
-        taken[point] += found[_at(point)]
+        sessions = {_at(point): count}
+        limit = SLICE_SECONDS / len(reached)
+        taken[point] += worker.ask("slice", sessions=sessions, seconds=limit)[_at(point)]
 
 
 def _sizes(
