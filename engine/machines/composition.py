@@ -14,6 +14,7 @@ import msgspec
 from engine.errors import InvalidMachine
 from engine.machines.declaration import Machine
 from engine.machines.expressions import TRUE, All, AnyOf, Expression, Not, renamed
+from engine.machines.joining import Domains, joined
 from engine.machines.model import Action, Model, actions_of, places_of, qualified
 from engine.machines.properties import (
     Always,
@@ -31,13 +32,20 @@ from engine.machines.vocabulary import Variable
 class Synchronisation(msgspec.Struct, frozen=True, kw_only=True):
     """Verbs of several parts that happen in one step, or one verb with a condition on others.
 
-    ``verbs`` maps parts to their verbs. Arguments of one name are one argument. ``when`` may read
-    every part's places (``Var("session.phase")``) and the arguments.
+    ``verbs`` maps each part to its verb, or to several that happen one after the other. Arguments
+    of one name are one argument. ``when`` may read every part's places (``Var("session.phase")``)
+    and the arguments.
     """
 
     name: str
-    verbs: Mapping[str, str]
+    verbs: Mapping[str, str | tuple[str, ...]]
     when: Expression = TRUE
+
+    def moves(self) -> Iterator[tuple[str, str]]:
+        """Yield each part with each of its verbs, in turn."""
+        for part, verbs in self.verbs.items():
+            for verb in (verbs,) if isinstance(verbs, str) else verbs:
+                yield part, verb
 
 
 def compose(
@@ -48,31 +56,35 @@ def compose(
     properties: Iterable[Property] = (),
     fair: Iterable[str] = (),
     interchangeable: Iterable[tuple[str, ...]] = (),
+    final: Expression | None = None,
 ) -> Model:
     """Return the parts side by side as one model.
 
-    It is finished where every part is in a final phase. ``fair`` names verbs (``session.retire``)
-    and synchronisations. Raises InvalidMachine for a part, verb, argument or place that is not
-    there, or a condition that makes no sense.
+    It is finished where ``final`` holds, or without it where every part is in a final phase.
+    ``fair`` names verbs (``session.retire``) and synchronisations. Raises InvalidMachine for a
+    part, verb, argument or place that is not there, or a condition that makes no sense.
     """
     syncs = tuple(together)
     _check_parts(name, parts, syncs)
     alone = {part: list(actions_of(machine, part)) for part, machine in parts.items()}
-    bound = {(part, verb) for sync in syncs for part, verb in sync.verbs.items()}
+    bound = {(part, verb) for sync in syncs for part, verb in sync.moves()}
     free = [
         action
         for part, actions in alone.items()
         for action in actions
         if (part, action.rows[0][1].verb) not in bound
     ]
-    joint = [action for sync in syncs for action in _joined(name, sync, alone)]
+    places = tuple(place for part, machine in parts.items() for place in places_of(machine, part))
+    domains = {place.name: place.domain for place in places}
+    joint = [action for sync in syncs for action in _joined(name, sync, alone, domains)]
+    everywhere = All(
+        tuple(_here(part, in_phase(*machine.final)) for part, machine in parts.items())
+    )
     model = Model(
         name=name,
-        places=tuple(
-            place for part, machine in parts.items() for place in places_of(machine, part)
-        ),
+        places=places,
         actions=(*free, *joint),
-        final=All(tuple(_here(part, in_phase(*machine.final)) for part, machine in parts.items())),
+        final=everywhere if final is None else final,
         properties=tuple(properties),
         fair=tuple(fair),
         interchangeable=tuple(interchangeable),
@@ -143,31 +155,18 @@ def _of_part(part: str, item: Property) -> Property:
 
 
 def _joined(
-    name: str, sync: Synchronisation, alone: Mapping[str, list[Action]]
+    name: str, sync: Synchronisation, alone: Mapping[str, list[Action]], domains: Domains
 ) -> Iterator[Action]:
     """Yield an action for each combination of rows that the synchronised verbs have."""
-    rows = [
-        [action for action in alone[part] if action.rows[0][1].verb == verb]
-        for part, verb in sync.verbs.items()
-    ]
+    rows: dict[str, list[list[Action]]] = {}
     arguments: dict[str, Variable] = {}
-    for part_rows in rows:
-        for argument in part_rows[0].arguments:
+    for part, verb in sync.moves():
+        found = [action for action in alone[part] if action.rows[0][1].verb == verb]
+        rows.setdefault(part, []).append(found)
+        for argument in found[0].arguments:
             if arguments.setdefault(argument.name, argument) != argument:
                 raise _refusal(name, f"{sync.name}: {argument.name!r} is two different arguments")
-    for chosen in itertools.product(*rows):
-        conditions = [item for action in chosen for item in _items(action.guard)]
-        yield Action(
-            name=sync.name,
-            rows=tuple(row for action in chosen for row in action.rows),
-            arguments=tuple(arguments.values()),
-            guard=All((*conditions, *_items(sync.when))),
-            updates=tuple(update for action in chosen for update in action.updates),
-        )
-
-
-def _items(expression: Expression) -> tuple[Expression, ...]:
-    return expression.items if isinstance(expression, All) else (expression,)
+    yield from joined(sync.name, rows.values(), tuple(arguments.values()), sync.when, domains)
 
 
 def _refusal(name: str, problem: str) -> InvalidMachine:
@@ -188,7 +187,7 @@ def _check_parts(
         if not sync.name.isidentifier() or sync.name in seen:
             raise _refusal(name, f"synchronisation {sync.name!r} is no identifier, or there twice")
         seen.add(sync.name)
-        for part, verb in sync.verbs.items():
+        for part, verb in sync.moves():
             machine = parts.get(part)
             if machine is None:
                 raise _refusal(name, f"{sync.name}: there is no part {part!r}")

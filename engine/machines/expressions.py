@@ -278,15 +278,11 @@ def _operand(expression: Expression) -> str:
     return f"({text})" if isinstance(expression, Compare | All | Not) else text
 
 
-def renamed(expression: Expression, rename: Callable[[str], str]) -> Expression:
-    """Return the expression with every variable it reads, before or after a step, renamed."""
+def replaced(expression: Expression, replace: Callable[[Expression], Expression]) -> Expression:
+    """Return the expression with each value, name and bound in it replaced."""
 
     def walk(node: Expression) -> Expression:
         match node:
-            case Var(name):
-                return Var(rename(name))
-            case Next(name):
-                return Next(rename(name))
             case Compare(sign, left, right):
                 return Compare(sign, walk(left), walk(right))
             case Calculate(sign, left, right):
@@ -298,9 +294,33 @@ def renamed(expression: Expression, rename: Callable[[str], str]) -> Expression:
             case Not(item):
                 return Not(walk(item))
             case _:
-                return node
+                return replace(node)
 
     return walk(expression)
+
+
+def renamed(expression: Expression, rename: Callable[[str], str]) -> Expression:
+    """Return the expression with every variable it reads, before or after a step, renamed."""
+
+    def again(node: Expression) -> Expression:
+        match node:
+            case Var(name):
+                return Var(rename(name))
+            case Next(name):
+                return Next(rename(name))
+            case _:
+                return node
+
+    return replaced(expression, again)
+
+
+def conjuncts(expression: Expression) -> Iterator[Expression]:
+    """Yield what has to hold, one by one."""
+    if isinstance(expression, All):
+        for item in expression.items:
+            yield from conjuncts(item)
+    else:
+        yield expression
 
 
 def _literal(value: Value) -> str:

@@ -11,7 +11,18 @@ input rolls it back to the queue, at most as often as it may be staged.
 from typing import Final
 
 from engine.machines.declaration import Machine
-from engine.machines.expressions import Arg, Bound, Var
+from engine.machines.expressions import Arg, Bound, Next, Var
+from engine.machines.properties import (
+    Always,
+    AlwaysPossible,
+    LeadsTo,
+    Sometimes,
+    exactly,
+    goes_to,
+    implies,
+    in_phase,
+    unchanged,
+)
 from engine.machines.vocabulary import Choice, Count, Identity, Verb, row
 
 STAGING_LIMIT: Final = Bound("staging_limit", actual=3, checked=3)
@@ -20,7 +31,10 @@ STAGING_LIMIT: Final = Bound("staging_limit", actual=3, checked=3)
 _RUN: Final = Identity("run")
 _LANE: Final = Choice("lane", ("queue", "steer"))
 _OWN_RUN: Final = Var("run").equals(Arg("run"))
-_attempts: Final = Var("attempts")
+_run, _attempts = Var("run"), Var("attempts")
+
+_OF_A_RUN: Final = ("stage", "apply", "consume", "roll_back")
+_DROPS: Final = ("supersede", "coalesce", "abandon")
 
 INPUT: Final = Machine(
     name="input",
@@ -52,7 +66,6 @@ INPUT: Final = Machine(
             "stage",
             "queued",
             "staged",
-            guard=_attempts < STAGING_LIMIT,
             updates={"run": Arg("run"), "attempts": _attempts + 1},
         ),
         row("apply", "staged", "applied", guard=_OWN_RUN),
@@ -76,4 +89,85 @@ INPUT: Final = Machine(
         row("abandon", ("accepted", "queued"), "abandoned"),
         row("abandon", "staged", "abandoned", updates={"run": None}),
     ),
+    properties=(
+        Always(
+            "C: an input that a receipt names is never queued again, dropped or given back",
+            implies(
+                in_phase("applied"),
+                goes_to("applied", "consumed"),
+            ),
+        ),
+        Always(
+            "C: only an input that a receipt names is consumed",
+            in_phase("applied") & goes_to("consumed"),
+            on=("consume",),
+        ),
+        Always(
+            "an input belongs to a run from when it is staged, and for good once it is applied",
+            exactly(_run.differs(None), in_phase("staged", "applied", "consumed")),
+        ),
+        Always(
+            "an input moves with the run that staged it, and with no other",
+            implies(_run.differs(None), _run.equals(Arg("run"))),
+            on=_OF_A_RUN,
+        ),
+        Always(
+            "an input is staged to the run that asked for it",
+            Next("run").equals(Arg("run")),
+            on=("stage",),
+        ),
+        Always(
+            "each time that an input is staged counts",
+            Next("attempts").equals(_attempts + 1),
+            on=("stage",),
+        ),
+        Always(
+            "nothing else counts as staging",
+            unchanged("attempts"),
+            on=("accept", "queue", "apply", "consume", "roll_back", *_DROPS),
+        ),
+        Always(
+            "an input waits only while it may be staged again",
+            implies(in_phase("queued"), _attempts < STAGING_LIMIT),
+        ),
+        Always(
+            "rolling back gives up no input before it was staged as often as it may be",
+            goes_to("queued") | _attempts.equals(STAGING_LIMIT),
+            on=("roll_back",),
+        ),
+        Always(
+            "what is superseded, coalesced or abandoned has ended",
+            goes_to("superseded", "coalesced", "abandoned"),
+            on=_DROPS,
+        ),
+        Always(
+            "an input goes into the lane it was accepted for",
+            Next("lane").equals(Arg("lane")),
+            on=("accept",),
+        ),
+        Always(
+            "an input keeps its lane",
+            unchanged("lane"),
+            on=("queue", *_OF_A_RUN, *_DROPS),
+        ),
+        Sometimes(
+            "an input is consumed though it was rolled back",
+            in_phase("consumed") & (_attempts > 1),
+        ),
+        Sometimes(
+            "an input is given up, having been staged as often as it may be",
+            in_phase("abandoned") & _attempts.equals(STAGING_LIMIT),
+        ),
+        AlwaysPossible(
+            "an input that has not been dropped can still be consumed",
+            in_phase("consumed"),
+            given=~in_phase("superseded", "coalesced", "abandoned"),
+        ),
+        LeadsTo(
+            "an input that a receipt names is consumed at last",
+            in_phase("applied"),
+            in_phase("consumed"),
+        ),
+    ),
+    fair=("consume",),
 )

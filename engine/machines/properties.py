@@ -97,6 +97,14 @@ def in_phase(*phases: str) -> Expression:
     return AnyOf(tuple(PHASE.equals(phase) for phase in phases))
 
 
+def goes_to(*phases: str) -> Expression:
+    """Return the expression that a step leads to one of these phases, or stays in it."""
+    then = Next(PHASE.name)
+    if len(phases) == 1:
+        return then.equals(phases[0])
+    return AnyOf(tuple(then.equals(phase) for phase in phases))
+
+
 def implies(one: Expression, other: Expression) -> Expression:
     """Return the expression that the other holds where the one does."""
     return ~one | other

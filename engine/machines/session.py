@@ -17,6 +17,7 @@ from typing import Final
 from engine.machines.authority import Authority
 from engine.machines.declaration import Machine
 from engine.machines.expressions import Arg, Bound, Operand, Var
+from engine.machines.session_promises import promises
 from engine.machines.vocabulary import Choice, Count, Flag, Identity, Verb, row
 
 INPUT_CAPACITY: Final = Bound("input_capacity", actual=1024, checked=2)
@@ -34,14 +35,11 @@ _DRAINING: Final = _return_to.equals("retired")
 _ROOM: Final = (_queued + _staged) < INPUT_CAPACITY
 _TAKES: Final = Arg("inputs") <= _queued
 
-_RUN_OVER: Final[dict[str, Operand]] = {
-    "run": None,
-    "return_to": None,
-    "cancel_requested": False,
-    "sequence": 0,
-}
+_INTERRUPTED: Final[dict[str, Operand]] = {"run": None, "cancel_requested": False, "sequence": 0}
+_RUN_OVER: Final[dict[str, Operand]] = _INTERRUPTED | {"return_to": None}
 _GIVEN_BACK: Final[dict[str, Operand]] = {"queued": _queued + _staged, "staged": 0}
-_ABANDONED: Final[dict[str, Operand]] = {"queued": 0, "staged": 0}
+_ABANDONED: Final[dict[str, Operand]] = {"queued": 0}
+_REVIVED: Final[dict[str, Operand]] = {"return_to": None}
 _BEGUN: Final[dict[str, Operand]] = {
     "run": Arg("run"),
     "queued": _queued - Arg("inputs"),
@@ -89,7 +87,7 @@ SESSION: Final = Machine(
         row("attach", "idle", "attached"),
         row("attach", ("attached", "retired")),
         row("attach", "stopped", "attached", guard=~_DRAINING),
-        row("attach", "stopped", "retired", guard=_DRAINING, updates={"return_to": None}),
+        row("attach", "stopped", "retired", guard=_DRAINING, updates=_REVIVED),
         row("detach", "attached", "idle"),
         # Input is admitted only while nothing drains.
         row(
@@ -162,7 +160,8 @@ SESSION: Final = Machine(
             group
             for verb in ("append_context", "stage_context", "stage_tool_results")
             for group in (
-                row(verb, ("idle", "attached", "running", "stopped")),
+                row(verb, ("idle", "attached", "running")),
+                row(verb, "stopped", guard=~_DRAINING | (_queued > 0)),
                 row(verb, "retired", guard=_queued > 0),
             )
         ),
@@ -170,7 +169,8 @@ SESSION: Final = Machine(
         # Facts that move nothing: membership of a group, a filter staged, a call given up.
         row("note", (*_LIVE, "stopped")),
         # Retiring never strands a run in flight; archiving needs the queue drained.
-        row("retire", ("idle", "attached", "stopped"), "retired", updates={"return_to": None}),
+        row("retire", ("idle", "attached"), "retired"),
+        row("retire", "stopped", "retired", updates=_REVIVED),
         row("retire", "running", updates={"return_to": "retired"}),
         row("retire", "retired"),
         row("archive", "retired", "archived", guard=_queued.equals(0)),
@@ -193,7 +193,7 @@ SESSION: Final = Machine(
                     "running",
                     "stopped",
                     guard=_DRAINING,
-                    updates=_RUN_OVER | _GIVEN_BACK | {"return_to": "retired"},
+                    updates=_INTERRUPTED | _GIVEN_BACK,
                 ),
             )
         ),
@@ -201,21 +201,17 @@ SESSION: Final = Machine(
         row("recover", ("idle", "attached", "retired", "stopped")),
         # Starting over: with the pending input abandoned, or carried along.
         row("reset", "attached", updates=_ABANDONED),
-        row(
-            "reset",
-            ("idle", "retired", "stopped"),
-            "idle",
-            updates=_ABANDONED | {"return_to": None},
-        ),
+        row("reset", ("idle", "retired"), "idle", updates=_ABANDONED),
+        row("reset", "stopped", "idle", updates=_ABANDONED | _REVIVED),
         row("recycle", "attached"),
-        row("recycle", ("idle", "retired", "stopped"), "idle", updates={"return_to": None}),
-        row(
-            "destroy",
-            (*_LIVE, "stopped"),
-            "destroyed",
-            updates=_RUN_OVER | _ABANDONED,
-        ),
+        row("recycle", ("idle", "retired"), "idle"),
+        row("recycle", "stopped", "idle", updates=_REVIVED),
+        row("destroy", ("idle", "attached", "retired"), "destroyed", updates=_ABANDONED),
+        row("destroy", "running", "destroyed", updates=_RUN_OVER | _ABANDONED | {"staged": 0}),
+        row("destroy", "stopped", "destroyed", updates=_ABANDONED | _REVIVED),
     ),
+    properties=promises(INPUT_CAPACITY),
+    fair=("fail_run",),
 )
 
 LIFECYCLE: Final = Authority(SESSION)

@@ -1,0 +1,191 @@
+"""The machines of perdure together: several sessions, and one live session with all it works with.
+
+Invariants: a live session's step is one commit of the engine: what happens to the session, to the
+input, to the claim of the turn and to the checkpointer gate happens in that one step or not at all.
+One input stands for each: inputs do not meet but in the counts that the session keeps of them.
+
+Reading notes. An end of a run comes in kinds, by what becomes of the input: it is not in the run,
+or a receipt names it (it is consumed), or none does (it is given back, or given up when it was
+staged too often).
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from engine.machines.admission import ADMISSION
+from engine.machines.composition import Synchronisation, compose, instances, some, within
+from engine.machines.expressions import TRUE, Arg, Expression, Var
+from engine.machines.gate import GATE
+from engine.machines.inputs import INPUT, STAGING_LIMIT
+from engine.machines.live_promises import promises
+from engine.machines.model import Model
+from engine.machines.properties import Sometimes, in_phase
+from engine.machines.session import SESSION
+
+_TWO: Final = ("session1", "session2")
+
+SESSIONS: Final = msgspec.structs.replace(
+    instances(
+        SESSION,
+        2,
+        properties=(
+            Sometimes(
+                "two sessions run at once",
+                within(_TWO[0], in_phase("running")) & within(_TWO[1], in_phase("running")),
+            ),
+            Sometimes(
+                "one session runs while another is archived",
+                some(_TWO, in_phase("running")) & some(_TWO, in_phase("archived")),
+            ),
+        ),
+    ),
+    name="sessions",
+)
+"""Two sessions side by side: neither needs the other, and neither is in the other's way."""
+
+
+def _session(*phases: str) -> Expression:
+    return within("session", in_phase(*phases))
+
+
+def _input(*phases: str) -> Expression:
+    return within("input", in_phase(*phases))
+
+
+_attempts: Final = Var("input.attempts")
+_RUNNING: Final = _session("running")
+_ABSENT: Final = ~_input("staged", "applied")
+_ONE: Final = Arg("inputs").equals(1)
+_NONE: Final = Arg("inputs").equals(0)
+
+_UNFINISHED: Final = (
+    *("fail_run", "cancel_run", "roll_back_run", "recover"),
+    *("stop", "executor_exited"),
+)
+"""The ways in which a run ends other than well."""
+
+
+def _endings() -> Iterator[Synchronisation]:
+    """Yield the ends of a run, each with what becomes of its input and its claim."""
+    for verb in ("complete_run", *_UNFINISHED):
+        name = verb if verb.endswith("_run") else f"{verb}_running"
+        yield _ending(name, verb, {}, _ABSENT)
+        yield _ending(f"{name}_consuming", verb, {"input": "consume"}, TRUE)
+    for verb in _UNFINISHED:
+        name = verb if verb.endswith("_run") else f"{verb}_running"
+        rolled = {"input": "roll_back"}
+        yield _ending(f"{name}_giving_back", verb, rolled, _attempts < STAGING_LIMIT)
+        yield _ending(
+            f"{name}_giving_up",
+            (verb, "drop_input"),
+            rolled,
+            _attempts.equals(STAGING_LIMIT) & _ONE,
+        )
+    for verb in ("recover", "stop", "executor_exited"):
+        yield Synchronisation(name=verb, verbs={"session": verb}, when=~_RUNNING)
+
+
+def _ending(
+    name: str, verbs: str | tuple[str, ...], others: dict[str, str], when: Expression
+) -> Synchronisation:
+    together = {"session": verbs, **others, "admission": "resolve"}
+    return Synchronisation(name=name, verbs=together, when=when & _RUNNING)
+
+
+def _steps() -> Iterator[Synchronisation]:
+    """Yield what else the parts do together."""
+    yield Synchronisation(
+        name="accept_input", verbs={"session": "accept_input", "input": ("accept", "queue")}
+    )
+    yield Synchronisation(
+        name="begin_run", verbs={"session": "begin_run", "admission": "begin"}, when=_NONE
+    )
+    yield Synchronisation(
+        name="begin_run_staging",
+        verbs={"session": "begin_run", "input": "stage", "admission": "begin"},
+        when=_ONE,
+    )
+    yield Synchronisation(
+        name="apply_boundary",
+        verbs={"session": "apply_boundary"},
+        when=_NONE & ~_input("staged"),
+    )
+    yield Synchronisation(
+        name="apply_boundary_naming_input",
+        verbs={"session": "apply_boundary", "input": "apply"},
+        when=_NONE,
+    )
+    yield Synchronisation(
+        name="apply_boundary_steering",
+        verbs={"session": "apply_boundary", "input": "stage"},
+        when=_ONE & Var("input.lane").equals("steer"),
+    )
+    for verb in ("supersede", "coalesce", "abandon"):
+        yield Synchronisation(
+            name=f"{verb}_input",
+            verbs={"session": "drop_input", "input": verb},
+            when=_ONE & _input("queued"),
+        )
+    yield Synchronisation(name="interrupt", verbs={"session": "interrupt"}, when=~_RUNNING)
+    yield Synchronisation(
+        name="interrupt_running",
+        verbs={"session": "interrupt", "admission": "request_interrupt"},
+        when=_RUNNING & within("admission", in_phase("running")),
+    )
+    yield Synchronisation(name="checkpoint", verbs={"session": "checkpoint", "gate": "write"})
+    yield Synchronisation(name="archive", verbs={"session": "archive", "gate": "close"})
+
+
+def _starting_over() -> Iterator[Synchronisation]:
+    """Yield resets and destructions, which abandon the input unless a receipt names it."""
+    abandon = {"input": "abandon"}
+    waiting, at_rest = _input("queued"), ~_RUNNING
+    yield Synchronisation(name="reset", verbs={"session": "reset"}, when=~waiting)
+    yield Synchronisation(
+        name="reset_abandoning", verbs={"session": "reset", **abandon}, when=waiting
+    )
+    closing = {"session": "destroy", "gate": "close"}
+    yield Synchronisation(name="destroy", verbs=closing, when=at_rest & ~waiting)
+    yield Synchronisation(
+        name="destroy_abandoning", verbs=closing | abandon, when=at_rest & waiting
+    )
+    ending = closing | {"admission": "resolve"}
+    yield Synchronisation(name="destroy_running", verbs=ending, when=_RUNNING & _ABSENT & ~waiting)
+    yield Synchronisation(
+        name="destroy_running_abandoning",
+        verbs=ending | abandon,
+        when=_RUNNING & _input("queued", "staged"),
+    )
+    yield Synchronisation(
+        name="destroy_running_consuming", verbs=ending | {"input": "consume"}, when=_RUNNING
+    )
+
+
+_STEPS: Final = (*_steps(), *_endings(), *_starting_over())
+_ENDINGS: Final = tuple(sync.name for sync in _endings())
+_BOUNDARIES: Final = tuple(s.name for s in _steps() if s.name.startswith("apply_boundary"))
+_ALONE: Final = tuple(
+    f"session.{verb}"
+    for verb in (
+        *("register", "attach", "detach", "cancel_after_boundary", "append_context"),
+        *("stage_context", "stage_tool_results", "note", "retire", "recycle"),
+    )
+)
+_WRITES: Final = (*(sync.name for sync in _STEPS), *_ALONE)
+"""Everything that writes to the session's log."""
+
+
+LIVE: Final[Model] = compose(
+    "live",
+    {"session": SESSION, "input": INPUT, "admission": ADMISSION, "gate": GATE},
+    together=_STEPS,
+    properties=promises(_ENDINGS, _BOUNDARIES, _WRITES),
+    fair=(
+        *(name for name in _ENDINGS if name.startswith("fail_run")),
+        "admission.finalise",
+    ),
+    final=_session("archived", "destroyed"),
+)
+"""A live session with an input, the claim of its turn, and its checkpointer gate."""
