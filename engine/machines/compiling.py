@@ -22,7 +22,7 @@ from engine.machines.expressions import (
     nodes,
 )
 from engine.machines.model import Action, Model
-from engine.machines.packing import Layout, conjuncts
+from engine.machines.packing import LARGEST_COMPONENT, Layout, conjuncts
 from engine.machines.properties import Always, Property, Sometimes
 from engine.machines.tables import (
     Arguments,
@@ -113,9 +113,14 @@ def step_arguments(step: Step) -> dict[str, Value]:
 _Key = tuple[int, Expression, tuple[tuple[int, tuple[int | None, ...]], ...], tuple[Far, ...]]
 
 
-def compile_model(model: Model, properties: Iterable[Property]) -> Program:
-    """Return the model compiled, watching for the properties, left domains and dead ends."""
-    tables = Tables(model)
+def compile_model(
+    model: Model, properties: Iterable[Property], largest: int = LARGEST_COMPONENT
+) -> Program:
+    """Return the model compiled, watching for the properties, left domains and dead ends.
+
+    Its components have ``largest`` valuations at most.
+    """
+    tables = Tables(model, largest)
     layout = tables.layout
     steps = tuple(
         Step(action, given)

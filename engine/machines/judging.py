@@ -5,46 +5,68 @@ fair action could change anything; it may not do so for ever where one stays pos
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from engine.machines.compiling import Program
 from engine.machines.expressions import Expression, Not
 from engine.machines.properties import AlwaysPossible, LeadsTo, formula
 from engine.machines.reports import Violation
-from engine.machines.searching import Exploration, Stepping, condition
+from engine.machines.searching import Exploration, condition, stepping
 from engine.machines.tracing import path_to, told
+
+if TYPE_CHECKING:
+    from engine.machines.vectors import Vectors
 
 Test = Callable[[int], bool]
 Graph = dict[int, list[tuple[int, int]]]
 
 
 class Judge:
-    """Judges one exploration, state by state."""
+    """Judges one exploration."""
 
-    def __init__(self, program: Program, found: Exploration, following: Stepping) -> None:
+    def __init__(
+        self, program: Program, found: Exploration, vectors: "Vectors | None" = None
+    ) -> None:
         self._program: Final = program
         self._found: Final = found
-        self._following: Final = following
+        self._vectors: Final = vectors
+        self._following: Final = stepping(program)
         self._split: Final = [(one.weight, one.radix) for one in program.layout.components]
+
+    def path(self, depth: int, state: int) -> list[int]:
+        """Return the states of a shortest path to a state."""
+        before = self._before if self._vectors is None else self._vectors.before
+        return path_to(self._found.levels, depth, state, before)
+
+    def _before(self, level: Sequence[int], state: int) -> int:
+        for one in level:
+            if any(reached == state for _, reached in self._following(one)):
+                return one
+        raise AssertionError(state)
 
     def always_possible(self, item: AlwaysPossible) -> Violation | None:
         """Return the nearest state that the goal cannot be reached from, if there is one."""
-        stuck = self._hopeless(self._test(item.goal))
+        goal = self._program.tables.reduced(item.goal)
+        given = self._program.tables.reduced(item.given)
+        if self._vectors is None:
+            stuck = self._hopeless(self._test(goal), self._test(given))
+        else:
+            stuck = self._vectors.hopeless(self._found.levels, goal, given)
         if stuck is None:
             return None
         return Violation(
             property=item.name,
             formula=formula(item),
             explanation="from here, it can never be reached",
-            path=tuple(told(self._program, path_to(self._found.levels, *stuck, self._following))),
+            path=tuple(told(self._program, self.path(*stuck))),
         )
 
     def _test(self, expression: Expression) -> Test:
-        holds = condition(self._program.tables.reduced(expression))
+        holds = condition(expression)
         return lambda state: holds([state // weight % radix for weight, radix in self._split])
 
-    def _hopeless(self, goal: Test) -> tuple[int, int] | None:
-        """Return the first state, with its depth, that no path leads from to the goal."""
+    def _hopeless(self, goal: Test, given: Test) -> tuple[int, int] | None:
+        """Return the first state given, with its depth, that no path leads from to the goal."""
         hopeful: set[int] = set()
         waiting: Sequence[tuple[int, int]] = [
             (depth, state)
@@ -59,13 +81,14 @@ class Judge:
                 else:
                     left.append((depth, state))
             if len(left) in (0, len(waiting)):
-                return left[-1] if left else None
+                return next((found for found in reversed(left) if given(found[1])), None)
             waiting = left
 
     def leads_to(self, item: LeadsTo) -> Violation | None:
         """Return a behaviour in which it is given and never comes, if there is one."""
-        open_ = self._test(Not(item.then))
-        given = self._test(item.given)
+        tables = self._program.tables
+        open_ = self._test(tables.reduced(Not(item.then)))
+        given = self._test(tables.reduced(item.given))
         parents, order = self._wave(given, open_)
         graph = {
             state: [(step, after) for step, after in self._following(state) if after != state]
@@ -83,7 +106,7 @@ class Judge:
             tail.append(parent)
         tail.reverse()
         depth = next(d for d, level in enumerate(self._found.levels) if tail[0] in level)
-        head = path_to(self._found.levels, depth, tail[0], self._following)
+        head = self.path(depth, tail[0])
         return Violation(
             property=item.name,
             formula=formula(item),

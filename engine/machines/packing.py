@@ -20,7 +20,8 @@ Valuation = tuple[Value, ...]
 Function = Callable[[Valuation, tuple[Value, ...]], Any]
 """A compiled expression of a component's values and an action's arguments."""
 
-_LARGEST_COMPONENT: Final = 4096
+LARGEST_COMPONENT: Final = 4096
+"""How many valuations a component may have; a part with more becomes several."""
 
 
 class Component(msgspec.Struct, frozen=True):
@@ -110,15 +111,15 @@ def text_of(
     return python_source(expression, offsets, places, checked=True)
 
 
-def lay_out(model: Model, functions: Functions) -> Layout:
-    """Return how to pack the model's states."""
+def lay_out(model: Model, functions: Functions, largest: int = LARGEST_COMPONENT) -> Layout:
+    """Return how to pack the model's states, in components of ``largest`` valuations at most."""
     parts: dict[str, list[Place]] = {}
     for place in model.places:
         parts.setdefault(place.part, []).append(place)
     components: list[Component] = []
     weight = 1
     for part, places in parts.items():
-        for group, values in _valuations(model, places, functions):
+        for group, values in _valuations(model, places, functions, largest):
             numbers = {valuation: number for number, valuation in enumerate(values)}
             components.append(Component(part, tuple(group), tuple(values), numbers, weight))
             weight *= len(values)
@@ -131,16 +132,16 @@ def lay_out(model: Model, functions: Functions) -> Layout:
 
 
 def _valuations(
-    model: Model, places: list[Place], functions: Functions
+    model: Model, places: list[Place], functions: Functions, largest: int
 ) -> Iterator[tuple[list[Place], list[Valuation]]]:
     """Yield the part's components: one, or where that has too many valuations several."""
-    reached = _reached_alone(model, places, functions)
+    reached = _reached_alone(model, places, functions, largest)
     if reached is not None:
         yield places, reached
         return
     group: list[Place] = []
     for place in places:
-        if group and math.prod(len(p.domain) for p in [*group, place]) > _LARGEST_COMPONENT:
+        if group and math.prod(len(p.domain) for p in [*group, place]) > largest:
             yield group, list(itertools.product(*(p.domain for p in group)))
             group = []
         group.append(place)
@@ -156,7 +157,7 @@ class _Move(msgspec.Struct, frozen=True):
 
 
 def _reached_alone(
-    model: Model, places: list[Place], functions: Functions
+    model: Model, places: list[Place], functions: Functions, largest: int
 ) -> list[Valuation] | None:
     """Return the part's valuations if others grant it everything, in order; None if too many."""
     offsets = {place.name: number for number, place in enumerate(places)}
@@ -178,7 +179,7 @@ def _reached_alone(
                         continue
                     seen.add(after)
                     waiting.append(after)
-        if len(seen) > _LARGEST_COMPONENT:
+        if len(seen) > largest:
             return None
     ranks = [{value: rank for rank, value in enumerate(place.domain)} for place in places]
     return sorted(seen, key=lambda v: [ranks[n][value] for n, value in enumerate(v)])

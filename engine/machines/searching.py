@@ -7,11 +7,11 @@ estimate of what the search holds at once, and is never exceeded unsaid.
 
 from array import array
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
-from engine.machines.compiling import Bundle, Program, Watch
+from engine.machines.compiling import Bundle, Program
 from engine.machines.expressions import (
     All,
     AnyOf,
@@ -23,6 +23,9 @@ from engine.machines.expressions import (
 )
 from engine.machines.tables import Local, either
 
+if TYPE_CHECKING:
+    from engine.machines.vectors import Vectors
+
 Digits = list[int]
 Progress = Callable[[int, int], object]
 """Told how many states were found, and how deep."""
@@ -31,16 +34,15 @@ Stepping = Callable[[int], Iterator[tuple[int, int]]]
 
 _SLICE: Final = 4096
 _SIGNS: Final = {"=": "==", "≠": "!=", "<": "<", "≤": "<=", ">": ">", "≥": ">=", "+": "+", "-": "-"}
-_DENSE_SPACE: Final = 1 << 30
-_BYTES_IN_SET: Final = 120
-_BYTES_IN_LEVEL: Final = 48
+WORD: Final = 1 << 63
+"""The states that fit a machine word."""
+WIDE: Final = 192
+"""From how many states on it is worth expanding a level as a whole."""
+BYTES_IN_LEVEL: Final = 48
+"""What a state takes in its level, and while the next one grows."""
 
-
-class Limits(msgspec.Struct, frozen=True):
-    """How far a search may go: states at most, and bytes at most."""
-
-    states: int
-    memory_bytes: int
+_DENSE_SPACE: Final = 1 << 26
+_BYTES_IN_ENTRY: Final = 120
 
 
 class Levels(Protocol):
@@ -69,55 +71,127 @@ class Exploration(msgspec.Struct, kw_only=True):
         return sum(map(len, self.levels))
 
 
-def search(program: Program, limits: Limits, progress: Progress | None = None) -> Exploration:
-    """Return everything the program can reach, as far as the limits allow."""
-    space = program.layout.space
-    dense = space <= min(_DENSE_SPACE, limits.memory_bytes // 2)
-    bytes_each = _BYTES_IN_LEVEL if dense else _BYTES_IN_SET
+def search(
+    program: Program, budget: "Budget", vectors: "Vectors | None" = None, wide: int = WIDE
+) -> Exploration:
+    """Return everything the program can reach, as far as the budget allows.
+
+    With ``vectors``, levels of ``wide`` states and more are expanded as a whole.
+    """
     found = Exploration(
         levels=[],
         visits=[[0] * program.layout.components[one.digit].radix for one in program.bundles],
         noticed={},
     )
-    plain = _Plain(program, found, bytearray(space) if dense else _Seen())
-    frontier = [program.initial]
-    plain.seen[program.initial] = 1
-    states = 0
-    while frontier:
-        found.levels.append(array("q", frontier) if space < 1 << 63 else frontier)
-        after: list[int] = []
-        for start in range(0, len(frontier), _SLICE):
-            states += len(frontier[start : start + _SLICE])
-            held = states + len(after)
-            found.incomplete = exceeded(limits, held, space * dense + held * bytes_each)
-            if found.incomplete:
-                return found
-            plain.expand(frontier[start : start + _SLICE], after)
-            if progress is not None:
-                progress(states, len(found.levels) - 1)
-        frontier = after
+    watching = Watching(program, found)
+    marks = PlainMarks(program.layout.space) if vectors is None else vectors.marks
+    plain = _Plain(program, found, watching, marks)
+    frontier = plain.start()
+    try:
+        while frontier:
+            found.levels.append(frontier)
+            if vectors is not None and len(frontier) >= wide:
+                frontier = vectors.expand(frontier, watching, found, budget)
+            else:
+                frontier = plain.expand(frontier, budget)
+    except BudgetSpent as spent:
+        found.incomplete = str(spent)
+    if vectors is not None:
+        vectors.add_visits(found)
     return found
+
+
+class BudgetSpent(Exception):
+    """The search met a limit; the text names it."""
+
+
+class Budget:
+    """How far a search may go: states at most, and bytes at most; and who is told how far it is."""
+
+    def __init__(self, states: int, memory_bytes: int, progress: Progress | None = None) -> None:
+        self._states: Final = states
+        self.memory_bytes: Final = memory_bytes
+        self._progress: Final = progress
+
+    def spend(self, states: int, depth: int, held_bytes: int) -> None:
+        """Go on with so many states found. Raises BudgetSpent."""
+        if states > self._states:
+            raise BudgetSpent(f"more than {self._states:,} states")
+        if held_bytes > self.memory_bytes:
+            raise BudgetSpent(f"more than {self.memory_bytes:,} bytes, at {states:,} states")
+        if self._progress is not None:
+            self._progress(states, depth)
+
+
+class Marks(Protocol):
+    """Which states were seen."""
+
+    @property
+    def one_by_one(self) -> Any:
+        """Return what says of each state, and is told, whether it was seen."""
+
+    def held_bytes(self) -> int:
+        """Return how much memory the marks take."""
+
+
+class PlainMarks:
+    """A byte for each state there could be, or where those are too many an entry for each seen."""
+
+    def __init__(self, space: int) -> None:
+        self.one_by_one: Any = bytearray(space) if space <= _DENSE_SPACE else _Entries()
+
+    def held_bytes(self) -> int:
+        """Return how much memory the marks take."""
+        each = 1 if isinstance(self.one_by_one, bytearray) else _BYTES_IN_ENTRY
+        return len(self.one_by_one) * each
+
+
+class _Entries(dict[int, int]):
+    def __missing__(self, key: int) -> int:
+        return 0
 
 
 class _Plain:
     """Expands states one by one."""
 
-    def __init__(self, program: Program, found: Exploration, seen: Any) -> None:
-        ready = [_Ready(program, number) for number in range(len(program.bundles))]
-        self.seen: Final = seen
+    def __init__(
+        self, program: Program, found: Exploration, watching: "Watching", marks: Marks
+    ) -> None:
+        ready = [Ready(program, bundle) for bundle in program.bundles]
+        self._program: Final = program
         self._found: Final = found
-        self._watching: Final = Watching(program, found)
+        self._watching: Final = watching
+        self._marks: Final = marks
         self._simple: Final = [
-            (one.weight, one.radix, one.deltas, found.visits[one.number])
-            for one in ready
+            (one.weight, one.radix, one.deltas, visits)
+            for one, visits in zip(ready, found.visits, strict=True)
             if one.simple
         ]
-        self._joint: Final = [one for one in ready if not one.simple]
+        self._joint: Final = [
+            (one, visits) for one, visits in zip(ready, found.visits, strict=True) if not one.simple
+        ]
         self._split: Final = [(one.weight, one.radix) for one in program.layout.components]
 
-    def expand(self, states: Sequence[int], after: list[int]) -> None:
-        """Add to ``after`` what the states lead to and was not seen before."""
-        seen, add, simple = self.seen, after.append, self._simple
+    def start(self) -> Sequence[int]:
+        """Return the first level."""
+        self._marks.one_by_one[self._program.initial] = 1
+        return self._level([self._program.initial])
+
+    def expand(self, level: Sequence[int], budget: Budget) -> Sequence[int]:
+        """Return what the states lead to and was not seen before, now seen."""
+        after: list[int] = []
+        states, depth = self._found.states, len(self._found.levels) - 1
+        for start in range(0, len(level), _SLICE):
+            held = states + len(after)
+            budget.spend(held, depth, self._marks.held_bytes() + held * BYTES_IN_LEVEL)
+            self._expand(level[start : start + _SLICE], after)
+        return self._level(after)
+
+    def _level(self, states: list[int]) -> Sequence[int]:
+        return array("q", states) if self._program.layout.space < WORD else states
+
+    def _expand(self, states: Sequence[int], after: list[int]) -> None:
+        seen, add, simple = self._marks.one_by_one, after.append, self._simple
         closely = bool(self._joint)
         for state in states:
             for weight, radix, deltas, visits in simple:
@@ -138,21 +212,12 @@ class _Plain:
         """Notice what is to be noticed, and yield where steps of several components lead."""
         digits = [state // weight % radix for weight, radix in self._split]
         if self._watching.active and self._watching.alarm(digits):
-            self._watching.notice(state, digits)
-        for one in self._joint:
+            self._watching.notice(state)
+        for one, visits in self._joint:
             if one.condition(digits):
-                self._found.visits[one.number][digits[one.digit]] += 1
+                visits[digits[one.digit]] += 1
                 for _, reached in one.reached(state, digits):
                     yield reached
-
-
-def exceeded(limits: Limits, states: int, used_bytes: int) -> str | None:
-    """Return which limit is exceeded, and by what, or None."""
-    if states > limits.states:
-        return f"more than {limits.states:,} states"
-    if used_bytes > limits.memory_bytes:
-        return f"more than {limits.memory_bytes:,} bytes of memory, at {states:,} states"
-    return None
 
 
 class Watching:
@@ -160,6 +225,7 @@ class Watching:
 
     def __init__(self, program: Program, found: Exploration) -> None:
         self._found: Final = found
+        self._split: Final = [(one.weight, one.radix) for one in program.layout.components]
         self._open = {
             number: (watch, condition(watch.seen))
             for number, watch in enumerate(program.watches)
@@ -167,8 +233,9 @@ class Watching:
         }
         self._combine()
 
-    def notice(self, state: int, digits: Digits) -> None:
+    def notice(self, state: int) -> None:
         """Record which watches this state, of the deepest level, is the first of."""
+        digits = [state // weight % radix for weight, radix in self._split]
         for number in [n for n, (_, holds) in self._open.items() if holds(digits)]:
             self._found.noticed[number] = (len(self._found.levels) - 1, state)
             del self._open[number]
@@ -179,26 +246,12 @@ class Watching:
         self.alarm = condition(self.expression)
         self.active = self.expression != Const(value=False)
 
-    @property
-    def open(self) -> dict[int, Watch]:
-        """Return the watches that have noticed nothing yet."""
-        return {number: watch for number, (watch, _) in self._open.items()}
 
-
-class _Seen(dict[int, int]):
-    """Which states were seen, where they are too far apart for a byte each."""
-
-    def __missing__(self, key: int) -> int:
-        return 0
-
-
-class _Ready:
+class Ready:
     """A bundle, made ready: what it adds to a state, each sum once."""
 
-    def __init__(self, program: Program, number: int) -> None:
-        bundle = program.bundles[number]
+    def __init__(self, program: Program, bundle: Bundle) -> None:
         one = program.layout.components[bundle.digit]
-        self.number: Final = number
         self.digit: Final = bundle.digit
         self.weight: Final = one.weight
         self.radix: Final = one.radix
@@ -259,7 +312,7 @@ def _decoding(program: Program, component: int, offset: int) -> dict[Any, Any]:
 
 def stepping(program: Program) -> Stepping:
     """Return the function that yields the steps from a state and where they lead."""
-    bundles = [_Ready(program, number) for number in range(len(program.bundles))]
+    bundles = [Ready(program, bundle) for bundle in program.bundles]
     split = [(one.weight, one.radix) for one in program.layout.components]
 
     def following(state: int) -> Iterator[tuple[int, int]]:

@@ -21,7 +21,7 @@ from engine.machines.expressions import (
     evaluate,
 )
 from engine.machines.model import Model
-from engine.machines.packing import Functions, lay_out, text_of
+from engine.machines.packing import LARGEST_COMPONENT, Functions, lay_out, text_of
 
 Codes = tuple[Any, ...]
 Arguments = tuple[Value, ...]
@@ -37,9 +37,10 @@ class Local(Expression, frozen=True, tag=True):
 class Tables:
     """Reduces expressions over places to expressions over tables."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, largest: int = LARGEST_COMPONENT) -> None:
         self._functions: Final = Functions()
-        self.layout: Final = lay_out(model, self._functions)
+        self.layout: Final = lay_out(model, self._functions, largest)
+        self._same: Final[dict[tuple[type | None, Expression], Expression]] = {}
         self._words: Final[dict[str, int]] = {}
         self._columns: Final[dict[tuple[int, str, Arguments], tuple[tuple[Value, ...], Codes]]] = {}
         self._shared: Final[dict[tuple[object, ...], int]] = {}
@@ -48,7 +49,7 @@ class Tables:
             for one in self.layout.components
         ]
         self._alike: Final = [
-            self._shared.setdefault(one.values, number)
+            self._shared.setdefault((one.values, *map(type, one.values[0])), number)
             for number, one in enumerate(self.layout.components)
         ]
 
@@ -89,7 +90,20 @@ class Tables:
     def reduced(
         self, expression: Expression, names: tuple[str, ...] = (), given: Arguments = ()
     ) -> Expression:
-        """Return the expression over tables, with what is always the same worked out."""
+        """Return the expression over tables, with what is always the same worked out.
+
+        What is equal is the same object, so that it is worked out once.
+        """
+        found = self._reduced(expression, names, given)
+        match found:
+            case Const(value) | Local(_, (value, *_)):  # no truth is the same as a number
+                return self._same.setdefault((type(value), found), found)
+            case _:
+                return self._same.setdefault((None, found), found)
+
+    def _reduced(
+        self, expression: Expression, names: tuple[str, ...], given: Arguments
+    ) -> Expression:
         read = self.layout.read_by(expression)
         if not read:
             arguments = dict(zip(names, given, strict=True))

@@ -11,25 +11,19 @@ from engine.machines.compiling import Program, Step, about_steps, step_arguments
 from engine.machines.expressions import Value, evaluate
 from engine.machines.properties import Always, Property, formula
 from engine.machines.reports import Moment, Violation
-from engine.machines.searching import Levels, Stepping
 
 State = dict[str, Value]
+Before = Callable[[Sequence[int], int], int]
+"""Finds in a level a state from which a step leads to another."""
 
 
-def path_to(levels: Levels, depth: int, state: int, following: Stepping) -> list[int]:
+def path_to(levels: Sequence[Sequence[int]], depth: int, state: int, before: Before) -> list[int]:
     """Return the states of a shortest path from the initial one."""
     path = [state]
     for distance in range(depth - 1, -1, -1):
-        state = _before(levels[distance], state, following)
+        state = before(levels[distance], state)
         path.append(state)
     return path[::-1]
-
-
-def _before(level: Sequence[int], state: int, following: Stepping) -> int:
-    for one in level:
-        if any(reached == state for _, reached in following(one)):
-            return one
-    raise AssertionError(state)
 
 
 def told(program: Program, path: Sequence[int]) -> list[Moment]:
