@@ -24,6 +24,11 @@ ANSWER_SECONDS: Final = 300
 """How long a worker may take for one answer."""
 
 
+PATIENCE: Final = 20
+"""How many times longer perdure and the raw rows may take to grow a session: without them there is
+nothing to compare with."""
+
+
 class Failed(Exception):
     """A worker could not do what it was asked."""
 
@@ -54,6 +59,10 @@ class Worker:
         except Failed:
             self.stop()
             raise
+
+    def allowed(self, seconds: float) -> float:
+        """Return how long the contender may take to grow a session that others have this for."""
+        return seconds * (PATIENCE if CONTENDERS[self.name].environment == "project" else 1)
 
     def ask(self, do: str, **arguments: Any) -> Any:
         """Have something done and return the answer. Raises Failed."""
@@ -130,11 +139,13 @@ class Contest:
 
     @contextlib.contextmanager
     def attempt(self, worker: Worker) -> Iterator[None]:
-        """Leave the worker out if it fails at this."""
+        """Leave the worker out if it fails at this; if it is perdure itself, fail."""
         try:
             yield
         except (Failed, OSError) as failure:
             self.leave_out(worker.name, failure)
+            if worker.name.startswith("perdure"):
+                raise
 
     def leave_out(self, name: str, failure: BaseException) -> None:
         """Take a contender out of the contest and keep the reason."""

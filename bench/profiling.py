@@ -1,29 +1,36 @@
 """Where a durable turn, a resume and an audit spend their time: `make profile`.
 
-A sampler looks at every thread many times a second and counts the line of this project that it is
-on, whatever it has called from there. That is time on the clock, waiting included: a turn passes
-through an event loop and a committer, and a profiler of calls would see one thread of the two, and
-count small functions double for being watched.
+A timer interrupts the main thread a thousand times a second and counts the line of this project
+that it is on, whatever it has called from there; and where every other thread is at that moment.
+That is time on the clock, waiting included: a profiler of calls would count small functions double
+for being watched. What the engine does in helper threads (to resume, to audit) is called directly
+here, because only the main thread can be interrupted anywhere.
 """
 
 import asyncio
 import collections
+import functools
 import linecache
+import signal
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import Final, NamedTuple, Self
 
 from bench.setup import ROOT
 from bench.workload import TURN, session_id
 from engine import Engine
+from engine.store import Mapper, open_store
+from projections import audit_store, page_of
+from projections.snapshots import load
 
-PERIOD_SECONDS: Final = 0.0002
+PERIOD_SECONDS: Final = 0.001
 LEAST_SHARE: Final = 0.012
+MAIN: Final = "main thread"
 LAYERS: Final = ("engine", "projections")
 SESSION: Final = session_id("profiled")
 
@@ -38,20 +45,17 @@ class Place(NamedTuple):
 
 
 class Sampler:
-    """Counts, while it is open, where every other thread is."""
+    """Counts, while it is open, where every thread is."""
 
     def __init__(self) -> None:
         self.counts: Final[collections.Counter[Place]] = collections.Counter()
         self.samples = 0
         self.seconds = 0.0
-        self._stop: Final = threading.Event()
-        self._thread: Final = threading.Thread(target=self._run, name="sampler", daemon=True)
 
     def __enter__(self) -> Self:
-        self._interval = sys.getswitchinterval()
-        sys.setswitchinterval(PERIOD_SECONDS / 4)
         self._start = time.perf_counter()
-        self._thread.start()
+        signal.signal(signal.SIGALRM, self._look)
+        signal.setitimer(signal.ITIMER_REAL, PERIOD_SECONDS, PERIOD_SECONDS)
         return self
 
     def __exit__(
@@ -60,43 +64,49 @@ class Sampler:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._stop.set()
-        self._thread.join()
+        signal.setitimer(signal.ITIMER_REAL, 0)
         self.seconds = time.perf_counter() - self._start
-        sys.setswitchinterval(self._interval)
 
-    def _run(self) -> None:
-        while not self._stop.wait(PERIOD_SECONDS):
-            names = {one.ident: one.name for one in threading.enumerate()}
-            self.samples += 1
-            for ident, frame in sys._current_frames().items():  # noqa: SLF001 - the one way there is
-                name = names.get(ident, "")
-                if name != "sampler":
-                    self.counts[_place(_called(name), frame)] += 1
+    def _look(self, _signal: int, interrupted: FrameType | None) -> None:
+        self.samples += 1
+        names = {one.ident: one.name for one in threading.enumerate()}
+        ours = threading.get_ident()
+        for ident, frame in sys._current_frames().items():  # noqa: SLF001 - the one way there is
+            found = interrupted if ident == ours else frame
+            if found is not None:
+                self.counts[_place(_called(names.get(ident, "")), found)] += 1
 
 
 def _called(thread: str) -> str:
     if thread == "MainThread":
-        return "event loop"
-    return "worker" if thread.startswith("asyncio") else thread.removeprefix("perdure-")
+        return MAIN
+    return "helpers" if thread.startswith("asyncio") else thread.removeprefix("perdure-")
 
 
 def _place(thread: str, innermost: FrameType) -> Place:
     """Return the newest line of the project in a stack, or the innermost line of all."""
     frame: FrameType | None = innermost
     while frame is not None:
-        path = Path(frame.f_code.co_filename)
-        if path.is_relative_to(ROOT) and path.relative_to(ROOT).parts[0] in LAYERS:
-            parts = path.relative_to(ROOT).parts
-            layer = ".".join(parts[:2] if len(parts) > 2 else parts[:1])
-            return Place(thread, layer, f"{path.stem}.{frame.f_code.co_name}", _line(frame))
+        if (layer := _layer(frame.f_code)) is not None:
+            return _named(thread, layer, frame.f_code, frame.f_lineno)
         frame = frame.f_back
-    path = Path(innermost.f_code.co_filename)
-    return Place(thread, "python", f"{path.stem}.{innermost.f_code.co_name}", _line(innermost))
+    return _named(thread, "python", innermost.f_code, innermost.f_lineno)
 
 
-def _line(frame: FrameType) -> str:
-    return linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+@functools.cache
+def _layer(code: CodeType) -> str | None:
+    """Return the layer that the code lies in, None for what is not the project's."""
+    path = Path(code.co_filename)
+    if not path.is_relative_to(ROOT) or path.relative_to(ROOT).parts[0] not in LAYERS:
+        return None
+    parts = path.relative_to(ROOT).parts
+    return ".".join(parts[:2] if len(parts) > 2 else parts[:1])
+
+
+@functools.cache
+def _named(thread: str, layer: str, code: CodeType, line: int | None) -> Place:
+    text = linecache.getline(code.co_filename, line or code.co_firstlineno).strip()
+    return Place(thread, layer, f"{Path(code.co_filename).stem}.{code.co_name}", text)
 
 
 def table(title: str, sampler: Sampler, times: int, unit: str = "") -> str:
@@ -107,7 +117,7 @@ def table(title: str, sampler: Sampler, times: int, unit: str = "") -> str:
     threads = collections.Counter[str]()
     for place, count in sampler.counts.items():
         threads[place.thread] += count
-    for thread in sorted(threads, key=lambda one: (one != "event loop", one)):
+    for thread in sorted(threads, key=lambda one: (one != MAIN, one)):
         found = {place: n for place, n in sampler.counts.items() if place.thread == thread}
         layers = collections.Counter[str]()
         for place, count in found.items():
@@ -131,7 +141,7 @@ async def _recorded(engine: Engine, turns: int) -> None:
 
 async def a_turn(folder: Path) -> str:
     """Profile turns of one session at full durability."""
-    turns = 6_000
+    turns = 10_000
     async with Engine.open(f"sqlite:///{folder / 'turn.db'}") as engine:
         await engine.register(SESSION)
         await _recorded(engine, 500)
@@ -164,12 +174,13 @@ async def a_resume(folder: Path) -> str:
         await engine.register(SESSION)
         await _recorded(engine, 1_000)
         await engine.checkpoint(SESSION)
-    times = 40
+    times = 60
     with Sampler() as sampler:
         for _ in range(times):
-            async with Engine.open(url) as engine:
-                await engine.read(SESSION)
-                await engine.history(SESSION)
+            store = open_store(url)
+            load(store, Mapper(), SESSION)
+            page_of(store.recorder, Mapper(), SESSION, offset=0, limit=None)
+            store.close()
     return table("a resume of 1,000 turns, with snapshot", sampler, times)
 
 
@@ -185,8 +196,10 @@ async def an_audit(folder: Path) -> str:
                 await engine.record_turn(name, TURN)
 
         await asyncio.gather(*(one(session_id(f"audited-{n}")) for n in range(sessions)))
-        with Sampler() as sampler:
-            report = await engine.audit()
+    store = open_store(url, readonly=True)
+    with Sampler() as sampler:
+        report = audit_store(store)
+    store.close()
     return table("an audit", sampler, report.events, " an event")
 
 

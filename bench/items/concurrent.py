@@ -41,6 +41,7 @@ NOTE: Final = (
 MANY: Final = (64, 512)
 TURNS: Final = {1: 300, 64: 60, 512: 12}
 SLOW_TURNS: Final = {1: 60, 64: 4, 512: 1}
+SLOW_ROUNDS: Final = 2
 FAST: Final = ("perdure-full", "perdure-normal", "raw-full", "raw-normal")
 
 
@@ -53,7 +54,7 @@ def measure(setup: Setup) -> Report:
         }
         for number in range(rounds + 1):
             for worker in contest.round():
-                if number > 3 and worker.name not in FAST:
+                if number > SLOW_ROUNDS and worker.name not in FAST:
                     continue
                 with contest.attempt(worker):
                     turns = TURNS if worker.name in FAST and not setup.quick else SLOW_TURNS
