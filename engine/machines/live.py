@@ -2,7 +2,7 @@
 
 Invariants: a live session's step is one commit of the engine: what happens to the session, to the
 input, to the claim of the turn and to the checkpointer gate happens in that one step or not at all.
-One input stands for each: inputs do not meet but in the counts that the session keeps of them.
+One input stands for each of them: they meet only in the counts that the session keeps.
 
 Reading notes. An end of a run comes in kinds, by what becomes of the input: it is not in the run,
 or a receipt names it (it is consumed), or none does (it is given back, or given up when it was
@@ -15,7 +15,8 @@ from typing import Final
 import msgspec
 
 from engine.machines.admission import ADMISSION
-from engine.machines.composition import Synchronisation, compose, instances, some, within
+from engine.machines.composition import Synchronisation, compose, every, instances, some, within
+from engine.machines.declaration import Machine
 from engine.machines.expressions import TRUE, Arg, Expression, Var
 from engine.machines.gate import GATE
 from engine.machines.inputs import INPUT, STAGING_LIMIT
@@ -23,27 +24,6 @@ from engine.machines.live_promises import promises
 from engine.machines.model import Model
 from engine.machines.properties import Sometimes, in_phase
 from engine.machines.session import SESSION
-
-_TWO: Final = ("session1", "session2")
-
-SESSIONS: Final = msgspec.structs.replace(
-    instances(
-        SESSION,
-        2,
-        properties=(
-            Sometimes(
-                "two sessions run at once",
-                within(_TWO[0], in_phase("running")) & within(_TWO[1], in_phase("running")),
-            ),
-            Sometimes(
-                "one session runs while another is archived",
-                some(_TWO, in_phase("running")) & some(_TWO, in_phase("archived")),
-            ),
-        ),
-    ),
-    name="sessions",
-)
-"""Two sessions side by side: neither needs the other, and neither is in the other's way."""
 
 
 def _session(*phases: str) -> Expression:
@@ -83,8 +63,6 @@ def _endings() -> Iterator[Synchronisation]:
             rolled,
             _attempts.equals(STAGING_LIMIT) & _ONE,
         )
-    for verb in ("recover", "stop", "executor_exited"):
-        yield Synchronisation(name=verb, verbs={"session": verb}, when=~_RUNNING)
 
 
 def _ending(
@@ -128,7 +106,8 @@ def _steps() -> Iterator[Synchronisation]:
             verbs={"session": "drop_input", "input": verb},
             when=_ONE & _input("queued"),
         )
-    yield Synchronisation(name="interrupt", verbs={"session": "interrupt"}, when=~_RUNNING)
+    for verb in ("interrupt", "recover", "stop", "executor_exited"):
+        yield Synchronisation(name=verb, verbs={"session": verb}, when=~_RUNNING)
     yield Synchronisation(
         name="interrupt_running",
         verbs={"session": "interrupt", "admission": "request_interrupt"},
@@ -163,7 +142,9 @@ def _starting_over() -> Iterator[Synchronisation]:
     )
 
 
-_STEPS: Final = (*_steps(), *_endings(), *_starting_over())
+STEPS: Final = (*_steps(), *_endings(), *_starting_over())
+"""What the parts of a live session do together."""
+
 _ENDINGS: Final = tuple(sync.name for sync in _endings())
 _BOUNDARIES: Final = tuple(s.name for s in _steps() if s.name.startswith("apply_boundary"))
 _ALONE: Final = tuple(
@@ -173,19 +154,45 @@ _ALONE: Final = tuple(
         *("stage_context", "stage_tool_results", "note", "retire", "recycle"),
     )
 )
-_WRITES: Final = (*(sync.name for sync in _STEPS), *_ALONE)
-"""Everything that writes to the session's log."""
 
 
-LIVE: Final[Model] = compose(
-    "live",
-    {"session": SESSION, "input": INPUT, "admission": ADMISSION, "gate": GATE},
-    together=_STEPS,
-    properties=promises(_ENDINGS, _BOUNDARIES, _WRITES),
-    fair=(
-        *(name for name in _ENDINGS if name.startswith("fail_run")),
-        "admission.finalise",
-    ),
-    final=_session("archived", "destroyed"),
-)
-"""A live session with an input, the claim of its turn, and its checkpointer gate."""
+def live(
+    *,
+    session: Machine = SESSION,
+    taken: Machine = INPUT,
+    admission: Machine = ADMISSION,
+    gate: Machine = GATE,
+    steps: tuple[Synchronisation, ...] = STEPS,
+) -> Model:
+    """Return a live session with an input, the claim of its turn, and its checkpointer gate."""
+    return compose(
+        "live",
+        {"session": session, "input": taken, "admission": admission, "gate": gate},
+        together=steps,
+        properties=promises(_ENDINGS, _BOUNDARIES, (*(step.name for step in STEPS), *_ALONE)),
+        fair=(
+            *(name for name in _ENDINGS if name.startswith("fail_run")),
+            "admission.finalise",
+        ),
+        final=_session("archived", "destroyed"),
+    )
+
+
+def sessions(session: Machine = SESSION) -> Model:
+    """Return two sessions side by side, neither of which is in the other's way."""
+    both = ("session1", "session2")
+    running, archived = in_phase("running"), in_phase("archived")
+    return msgspec.structs.replace(
+        instances(
+            session,
+            len(both),
+            properties=(
+                Sometimes("two sessions run at once", every(both, running)),
+                Sometimes(
+                    "one session runs while another is archived",
+                    some(both, running) & some(both, archived),
+                ),
+            ),
+        ),
+        name="sessions",
+    )
