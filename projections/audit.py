@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from engine.aggregates import Session, SessionEvent, initial_state
+from engine.aggregates import Session, SessionEvent, initial_state, tag_of
 from engine.store import Mapper, links
 from engine.store.mapper import UNDECODABLE, RawRow, contradiction
 from engine.values import Head
@@ -56,6 +56,50 @@ class SessionAudit:
 
     def check(self, row: RawRow) -> None:
         """Check one row against itself, the rows before it and the law."""
+        if not self._passes(row):
+            self._examine(row)
+
+    def _passes(self, row: RawRow) -> bool:
+        """Take a row in which `_examine` would find nothing wrong; else change nothing.
+
+        Returns whether it was taken. This is quicker, as nearly all rows are sound.
+        """
+        position, session_id, version, topic, state = row
+        before = self._state
+        if (
+            before is None
+            or self._held is not None
+            or self._heads
+            or len(self._links) != 1
+            or type(position) is not int
+            or position <= self._position
+            or type(version) is not int
+            or version != self._version + 1
+            or type(state) is not bytes
+            or (self._snapshot is not None and self._snapshot.version == version)
+        ):
+            return False
+        try:
+            event = self._mapper.decode(state)
+        except UNDECODABLE:
+            return False
+        if (
+            event.session_id != session_id
+            or event.version != version
+            or tag_of(event) != topic
+            or not _AT.fullmatch(event.at)
+        ):
+            return False
+        link = links.verified_link(self._links[0], state)
+        if link is None:
+            return False
+        after, problems = replayed(before, event, state)
+        if after is None or problems:
+            return False
+        self._position, self._version, self._links, self._state = position, version, (link,), after
+        return True
+
+    def _examine(self, row: RawRow) -> None:
         version = row.originator_version
         event, problem = self._decoded(row)
         if self._held is not None:

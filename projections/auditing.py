@@ -10,6 +10,7 @@ import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -27,6 +28,7 @@ Progress = Callable[[int], None]
 """Called with the number of sessions audited since the last call."""
 
 _RANGES_PER_JOB: Final = 8
+_SESSION_ID: Final = itemgetter(1)
 
 
 class _Range(msgspec.Struct, frozen=True):
@@ -152,16 +154,19 @@ def _audit(
     for head in heads:
         exported.setdefault(head.session_id, []).append(head)
     part = _Part()
-    for session_id, group in groupby(map(RawRow._make, rows), key=lambda row: row.originator_id):
+    for session_id, group in groupby(rows, key=_SESSION_ID):
         name = printable(session_id)
         kept = kept_snapshot(store, session_id) if is_text(session_id) else None
         audit = SessionAudit(session_id, mapper, heads=exported.get(name, ()), snapshot=kept)
-        newest = 0
+        newest = events = size = 0
+        check = audit.check
         for row in group:
-            audit.check(row)
-            newest = row.originator_version
-            part.events += 1
-            part.bytes += len(row.state) if isinstance(row.state, bytes | str) else 0
+            check(RawRow(*row))
+            newest, state = row[2], row[4]
+            events += 1
+            size += len(state) if isinstance(state, bytes | str) else 0
+        part.events += events
+        part.bytes += size
         found = audit.finish()
         if kept is not None and _was_overtaken(store, session_id, newest, kept.version):
             found = [one for one in found if one.kind != "snapshot"]

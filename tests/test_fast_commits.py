@@ -274,17 +274,17 @@ def test_two_processes_writing_at_once_meet_no_error(
     async def main() -> None:
         async with Engine.open(url, busy_timeout_seconds=30) as engine:
             await engine.register("ours")
-            other = processes.start(processes.record_when_told, url, "theirs", receiving, 300)
+            other = processes.start(processes.record_when_told, url, "theirs", receiving, 100)
             spy = Spy(recorder_of(engine), monkeypatch)
             sending.send("go")
             turns = 0
-            while other.is_alive() or turns < 300:
+            while other.is_alive() or turns < 100:
                 await engine.record_turn("ours", [message(str(turns))], run_id=str(turns))
                 turns += 1
             processes.finish(other)
             assert spy.at_once
             assert [r.run_id for r in await engine.receipts("ours")] == [*map(str, range(turns))]
-            assert len(await engine.receipts("theirs")) == 300
+            assert len(await engine.receipts("theirs")) == 100
             assert (await engine.audit()).findings == []
 
     with receiving, sending:

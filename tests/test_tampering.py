@@ -10,9 +10,10 @@ import pytest
 from alterations import ALTERATIONS, IDS, Alteration, Altered, Log, attacker, update
 
 from engine.store import links, open_store
+from engine.store.mapper import RawRow
 from engine.values import Head
-from projections import AuditReport, Finding, audit_store
-from projections.audit import printable
+from projections import AuditReport, Finding, audit_store, meaning
+from projections.audit import SessionAudit, printable
 
 SEED = int(os.environ.get("PERDURE_SEED", "20260131"))
 EACH = 40
@@ -203,3 +204,35 @@ def test_g7_a_trigger_on_the_log_is_found(log: Log, path: Path) -> None:
         )
     (finding,) = audited(path).findings
     assert (finding.kind, finding.detail) == ("storage", "there is a trigger 'quiet' on the log")
+
+
+# The quick way and the thorough one
+
+
+def test_rows_that_nothing_is_wrong_with_are_not_looked_at_twice(
+    log: Log, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examined: list[object] = []
+    examine = SessionAudit._examine
+
+    def noted(audit: SessionAudit, row: RawRow) -> None:
+        examined.append((row.originator_id, row.originator_version))
+        examine(audit, row)
+
+    monkeypatch.setattr(SessionAudit, "_examine", noted)
+    path.write_bytes(log.bytes)
+    assert audited(path).ok
+    assert len(examined) <= len(IDS)  # where there is a snapshot of just that version
+
+
+@pytest.mark.parametrize("name", ALTERATIONS)
+def test_g7_the_quick_way_finds_what_the_thorough_one_does(
+    name: str, log: Log, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(8):
+        alter(path, log, f"{SEED} both {n}", ALTERATIONS[name])
+        quick = audited(path)
+        with monkeypatch.context() as patch:
+            patch.setattr(SessionAudit, "_passes", lambda _audit, _row: False)
+            patch.setattr(meaning, "_is_sound", lambda *_arguments: False)
+            assert audited(path) == quick

@@ -43,10 +43,8 @@ def sealed_link(state: bytes) -> str:
 
 def expected_link(previous: str, state: bytes) -> str:
     """Return the link that a stored event should carry after ``previous``."""
-    running = hashlib.sha256(previous.encode())
-    running.update(memoryview(state)[:-_TAIL_LENGTH])
-    running.update(b"}")
-    return running.hexdigest()
+    covered = b"".join((previous.encode(), memoryview(state)[:-_TAIL_LENGTH], b"}"))
+    return hashlib.sha256(covered).hexdigest()
 
 
 def verified_link(previous: str, state: bytes) -> str | None:

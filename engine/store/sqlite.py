@@ -473,7 +473,8 @@ class SQLiteRecorder(ProcessRecorder):
                     parameters,
                 ):
                     yield row
-                    self._check_open()
+                    if self._closed:
+                        self._check_open()
 
     def session_ids(self) -> list[Any]:
         """Return every distinct session id in the log, in order, of whatever type."""
