@@ -45,9 +45,31 @@ class Declared:
         self._names: Final = tuple(variable.name for variable in machine.variables)
         self._arguments: Final = {verb.name: verb.arguments for verb in machine.verbs}
         self._reference: Final = Reference(machine, checked=checked)
+        self._known: Final[dict[Any, tuple[list[Row], Configuration | None]]] = {}
 
     def rows(self, here: Configuration, verb: str, arguments: tuple[Any, ...]) -> list[Row]:
         """Return the rows that fire on this step: one where it is legal, none where it is not."""
+        return self._read(here, verb, arguments)[0]
+
+    def step(
+        self, here: Configuration, verb: str, arguments: tuple[Any, ...]
+    ) -> Configuration | None:
+        """Return where the step leads, or None where it is not legal."""
+        return self._read(here, verb, arguments)[1]
+
+    def _read(
+        self, here: Configuration, verb: str, arguments: tuple[Any, ...]
+    ) -> tuple[list[Row], Configuration | None]:
+        """Return what `rows` and `step` do, remembered: reading word by word is slow."""
+        asked = (here, verb, tuple((type(value), value) for value in arguments))
+        known = self._known.get(asked)
+        if known is None:
+            rows = self._firing(here, verb, arguments)
+            there = self._reference.step(here, verb, arguments) if rows else None
+            known = self._known[asked] = rows, there
+        return known
+
+    def _firing(self, here: Configuration, verb: str, arguments: tuple[Any, ...]) -> list[Row]:
         declared = self._arguments.get(verb)
         if declared is None or len(declared) != len(arguments):
             return []
@@ -62,14 +84,6 @@ class Declared:
             and evaluate(item.guard, held, given, checked=self.checked)
             and not (isinstance(item.target, Var) and held[item.target.name] is None)
         ]
-
-    def step(
-        self, here: Configuration, verb: str, arguments: tuple[Any, ...]
-    ) -> Configuration | None:
-        """Return where the step leads, or None where it is not legal."""
-        if not self.rows(here, verb, arguments):
-            return None
-        return self._reference.step(here, verb, arguments)
 
     def follow(self, here: Configuration, steps: Steps) -> Configuration | None:
         """Return where the steps lead, one after the other, or None where one is not legal."""
