@@ -94,6 +94,12 @@ MACHINE_NAMES = {
     "row",
     "some",
     "within",
+    "contract",
+    "mermaid",
+    "promela",
+    "svg",
+    "tla",
+    "tla_config",
 }
 
 PROJECTION_NAMES = {

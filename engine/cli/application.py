@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from engine.cli import auditing, demonstration, importing, reading
+from engine.cli import auditing, demonstration, importing, reading, specifying
 
 _EXAMPLES: Final = {
     "demo": ("perdure demo", "perdure demo --db memory: --json | jq .ok"),
@@ -34,6 +34,10 @@ _EXAMPLES: Final = {
         "perdure audit --head heads.json",
         "perdure audit trip-1 trip-2 --json",
     ),
+    "spec": (
+        "perdure spec --check",
+        "perdure spec mycode.approvals:APPROVAL --folder contracts",
+    ),
 }
 _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "demo": demonstration.demo,
@@ -45,6 +49,7 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "receipts": reading.receipts,
     "audit": auditing.audit,
     "head": reading.head,
+    "spec": specifying.spec,
 }
 
 

@@ -15,6 +15,7 @@ from engine.machines.composition import (
 from engine.machines.declaration import Machine
 from engine.machines.expressions import Arg, Bound, Const, Expression, Next, Value, Var
 from engine.machines.model import Action, Model, Place, model_of
+from engine.machines.printing import contract, mermaid, promela, svg, tla, tla_config
 from engine.machines.properties import (
     PHASE,
     Always,
@@ -76,12 +77,18 @@ __all__ = [
     "at_most_one",
     "check",
     "compose",
+    "contract",
     "every",
     "implies",
     "in_phase",
     "instances",
+    "mermaid",
     "model_of",
+    "promela",
     "row",
     "some",
+    "svg",
+    "tla",
+    "tla_config",
     "within",
 ]

@@ -1,0 +1,163 @@
+"""Steps: what the printers need to know of a model's actions beyond their text.
+
+Invariants: nothing here adds to the declaration. `merged` says the same rows in fewer words, and
+`before_step` says of the state before a step what a property says of the step.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import msgspec
+
+from engine.machines.expressions import (
+    All,
+    AnyOf,
+    Arg,
+    Bound,
+    Calculate,
+    Compare,
+    Const,
+    Expression,
+    Next,
+    Not,
+    Var,
+    nodes,
+)
+from engine.machines.model import Action, Model
+from engine.machines.properties import Always, Property, expressions_of
+from engine.machines.vocabulary import Count, Variable
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """Rows of one verb that differ in no more than the phase they leave.
+
+    ``place`` is where that phase is, and ``sources`` are the phases; ``guard`` is what else is
+    asked for. ``place`` is empty where no phase is asked for.
+    """
+
+    place: str
+    sources: tuple[str, ...]
+    guard: tuple[Expression, ...]
+    updates: tuple[tuple[str, Expression], ...]
+
+
+def by_name(model: Model) -> dict[str, list[Action]]:
+    """Return the model's actions by their name, in declared order."""
+    found: dict[str, list[Action]] = {}
+    for action in model.actions:
+        found.setdefault(action.name, []).append(action)
+    return found
+
+
+def merged(actions: Iterable[Action]) -> Iterator[Rule]:
+    """Yield the actions of one verb as rules, in the order of each rule's first row."""
+    found: dict[tuple[object, ...], Rule] = {}
+    for action in actions:
+        place, source, rest = _leaving(action)
+        key = (place, rest, action.updates)
+        sources = (*found[key].sources, source) if key in found else (source,)
+        found[key] = Rule(place, sources, rest, action.updates)
+    yield from found.values()
+
+
+def _leaving(action: Action) -> tuple[str, str, tuple[Expression, ...]]:
+    """Return the place of the phase that the action leaves, that phase, and the other conditions.
+
+    Every guard that comes from a declared row begins with the phase; of another, there is none.
+    """
+    match action.guard:
+        case All((Compare("=", Var(place), Const(str(source))), *rest)):
+            return place, source, tuple(_conditions(rest))
+        case All(items):
+            return "", "", tuple(_conditions(items))
+        case other:
+            return "", "", (other,)
+
+
+def _conditions(items: Iterable[Expression]) -> Iterator[Expression]:
+    for item in items:
+        if isinstance(item, All):
+            yield from _conditions(item.items)
+        else:
+            yield item
+
+
+def can_change_nothing(action: Action) -> bool:
+    """Whether a step of the action may leave every place as it was, as far as its text says."""
+    place, source, _ = _leaving(action)
+    changes = dict(action.updates)
+    return not (place in changes and isinstance(to := changes[place], Const) and to.value != source)
+
+
+def before_step(holds: Expression, updates: Mapping[str, Expression]) -> Expression:
+    """Return what must hold before a step with these updates for ``holds`` to be true of it."""
+
+    def after(node: Expression) -> Expression:
+        if isinstance(node, Next):
+            return updates.get(node.name, Var(node.name))
+        return node
+
+    return replaced(holds, after)
+
+
+def replaced(expression: Expression, replace: Callable[[Expression], Expression]) -> Expression:
+    """Return the expression with each leaf replaced."""
+
+    def walk(node: Expression) -> Expression:
+        match node:
+            case Compare(sign, left, right):
+                return Compare(sign, walk(left), walk(right))
+            case Calculate(sign, left, right):
+                return Calculate(sign, walk(left), walk(right))
+            case All(items):
+                return All(tuple(map(walk, items)))
+            case AnyOf(items):
+                return AnyOf(tuple(map(walk, items)))
+            case Not(item):
+                return Not(walk(item))
+            case _:
+                return replace(node)
+
+    return walk(expression)
+
+
+def about_steps(item: Property) -> bool:
+    """Whether the property is about steps, not states."""
+    return isinstance(item, Always) and (bool(item.on) or reads_next(item))
+
+
+def reads_next(item: Always) -> bool:
+    """Whether the property reads what is after a step."""
+    return any(isinstance(node, Next) for node in nodes(item.holds))
+
+
+def arguments_read(expression: Expression) -> list[str]:
+    """Return the names of the arguments that the expression reads, each once."""
+    return list(dict.fromkeys(node.name for node in nodes(expression) if isinstance(node, Arg)))
+
+
+def bounds_of(model: Model) -> list[Bound]:
+    """Return every bound of the model, each once, in declared order."""
+
+    def found() -> Iterator[Bound]:
+        for variable in all_variables(model):
+            if isinstance(variable, Count):
+                yield variable.maximum
+        for expression in _expressions(model):
+            yield from (node for node in nodes(expression) if isinstance(node, Bound))
+
+    return list(dict.fromkeys(found()))
+
+
+def all_variables(model: Model) -> list[Variable]:
+    """Return the variables of the places, then of the arguments."""
+    held = [place.variable for place in model.places]
+    return held + [argument for action in model.actions for argument in action.arguments]
+
+
+def _expressions(model: Model) -> Iterator[Expression]:
+    for action in model.actions:
+        yield action.guard
+        yield from (value for _, value in action.updates)
+    for item in model.properties:
+        yield from expressions_of(item)
+    yield model.final

@@ -1,0 +1,112 @@
+"""TLC's configurations: which values the constants take, and what is checked.
+
+Invariants: the bounded one takes the values that the explorer takes, so the two can be compared;
+the deep one takes larger values, no larger than a running engine's.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from engine.machines.declaration import Machine
+from engine.machines.expressions import Bound, Expression
+from engine.machines.model import Model, model_of
+from engine.machines.printing.names import ascii_text
+from engine.machines.printing.steps import replaced
+from engine.machines.printing.tla import invariants, probes, temporal
+from engine.machines.printing.tla_words import words_of
+from engine.machines.vocabulary import Count, Identity, Variable
+
+_DEEPER: Final = 2
+
+
+def tla_config(model: Machine | Model, *, deep: bool = False) -> str:
+    """Return a configuration of TLC for the module that `tla` prints.
+
+    ``deep`` takes larger bounds and one more id, for a longer run.
+    """
+    flat = model_of(model) if isinstance(model, Machine) else model
+    return "\n".join(_lines(flat, deep=deep)) + "\n"
+
+
+def deepened(model: Model) -> Model:
+    """Return the model with the deep configuration's bounds and ids as those to be checked.
+
+    Properties are left out.
+    """
+    places = tuple(
+        msgspec.structs.replace(place, variable=variable, domain=_domain(place.domain, variable))
+        for place in model.places
+        for variable in (_deeper(place.variable),)
+    )
+    actions = tuple(
+        msgspec.structs.replace(
+            action,
+            arguments=tuple(map(_deeper, action.arguments)),
+            guard=_with_deep_bounds(action.guard),
+            updates=tuple((name, _with_deep_bounds(value)) for name, value in action.updates),
+        )
+        for action in model.actions
+    )
+    return msgspec.structs.replace(
+        model, places=places, actions=actions, properties=(), fair=(), interchangeable=()
+    )
+
+
+def deep_bound(bound: Bound) -> Bound:
+    """Return the bound with the deep configuration's value."""
+    value = max(bound.checked, min(bound.actual, bound.checked + _DEEPER))
+    return msgspec.structs.replace(bound, checked=value)
+
+
+def deep_ids(ids: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the ids that the deep configuration takes: one more than the explorer."""
+    number = 1
+    while f"id{number}" in ids:
+        number += 1
+    return (*ids, f"id{number}")
+
+
+def _deeper(variable: Variable) -> Variable:
+    match variable:
+        case Count():
+            return msgspec.structs.replace(variable, maximum=deep_bound(variable.maximum))
+        case Identity():
+            return msgspec.structs.replace(variable, checked=deep_ids(variable.checked))
+        case _:
+            return variable
+
+
+def _domain(domain: tuple[object, ...], variable: Variable) -> tuple[object, ...]:
+    return variable.domain() if isinstance(variable, Count | Identity) else domain
+
+
+def _with_deep_bounds(expression: Expression) -> Expression:
+    return replaced(expression, lambda node: deep_bound(node) if isinstance(node, Bound) else node)
+
+
+def _lines(model: Model, *, deep: bool) -> Iterator[str]:
+    words = words_of(model)
+    size = "larger than the explorer's" if deep else "as the explorer's"
+    yield f"\\* {ascii_text(model.name)}: a configuration for TLC, with bounds {size}."
+    yield "SPECIFICATION Spec"
+    constants = [f"{words.none} = {words.none}"] if words.none else []
+    for ids, name in words.ids():
+        values = ", ".join(map(words.value, deep_ids(ids) if deep else ids))
+        constants.append(f"{name} = {{{values}}}")
+    for bound, name in words.bounds():
+        constants.append(f"{name} = {deep_bound(bound).checked if deep else bound.checked}")
+    yield from _section("CONSTANTS", constants)
+    yield from _section("INVARIANTS", invariants(model))
+    yield from _section("PROPERTIES", temporal(model))
+    yield "\\* TLC looks for deadlocks unless told not to; a finished model stutters, and is none."
+    for name in probes(model):
+        yield f"\\* INVARIANT {name}   (to be violated: the trace is the witness)"
+
+
+def _section(head: str, lines: Iterable[str]) -> Iterator[str]:
+    found = list(lines)
+    if found:
+        yield head
+        yield from (f"    {line}" for line in found)

@@ -1,0 +1,125 @@
+"""Machines that are hard to print, and ones with faults that every checker must find."""
+
+from engine.machines import (
+    Always,
+    AlwaysPossible,
+    Arg,
+    Choice,
+    Flag,
+    Identity,
+    LeadsTo,
+    Machine,
+    Next,
+    Sometimes,
+    Var,
+    Verb,
+    in_phase,
+    row,
+)
+
+AWKWARD = Machine(
+    name="WF_ naïve IF",
+    phases=("Init", "x", "end"),
+    initial="Init",
+    final=("end",),
+    variables=(
+        Identity("run"),
+        Identity("other", ("a", "b", "c")),
+        Flag("IF"),
+        Flag("do"),
+        Choice("vars", ("if", 'two "words\\', "çà")),
+        Flag("ção"),
+    ),
+    verbs=(Verb("Next", (Identity("run"), Flag("IF"))),),
+    rows=(
+        row(
+            "Next",
+            "Init",
+            "x",
+            guard=Var("run").differs(Arg("run")),
+            updates={"run": Arg("run"), "IF": Arg("IF"), "other": Var("run")},
+        ),
+        # Every value is that of before the step: run and other change places.
+        row(
+            "back",
+            "x",
+            "Init",
+            updates={"other": Var("run"), "run": Var("other"), "do": True, "vars": "çà"},
+        ),
+        row("TypeOK", "x", "end", guard=Var("IF") & Var("do") & Var("vars").equals("çà")),
+        row("double", "x", "end", guard=~(Var("IF") & Var("do")), updates={"ção": True}),
+    ),
+    properties=(
+        Always("Next takes another", Arg("run").differs(Var("run")), ("Next",)),
+        Always("Next keeps what it takes", Arg("run").equals(Next("run")), ("Next",)),
+        Sometimes("x", in_phase("x")),
+        AlwaysPossible("end", in_phase("end")),
+    ),
+)
+"""Names that TLA+, Promela, C or Mermaid reserve, or cannot write; a swap; ids of two kinds."""
+
+
+def stuck() -> Machine:
+    """Return a machine that can stop short of its end."""
+    return Machine(
+        name="stuck",
+        phases=("start", "waiting", "end"),
+        initial="start",
+        final=("end",),
+        variables=(Flag("armed"),),
+        rows=(
+            row("arm", "start", updates={"armed": True}),
+            row("go", "start", "waiting"),
+            row("leave", "waiting", "end", guard=Var("armed")),
+        ),
+    )
+
+
+def noted(*properties: Always) -> Machine:
+    """Return a machine with a verb that changes nothing, and properties of it."""
+    return Machine(
+        name="noted",
+        phases=("open", "closed", "end"),
+        initial="open",
+        final=("end",),
+        variables=(Flag("seen"),),
+        rows=(
+            row("note", ("open", "closed")),
+            row("see", "open", updates={"seen": True}),
+            row("close", "open", "closed", guard=Var("seen")),
+            row("finish", "closed", "end"),
+        ),
+        properties=properties,
+    )
+
+
+KEPT = (
+    Always("what is closed was seen", Var("seen"), ("finish",)),
+    Always("noting changes nothing", Next("seen").equals(Var("seen")), ("note", "close")),
+    Always("what was seen stays so", ~Var("seen") | Next("seen")),
+    Always("an end was seen", ~in_phase("end") | Var("seen")),
+)
+BROKEN = (
+    Always("noted only while open", in_phase("open"), ("note",)),
+    Always("noting is seeing", Next("seen"), ("note",)),
+    Always("every step closes", Next("phase").differs("open")),
+    Always("never ends", ~in_phase("end")),
+)
+
+
+def hurried(*fair: str) -> Machine:
+    """Return a machine that gets to its end only if it is not left standing."""
+    return Machine(
+        name="hurried",
+        phases=("start", "end"),
+        initial="start",
+        final=("end",),
+        variables=(Flag("flipped"),),
+        rows=(
+            row("flip", "start", updates={"flipped": True}, guard=~Var("flipped")),
+            row("flop", "start", updates={"flipped": False}, guard=Var("flipped")),
+            row("finish", "start", "end"),
+        ),
+        properties=(LeadsTo("it ends", in_phase("start"), in_phase("end")),),
+        fair=fair,
+    )

@@ -1,0 +1,98 @@
+"""The spec command: what it writes and compares, and what it says where there is no machine."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from test_cli import perdure
+
+MINE = """
+from engine.machines import Flag, Machine, Var, row
+
+APPROVAL = Machine(
+    name="approval",
+    phases=("draft", "approved"),
+    initial="draft",
+    final=("approved",),
+    variables=(Flag("read"),),
+    rows=(
+        row("read", "draft", updates={"read": True}),
+        row("approve", "draft", "approved", guard=Var("read")),
+    ),
+)
+"""
+
+
+def test_everything_is_written_and_then_is_as_it_should_be(tmp_path: Path) -> None:
+    folder = tmp_path / "specs"
+    ran = perdure("spec", "--check", "--folder", str(folder))
+    assert ran.code == 1
+    assert f"{folder}/README.md: missing" in ran.out.splitlines()
+    assert not folder.exists()
+    assert perdure("spec", "--folder", str(folder)).code == 0
+    ran = perdure("spec", "--check", "--folder", str(folder))
+    assert (ran.code, ran.err) == (0, "")
+    assert "as they should be" in ran.out
+
+
+def test_a_comparison_names_each_file_that_differs_and_changes_none(tmp_path: Path) -> None:
+    perdure("spec", "--folder", str(tmp_path))
+    changed = tmp_path / "machines" / "session" / "Session.tla"
+    changed.write_text(changed.read_text().replace("UNCHANGED vars", "TRUE", 1))
+    (tmp_path / "stray.txt").touch()
+    before = changed.read_bytes()
+    ran = perdure("spec", "--check", "--folder", str(tmp_path))
+    assert ran.code == 1
+    assert ran.out.splitlines()[:2] == [f"{changed}: differs", f"{tmp_path}/stray.txt: left over"]
+    assert changed.read_bytes() == before
+    document = perdure("spec", "--check", "--folder", str(tmp_path), "--json").document
+    assert not document["ok"]
+    assert [one["path"] for one in document["drift"]] == [
+        "machines/session/Session.tla",
+        "stray.txt",
+    ]
+    ran = perdure("spec", "--folder", str(tmp_path))
+    assert (ran.code, (tmp_path / "stray.txt").exists()) == (0, True)
+    assert ran.out.endswith("of which 1 changed\n")
+
+
+def test_one_machine_is_written_alone(tmp_path: Path) -> None:
+    assert perdure("spec", "gate", "--folder", str(tmp_path)).code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["machines"]
+    assert perdure("spec", "gate", "--check", "--folder", str(tmp_path)).code == 0
+
+
+def test_a_machine_of_ones_own_is_found_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "approvals_of_mine.py").write_text(MINE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*sys.path])
+    assert perdure("spec", "approvals_of_mine:APPROVAL", "--folder", "out").code == 0
+    page = (tmp_path / "out" / "machines" / "approval" / "contract.md").read_text()
+    assert "`perdure spec approvals_of_mine:APPROVAL`" in page
+    assert (tmp_path / "out" / "machines" / "approval" / "Approval.tla").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("sessoin", "none of session,"),
+        ("no_such_module:X", "cannot be imported"),
+        ("engine.machines:NOTHING", "has no 'NOTHING'"),
+        ("engine.machines:LIFECYCLE", "is of the type Authority"),
+        ("engine.machines:", "not module:NAME"),
+    ],
+)
+def test_what_names_no_machine_is_a_usage_error(name: str, said: str) -> None:
+    ran = perdure("spec", name)
+    assert ran.code == 2
+    assert said in " ".join(ran.err.split())
+
+
+def test_a_folder_that_cannot_be_written_is_said_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "machines").touch()
+    ran = perdure("spec", "gate", "--folder", str(tmp_path))
+    assert ran.code == 1
+    assert "Traceback" not in ran.err
+    assert len(ran.err.splitlines()) == 1
