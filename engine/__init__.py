@@ -1,6 +1,7 @@
 """perdure: an embeddable, event-sourced engine for AI-agent sessions."""
 
 from engine.errors import (
+    AtCapacity,
     AuthorityRequired,
     CallNotOpen,
     CallsUnresolved,
@@ -12,6 +13,7 @@ from engine.errors import (
     InvalidMachine,
     InvalidMessage,
     LogCorrupt,
+    NoAgent,
     PerdureError,
     ReceiptNotFound,
     SessionBusy,
@@ -42,6 +44,7 @@ from projections.history import HistoryPage
 
 __all__ = [
     "ApplyOutput",
+    "AtCapacity",
     "AuditReport",
     "AuthorityRequired",
     "Boundary",
@@ -67,6 +70,7 @@ __all__ = [
     "InvalidMachine",
     "InvalidMessage",
     "LogCorrupt",
+    "NoAgent",
     "NoPendingBoundary",
     "PerdureError",
     "Receipt",

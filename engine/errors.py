@@ -77,6 +77,29 @@ class SessionBusy(PerdureError):
         )
 
 
+class AtCapacity(PerdureError):
+    """The engine runs as many turns as it may; try again once one has ended."""
+
+    code = "AT_CAPACITY"
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__(
+            f"the engine runs {capacity} turns already, as many as it may", capacity=capacity
+        )
+
+
+class NoAgent(PerdureError):
+    """The session has no agent attached, and the engine none to make for it."""
+
+    code = "NO_AGENT"
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(
+            f"session {session_id!r} has no agent: attach one, or open the engine with agents=",
+            session_id=session_id,
+        )
+
+
 class SessionNotRunning(PerdureError):
     """The verb needs a running turn and there is none."""
 

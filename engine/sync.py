@@ -15,7 +15,10 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from engine.errors import EngineClosed
 from engine.runtime import Delivery
 from engine.runtime import Engine as AsyncEngine
+from engine.runtime.agents import Builder
 from engine.runtime.environment import Environment
+from engine.runtime.recording import LEASE_SECONDS
+from engine.runtime.running import GRACE_SECONDS
 from engine.store import Durability
 
 _P = ParamSpec("_P")
@@ -64,6 +67,10 @@ class Engine:
         environment: Environment | None = None,
         busy_timeout_seconds: float = 5.0,
         readonly: bool = False,
+        agents: Builder | None = None,
+        max_active: int | None = None,
+        lease_seconds: float = LEASE_SECONDS,
+        grace_seconds: float = GRACE_SECONDS,
     ) -> Self:
         """Open an engine now; parameters and errors are those of `engine.Engine.open`."""
 
@@ -74,6 +81,10 @@ class Engine:
                 environment=environment,
                 busy_timeout_seconds=busy_timeout_seconds,
                 readonly=readonly,
+                agents=agents,
+                max_active=max_active,
+                lease_seconds=lease_seconds,
+                grace_seconds=grace_seconds,
             )
             return engine
 
@@ -86,6 +97,13 @@ class Engine:
 
     register = _blocking(AsyncEngine.register)
     record_turn = _blocking(AsyncEngine.record_turn)
+    attach = _blocking(AsyncEngine.attach)
+    detach = _blocking(AsyncEngine.detach)
+    reserve = _blocking(AsyncEngine.reserve)
+    release = _blocking(AsyncEngine.release)
+    apply_turn = _blocking(AsyncEngine.apply_turn)
+    interrupt = _blocking(AsyncEngine.interrupt)
+    cancel_after_boundary = _blocking(AsyncEngine.cancel_after_boundary)
     append_context = _blocking(AsyncEngine.append_context)
     stage_context = _blocking(AsyncEngine.stage_context)
     checkpoint = _blocking(AsyncEngine.checkpoint)

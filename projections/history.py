@@ -57,7 +57,7 @@ def events_of_run(
             continue
         receipt = receipt_in(event)
         own = getattr(event, "run_id", None) if receipt is None else receipt.run_id
-        if own == run_id:
+        if own == run_id or isinstance(event, _RUN_OVER):
             yield event
         if isinstance(event, _RUN_OVER) or (
             event.version == version and not isinstance(event, RunBegun)

@@ -9,6 +9,7 @@ from engine import Engine, PerdureError, errors
 
 ENGINE_NAMES = {
     "ApplyOutput",
+    "AtCapacity",
     "AuditReport",
     "AuthorityRequired",
     "Boundary",
@@ -34,6 +35,7 @@ ENGINE_NAMES = {
     "InvalidMachine",
     "InvalidMessage",
     "LogCorrupt",
+    "NoAgent",
     "NoPendingBoundary",
     "PerdureError",
     "Receipt",
@@ -60,8 +62,10 @@ MACHINE_NAMES = {
     "Configuration",
     "Const",
     "Count",
+    "Edge",
     "Expression",
     "Flag",
+    "Graph",
     "Identity",
     "LIFECYCLE",
     "LeadsTo",
@@ -69,6 +73,7 @@ MACHINE_NAMES = {
     "Model",
     "Moment",
     "Next",
+    "Node",
     "PHASE",
     "Place",
     "Property",
@@ -87,6 +92,7 @@ MACHINE_NAMES = {
     "check",
     "compose",
     "every",
+    "graph_of",
     "implies",
     "in_phase",
     "instances",
@@ -122,21 +128,28 @@ PROJECTION_NAMES = {
 # Parameters as they are called: those behind the star by keyword only, an = has a default.
 ENGINE_METHODS = """
 append_context session_id text * source= idempotency_key= run_id=
+apply_turn session_id request= * run_id= boundary= input_ids= reservation=
 archive session_id * reason=
 as_of session_id version
+attach session_id agent
 audit session_ids= * heads= jobs=
+cancel_after_boundary session_id * authority=
 checkpoint session_id
 close
+detach session_id
 discard_live session_id
 head session_id
 history session_id * offset= limit=
+interrupt session_id * reason= authority=
 list * phase= labels= after= limit=
 load_receipt session_id run_id sequence=
-open url * durability= environment= busy_timeout_seconds= readonly=
+open url * durability= environment= busy_timeout_seconds= readonly= agents= max_active= lease_seconds= grace_seconds=
 read session_id
 receipts session_id
 record_turn session_id messages * run_id= boundary= input_ids= usage= expected_version=
 register session_id= * labels= metadata=
+release reservation
+reserve session_id
 retire session_id * reason=
 stage_context session_id text * source= idempotency_key=
 subscribe session_id= after=
@@ -150,6 +163,8 @@ ERROR_CODES = {
     "InvalidMachine": "INVALID_MACHINE",
     "SessionNotFound": "SESSION_NOT_FOUND",
     "ReceiptNotFound": "RECEIPT_NOT_FOUND",
+    "AtCapacity": "AT_CAPACITY",
+    "NoAgent": "NO_AGENT",
     "CallNotOpen": "CALL_NOT_OPEN",
     "CallsUnresolved": "CALLS_UNRESOLVED",
     "InputNotQueued": "INPUT_NOT_QUEUED",

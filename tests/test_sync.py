@@ -12,6 +12,8 @@ from processes import message
 
 from engine import Engine as AsyncEngine
 from engine import EngineClosed, PerdureError, SessionNotFound, StoreError
+from engine.runtime.admission import Claim
+from engine.runtime.agents import EchoAgent
 from engine.sync import Engine
 
 
@@ -78,7 +80,7 @@ def test_it_may_be_used_from_several_threads(url: str) -> None:
 @pytest.mark.parametrize("readonly", [False, True])
 def test_closing_leaves_no_thread_and_says_so_from_then_on(
     tmp_path: Path,
-    readonly: bool,  # noqa: FBT001 - a parameter of the test
+    readonly: bool,
 ) -> None:
     url = f"sqlite:///{tmp_path / 'a.db'}"
     with Engine.open(url) as engine:
@@ -100,12 +102,15 @@ def test_closing_leaves_no_thread_and_says_so_from_then_on(
             "stage_context": ("s", "text"),
             "load_receipt": ("s", "r"),
             "as_of": ("s", 1),
-            "list": (),
-            "audit": (),
-            "cancel_all_checkpointers": (),
-            "rearm_all_checkpointers": (),
-        }.get(name, ("s",))
+            "attach": ("s", EchoAgent()),
+            "release": (Claim("s", lambda claim: None),),
+        }.get(name)
         verb = getattr(engine, name)
+        if arguments is None:
+            required = inspect.signature(getattr(AsyncEngine, name)).parameters.values()
+            positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
+            needed = [p for p in required if p.kind is positional and p.default is p.empty]
+            arguments = ("s",) * (len(needed) - 1)  # but for the engine itself
         with pytest.raises(EngineClosed):
             next(verb()) if name == "subscribe" else verb(*arguments)
 

@@ -122,6 +122,7 @@ def evolve(state: Session, event: SessionEvent) -> Session:
             | ToolResultsStaged()
             | CallAbandoned()
             | ToolFilterStaged()
+            | InterruptRequested()
             | SessionReset()
             | SessionDestroyed()
         ):
@@ -129,7 +130,6 @@ def evolve(state: Session, event: SessionEvent) -> Session:
         case (
             SessionAttached()
             | SessionDetached()
-            | InterruptRequested()
             | EventPublished()
             | SessionRecycled()
             | SessionRetired()
@@ -271,6 +271,7 @@ def _work_after(
     | ToolResultsStaged
     | CallAbandoned
     | ToolFilterStaged
+    | InterruptRequested
     | SessionReset
     | SessionDestroyed,
 ) -> Work:
@@ -285,6 +286,10 @@ def _work_after(
             return _replace(work, calls=calls)
         case ToolFilterStaged():
             return _replace(work, next_filter=event.filter, next_filter_version=event.version)
+        case InterruptRequested():
+            if work.run is None:
+                return work
+            return _replace(work, run=_replace(work.run, interrupt=event.mode))
         case SessionReset():
             return _replace(work, inputs=moved(work.inputs, "abandon", queued(work)))
         case SessionDestroyed():

@@ -48,12 +48,16 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """The run that is current: where it began, who owns it, and the digest of its request."""
+    """The run that is current: where it began, who owns it, and the digest of its request.
+
+    ``interrupt`` is how it was last asked to end, None where it was not.
+    """
 
     id: str
     version: int
     epoch: str
     request_digest: str
+    interrupt: Literal["interrupt", "cancel_after_boundary"] | None = None
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,13 +8,15 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
+from engine.runtime.agents import Builder
 from engine.runtime.environment import Environment
 from engine.runtime.opening import Opening
-from engine.runtime.recording import Recording
+from engine.runtime.recording import LEASE_SECONDS
+from engine.runtime.running import GRACE_SECONDS, Running
 from engine.store import Durability, Store, open_store
 
 
-class Engine(Recording):
+class Engine(Running):
     """Sessions of agents, each an append-only log driven by one lifecycle.
 
     Open one with `Engine.open`. It belongs to the event loop it was opened in. All verbs raise
@@ -22,8 +24,24 @@ class Engine(Recording):
     LogCorrupt where a session's log cannot be folded, and those named at each verb.
     """
 
-    def __init__(self, store: Store, environment: Environment) -> None:
-        super().__init__(store, environment)
+    def __init__(
+        self,
+        store: Store,
+        environment: Environment,
+        *,
+        agents: Builder | None = None,
+        max_active: int | None = None,
+        lease_seconds: float = LEASE_SECONDS,
+        grace_seconds: float = GRACE_SECONDS,
+    ) -> None:
+        super().__init__(
+            store,
+            environment,
+            agents=agents,
+            max_active=max_active,
+            lease_seconds=lease_seconds,
+            grace_seconds=grace_seconds,
+        )
         self._closing: asyncio.Future[None] | None = None
 
     @classmethod
@@ -35,13 +53,20 @@ class Engine(Recording):
         environment: Environment | None = None,
         busy_timeout_seconds: float = 5.0,
         readonly: bool = False,
+        agents: Builder | None = None,
+        max_active: int | None = None,
+        lease_seconds: float = LEASE_SECONDS,
+        grace_seconds: float = GRACE_SECONDS,
     ) -> "Opening[Engine]":
         """Open ``memory:`` or ``sqlite:///path``, making the file if it is not there.
 
         ``durability`` is what a returned call has survived: "full", a power cut; "normal", the
         death of the process. ``environment`` gives time and ids. ``busy_timeout_seconds`` is how
         long to wait for another process's write. ``readonly`` opens an existing file and never
-        changes it. Raises InvalidArgument, Unsupported or StoreError.
+        changes it. ``agents`` makes an agent for a session that has none attached.
+        ``max_active`` limits how many turns run at once. ``lease_seconds`` is how long after this
+        engine was last heard of others may close its runs; ``grace_seconds``, how long an agent
+        has to stop. Raises InvalidArgument, Unsupported or StoreError.
         """
 
         def opener() -> Store:
@@ -53,7 +78,17 @@ class Engine(Recording):
             )
 
         given = environment or Environment()
-        return Opening(opener, lambda store: cls(store, given))
+        return Opening(
+            opener,
+            lambda store: cls(
+                store,
+                given,
+                agents=agents,
+                max_active=max_active,
+                lease_seconds=lease_seconds,
+                grace_seconds=grace_seconds,
+            ),
+        )
 
     @property
     def supports_persistent_sessions(self) -> bool:
@@ -61,14 +96,21 @@ class Engine(Recording):
         return self._store.persistent
 
     async def close(self) -> None:
-        """Settle what was submitted, then release the database. Safe to call again."""
+        """Let turns end, settle what was submitted, then release the database.
+
+        Nothing new is admitted. A turn that has not ended within the grace period is interrupted.
+        Safe to call again.
+        """
         if self._closing is None:
-            self._closed = True
+            self._closed = not self._admission.active
             self._closing = asyncio.ensure_future(self._close())
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
+        await self._drain()
+        self._closed = True
         await self._writer.close()
+        await self._ownership.release()
         await asyncio.to_thread(self._store.close)
         await self._writer.close()  # what the last commits left behind
 

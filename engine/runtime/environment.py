@@ -1,15 +1,17 @@
-"""The one door to what is not deterministic: the clock and the minting of ids.
+"""The one door to what is not deterministic: the clock, the minting of ids, other processes.
 
 Invariants: nothing else in the engine reads a clock or makes an id, so an engine given a scripted
 environment behaves the same every time.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
 import uuid_utils
+
+from engine.runtime.processes import has_ended, this_process
 
 _ENCODER: Final = msgspec.json.Encoder()  # writes RFC 3339 several times faster than isoformat
 
@@ -25,15 +27,20 @@ def _uuid7() -> str:
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
     """Where time and ids come from: the system's clock and UUIDv7 unless told otherwise.
 
-    ``now`` returns an aware datetime; ``new_id`` returns text that is unique for ever.
+    ``now`` returns an aware datetime; ``new_id`` returns text that is unique for ever. ``holder``
+    says which process this is, and ``is_dead`` whether such a process is known to have ended.
     """
 
     now: Callable[[], datetime] = _utc_now
     new_id: Callable[[], str] = _uuid7
+    holder: Callable[[], str] = this_process
+    is_dead: Callable[[str], bool] = has_ended
 
-    def timestamp(self) -> str:
-        """Return the time as the log writes it: RFC 3339, UTC, microseconds."""
+    def timestamp(self, later_seconds: float = 0.0) -> str:
+        """Return the time, or a later one, as the log writes it: RFC 3339, UTC, microseconds."""
         moment = self.now()
+        if later_seconds:
+            moment += timedelta(seconds=later_seconds)
         if moment.tzinfo is not UTC:
             moment = moment.astimezone(UTC)
         text = _ENCODER.encode(moment)[1:-1].decode()

@@ -31,16 +31,18 @@ class Live:
     """One session in this process: its fold, and who is at work on it.
 
     ``lock`` is held from the decision to the outcome of the commit; ``turn`` says that a turn is
-    among them; ``fresh``, that the copy was compared with the log since the lock was taken.
+    among them; ``fresh``, that the copy was compared with the log since the lock was taken;
+    ``driving`` says that this engine drives the current run.
     """
 
-    __slots__ = ("folded", "fresh", "lock", "turn", "users")
+    __slots__ = ("driving", "folded", "fresh", "lock", "turn", "users")
 
     def __init__(self, session_id: str) -> None:
         self.folded: Folded = nothing_folded(session_id)
         self.fresh = False
         self.lock = asyncio.Lock()
         self.turn = False
+        self.driving = False
         self.users = 0
 
 

@@ -13,6 +13,7 @@ from engine.aggregates import (
     CommitCheckpoint,
     ContextAppended,
     RecordTurn,
+    Recover,
     Register,
     Retire,
     SessionCommand,
@@ -26,6 +27,7 @@ from engine.errors import (
     SessionBusy,
     SessionNotFound,
 )
+from engine.runtime.admission import Admission
 from engine.runtime.arguments import (
     checked_count,
     checked_labels,
@@ -37,6 +39,7 @@ from engine.runtime.arguments import (
 )
 from engine.runtime.environment import Environment
 from engine.runtime.live import Live
+from engine.runtime.ownership import Ownership
 from engine.runtime.reading import Reader
 from engine.runtime.writing import Writer, Written, expect_version
 from engine.store import Store
@@ -53,16 +56,28 @@ from projections.catalog import SessionView, view_of
 from projections.history import receipt_in
 from projections.snapshots import Folded
 
+LEASE_SECONDS: Final = 15.0
+"""How long after an engine was last heard of its runs may be closed by others."""
+
 BOUNDARIES: Final = ("immediate", "run_start", "run_checkpoint")
 
 
 class Recording(Reader):
     """The recording side of an engine, on top of its reading side."""
 
-    def __init__(self, store: Store, environment: Environment) -> None:
+    def __init__(
+        self,
+        store: Store,
+        environment: Environment,
+        *,
+        max_active: int | None = None,
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> None:
         super().__init__(store)
         self._environment: Final = environment
         self._writer: Final = Writer(store, self._mapper, self._live)
+        self._ownership: Final = Ownership(store, environment, lease_seconds)
+        self._admission: Final = Admission(max_active)
 
     async def register(
         self,
@@ -130,7 +145,7 @@ class Recording(Reader):
         if expected_version is not None:
             checked_count(expected_version, "expected_version")
         live = self._live.get(checked_id(session_id, "session_id"))
-        if live.turn:
+        if live.turn or self._admission.is_claimed(session_id):
             raise SessionBusy(session_id)
         live.turn = True
         try:
@@ -234,14 +249,29 @@ class Recording(Reader):
         live = self._live.get(checked_id(session_id, "session_id"))
 
         async def work(folded: Folded) -> Written:
-            return await self._writer.commit(live, known(folded), command)
+            folded = await self._attended(live, known(folded))
+            return await self._writer.commit(live, folded, command)
 
         return await self._writer.alone(live, work)
+
+    async def _attended(self, live: Live, folded: Folded) -> Folded:
+        """Return the fold without a run whose owner is gone: such a run is closed first (G9).
+
+        Its boundaries stay, its other inputs are queued again, and the tool calls that it left
+        open are unknown from here on.
+        """
+        run = folded.state.work.run
+        if run is None or live.driving:
+            return folded
+        if run.epoch != self._ownership.epoch and not await self._ownership.is_gone(run.epoch):
+            return folded
+        return (await self._writer.commit(live, folded, Recover(now=self._now()))).folded
 
     async def _turn(
         self, live: Live, folded: Folded, command: RecordTurn, expected: int | None
     ) -> ApplyOutput:
-        state = known(folded).state
+        folded = await self._attended(live, known(folded))
+        state = folded.state
         version = state.runs.get(command.run_id)
         if version is not None:
             event = await self._event(state.id, version)
@@ -264,7 +294,8 @@ class Recording(Reader):
         live = self._live.get(checked_id(session_id, "session_id"))
 
         async def work(folded: Folded) -> ContextOutput:
-            state = known(folded).state
+            folded = await self._attended(live, known(folded))
+            state = folded.state
             seen = [("idempotency key", command.idempotency_key, state.keys)]
             if isinstance(command, AppendContext) and given_run:
                 seen.append(("run id", command.run_id, state.runs))

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from engine.errors import EngineClosed, InvalidArgument, Unsupported
 from engine.store.committer import Committer, Submission
 from engine.store.derived import Derived, MemoryDerived, ReadonlyDerived, SQLiteDerived
+from engine.store.leases import Leases, MemoryLeases, SQLiteLeases
 from engine.store.memory import MemoryRecorder
 from engine.store.recording import Outcome
 from engine.store.sqlite import Durability, SQLiteRecorder
@@ -28,6 +29,7 @@ class Store(Protocol):
 
     recorder: Recorder
     derived: Derived
+    leases: Leases
     persistent: bool
 
     def commit_now(self, submissions: Sequence[Submission]) -> Sequence[Outcome] | None:
@@ -56,6 +58,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self.recorder: Recorder = MemoryRecorder()
         self.derived: Derived = MemoryDerived()
+        self.leases: Leases = MemoryLeases()
         self._closed = False
 
     def commit_now(self, submissions: Sequence[Submission]) -> Sequence[Outcome] | None:
@@ -86,6 +89,7 @@ class SQLiteStore:
         self.derived: Derived = (
             ReadonlyDerived(recorder) if recorder.readonly else SQLiteDerived(recorder)
         )
+        self.leases: Leases = SQLiteLeases(recorder)
         self._committer: Final = Committer(recorder)
 
     def commit_now(self, submissions: Sequence[Submission]) -> Sequence[Outcome] | None:

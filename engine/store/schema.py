@@ -63,10 +63,16 @@ CREATE TABLE IF NOT EXISTS catalog_labels (
   position INTEGER NOT NULL,
   PRIMARY KEY (label, value, position)
 ) WITHOUT ROWID""",
+    """
+CREATE TABLE IF NOT EXISTS leases (
+  epoch TEXT PRIMARY KEY,
+  holder TEXT NOT NULL,
+  expires_at TEXT NOT NULL
+) WITHOUT ROWID""",
 )
 
 _DERIVED_NAMES: Final = frozenset(
-    ("tracking", "snapshots", "catalog", "catalog_by_phase", "catalog_labels")
+    ("tracking", "snapshots", "catalog", "catalog_by_phase", "catalog_labels", "leases")
 )
 
 

@@ -1,0 +1,260 @@
+"""Agents: what an embedder hands the engine to run turns with.
+
+Invariants: an agent sees a session only through the `Turn` it is given, and what it says becomes
+part of the conversation only through what it returns or lands at a boundary. Any async callable
+works as an agent.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol, runtime_checkable
+
+import msgspec
+
+from engine.errors import InvalidArgument
+from engine.values import (
+    CallbackPending,
+    Completed,
+    FailureKind,
+    NoPendingBoundary,
+    Receipt,
+    Usage,
+)
+from projections.catalog import SessionView
+
+Message = Mapping[str, Any]
+Messages = list[dict[str, Any]]
+
+
+class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a turn leads to: the agent's own messages, and how it ended.
+
+    ``messages`` land behind the request; ``terminal`` holds the run's result, the call that waits
+    for outside, or that there was nothing to do.
+    """
+
+    messages: Sequence[Message] = ()
+    terminal: Completed | CallbackPending | NoPendingBoundary = Completed()
+    usage: Usage | None = None
+
+
+class AgentFailure(Exception):
+    """What an agent raises to say how a turn failed; any other exception is a failed ``turn``.
+
+    ``recoverable`` says that asking again may help.
+    """
+
+    def __init__(
+        self, message: str, *, kind: FailureKind = "turn", recoverable: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.kind: Final = kind
+        self.recoverable: Final = recoverable
+
+
+class TurnInput(msgspec.Struct, frozen=True, kw_only=True):
+    """An input that a run has taken, and the messages it brings."""
+
+    id: str
+    messages: Messages
+
+
+class OpenCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool call without a result in the conversation.
+
+    ``status``: "intended", it was made; "executed", its result is staged; "unknown", the process
+    ended during it. ``arguments`` are as the model wrote them; ``version`` is where it was made.
+    """
+
+    id: str
+    name: str
+    arguments: Any
+    status: str
+    version: int
+
+
+class Boundary(msgspec.Struct, frozen=True, kw_only=True):
+    """A boundary that landed: its receipt, and the inputs that steer the run from here on."""
+
+    receipt: Receipt
+    steered: list[TurnInput]
+
+
+class CancelScope:
+    """Whether a turn is asked to end. A cooperative agent looks, an eager one waits."""
+
+    def __init__(self) -> None:
+        self._requested: Final = asyncio.Event()
+        self.reason: str | None = None
+
+    @property
+    def requested(self) -> bool:
+        """Whether the turn is to end: at its next boundary, or now."""
+        return self._requested.is_set()
+
+    def request(self, reason: str | None = None) -> None:
+        """Ask for the turn to end."""
+        self.reason = self.reason or reason
+        self._requested.set()
+
+    async def wait(self) -> None:
+        """Wait until the turn is asked to end."""
+        await self._requested.wait()
+
+
+class Turn(Protocol):
+    """One turn, as its agent sees it.
+
+    ``request`` are the messages that were asked with, ``inputs`` what the run took from the queue,
+    ``results`` and ``context`` what had been staged; all of these land before the agent's own
+    messages. ``tool_filter`` is what the session's tools are filtered by, any JSON value or None.
+    """
+
+    session: SessionView
+    run_id: str
+    request: Messages
+    inputs: list[TurnInput]
+    results: Messages
+    context: Messages
+    open_calls: list[OpenCall]
+    tool_filter: Any
+    scope: CancelScope
+
+    async def history(self, *, offset: int = 0, limit: int | None = None) -> Messages:
+        """Return the conversation as it is recorded, oldest first."""
+
+    async def prompt(self) -> Messages:
+        """Return all that a model needs to see: the history, what was staged, and the request."""
+
+    def emit(self, event: Any) -> None:
+        """Send something to whoever watches the turn, now: it is not recorded. Never waits."""
+
+    async def boundary(
+        self, messages: Iterable[Message] = (), *, usage: Usage | None = None
+    ) -> Boundary:
+        """Land what the run has so far, with a receipt of its own, and go on.
+
+        Raises InvalidMessage, and StaleWriter where the run is not this engine's any more. Where
+        the turn is asked to end after a boundary, this does not return: the task is cancelled.
+        """
+
+
+@runtime_checkable
+class Agent(Protocol):
+    """What runs turns.
+
+    It may also offer ``execution_snapshot``, ``tool_scope_snapshot``,
+    ``external_tool_surface_snapshot`` and ``peer_ingress_snapshot``, without arguments, which
+    return what `Engine` shows under these names.
+    """
+
+    async def run_turn(self, turn: Turn) -> Any:
+        """Run one turn and return a `TurnResult`, messages, a text to say, or None."""
+
+
+AgentLike = Agent | Callable[[Turn], Awaitable[Any]]
+Builder = Callable[[SessionView], AgentLike | Awaitable[AgentLike]]
+"""Makes an agent for a session that has none attached."""
+
+
+class _CallableAgent:
+    def __init__(self, function: Callable[[Turn], Awaitable[Any]]) -> None:
+        self._function: Final = function
+
+    async def run_turn(self, turn: Turn) -> Any:
+        return await self._function(turn)
+
+
+def as_agent(given: object) -> Agent:
+    """Return an agent, or an async callable as one. Raises InvalidArgument for anything else."""
+    if isinstance(given, Agent):
+        return given
+    if callable(given):
+        return _CallableAgent(given)
+    raise InvalidArgument(
+        f"an agent has an async run_turn(turn), or is an async callable, not {given!r}",
+        parameter="agent",
+    )
+
+
+def name_of(agent: object) -> str:
+    """Return what an agent calls itself: its ``name``, or that of its class or function."""
+    own = getattr(agent, "name", None)
+    if isinstance(own, str) and own:
+        return own
+    return getattr(agent, "__qualname__", type(agent).__qualname__)
+
+
+def as_result(given: object) -> TurnResult:
+    """Return what an agent returned as a `TurnResult`.
+
+    A text is what the assistant says; a mapping is one message; a list of them, several.
+    """
+    match given:
+        case TurnResult():
+            return given
+        case None:
+            return TurnResult()
+        case str():
+            return TurnResult(messages=[{"role": "assistant", "content": given}])
+        case Mapping():
+            return TurnResult(messages=[given])
+        case list() | tuple():
+            return TurnResult(messages=list(given))
+        case _:
+            raise AgentFailure(
+                "an agent returns a TurnResult, messages, a text or None, "
+                f"not {type(given).__name__}"
+            )
+
+
+class EchoAgent:
+    """Says what it was asked. For tests and for trying things out."""
+
+    name = "echo"
+
+    async def run_turn(self, turn: Turn) -> TurnResult:
+        """Return an assistant message with the text of the last message asked."""
+        asked = [*turn.request, *(m for item in turn.inputs for m in item.messages)]
+        text = str(asked[-1].get("content", "")) if asked else ""
+        for word in text.split():
+            turn.emit({"delta": word})
+        return TurnResult(messages=[{"role": "assistant", "content": text}])
+
+
+class ScriptedAgent:
+    """Says what a recorded conversation says, turn by turn.
+
+    A turn begins at each user message, as in `perdure import`. Where the script stands follows from
+    how much of it the session already has, so an agent made anew goes on where the last one was.
+    With ``boundaries`` each message but the last lands by itself.
+    """
+
+    name = "scripted"
+
+    def __init__(self, messages: Iterable[Message], *, boundaries: bool = False) -> None:
+        self._script: Final = [dict(message) for message in messages]
+        self._boundaries: Final = boundaries
+
+    def requests(self, recorded: int) -> Messages:
+        """Return what is asked next, once so many of the script's messages are recorded.
+
+        What comes before the first user message belongs to the first turn's request.
+        """
+        end = recorded
+        while end < len(self._script) and self._script[end].get("role") != "user":
+            end += 1
+        return self._script[recorded : end + 1]
+
+    async def run_turn(self, turn: Turn) -> TurnResult:
+        """Return the messages that follow the request, up to the next user message."""
+        start = turn.session.message_count + len(turn.request)
+        end = start
+        while end < len(self._script) and self._script[end].get("role") != "user":
+            end += 1
+        said = self._script[start:end]
+        if self._boundaries and said:
+            for message in said[:-1]:
+                await turn.boundary([message])
+            said = said[-1:]
+        return TurnResult(messages=said)

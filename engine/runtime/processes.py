@@ -1,0 +1,59 @@
+"""Which process this is, and whether another is known to have ended.
+
+Invariants: a process is only ever said to have ended where that is certain: on the same machine
+since the same boot, in the same space of process ids, and no longer there under its number and
+start time.
+"""
+
+import functools
+import os
+import socket
+from pathlib import Path
+from typing import Final
+
+_PROC: Final = Path("/proc")
+_START_TIME: Final = 19
+"""The place of a process's start time in ``/proc/PID/stat``, behind its name (proc(5))."""
+
+
+@functools.cache
+def _machine() -> str:
+    """Return what tells this boot of this machine, and its process ids, from all others."""
+    try:
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{(_PROC / 'self/ns/pid').readlink()}"
+    except OSError:
+        return socket.gethostname()
+
+
+def this_process() -> str:
+    """Return an identity of this process that no other has had or will have."""
+    pid = os.getpid()
+    return f"{_machine()}/{pid}/{_started(pid) or ''}"
+
+
+def has_ended(holder: str) -> bool:
+    """Whether the process of this identity is known to have ended."""
+    machine, _, rest = holder.rpartition("/")[0].rpartition("/")
+    pid, started = rest, holder.rpartition("/")[2]
+    if machine != _machine() or not pid.isdecimal():
+        return False
+    if started:
+        return _started(int(pid)) != started
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _started(pid: int) -> str | None:
+    """Return when the process started, in ticks since boot; None where it or /proc is not there."""
+    try:
+        stat = (_PROC / str(pid) / "stat").read_text()
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] == "Z" else fields[_START_TIME]

@@ -1,0 +1,69 @@
+"""What a recorded run came to, as the caller that asked for it would have been told.
+
+Invariants: derived from the run's own events alone; a run that has not ended has no outcome.
+"""
+
+from typing import Any
+
+import msgspec
+
+from engine.aggregates import (
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunInterrupted,
+    RunRolledBack,
+    SessionDestroyed,
+    SessionEvent,
+    SessionStopped,
+)
+from engine.store import Mapper, Recorder
+from engine.values import (
+    ApplyOutput,
+    CallbackPending,
+    Cancelled,
+    Completed,
+    Failed,
+    NoPendingBoundary,
+    Terminal,
+)
+from projections.history import events_of_run, receipt_in
+
+
+def outcome_of_run(
+    recorder: Recorder, mapper: Mapper, session_id: str, *, run_id: str, version: int
+) -> ApplyOutput | None:
+    """Return what the run that began at a version came to, None while it is current.
+
+    Raises LogCorrupt for a damaged row.
+    """
+    receipt = terminal = None
+    for event in events_of_run(recorder, mapper, session_id, run_id, version):
+        receipt = receipt_in(event) or receipt
+        terminal = _terminal(event) or terminal
+    if terminal is None:
+        return None
+    return ApplyOutput(receipt=receipt, snapshot=None, terminal=terminal, duplicate=True)
+
+
+def _terminal(event: SessionEvent) -> Terminal | None:
+    match event:
+        case RunCompleted():
+            result: Any = msgspec.json.decode(event.result)
+            match event.terminal:
+                case "completed":
+                    return Completed(result)
+                case "callback_pending":
+                    return msgspec.convert(result, CallbackPending)
+                case "no_pending_boundary":
+                    return NoPendingBoundary()
+        case RunFailed():
+            return Failed(event.kind, event.message, event.recoverable)
+        case RunCancelled() | RunRolledBack():
+            return Cancelled(event.reason)
+        case RunInterrupted():
+            return Cancelled("the run's owner was gone")
+        case SessionStopped() | SessionDestroyed():
+            return Cancelled(event.reason)
+        case _:
+            return None

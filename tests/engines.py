@@ -1,0 +1,41 @@
+"""Tests written as coroutines over an open engine, on every store."""
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from engine import Engine
+
+
+def on_an_engine(
+    **options: Any,
+) -> Callable[[Callable[..., Coroutine[Any, Any, None]]], Callable[..., None]]:
+    """Turn a test ``async def test(engine, …)`` into one that pytest runs for each store.
+
+    The engine is open while the test runs; its log must audit clean at the end.
+    """
+
+    def decorate(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+        signature = inspect.signature(test)
+        others = [p for p in signature.parameters.values() if p.name not in ("engine", "url")]
+        url = inspect.Parameter("url", inspect.Parameter.KEYWORD_ONLY)
+
+        @functools.wraps(test)
+        def run(*, url: str, **given: Any) -> None:
+            async def main() -> None:
+                async with Engine.open(url, **options) as engine:
+                    if "url" in signature.parameters:
+                        given["url"] = url
+                    await asyncio.wait_for(test(engine, **given), 60)
+                    report = await engine.audit()
+                    assert report.ok, report.findings
+
+            asyncio.run(main())
+
+        keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in others]
+        run.__signature__ = inspect.Signature([url, *keyword])  # type: ignore[attr-defined]
+        return run
+
+    return decorate
