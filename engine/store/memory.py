@@ -7,7 +7,7 @@ the engine start at 1; 0 is accepted as a start too, because eventsourcing's own
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from eventsourcing.persistence import StoredEvent
+from eventsourcing.persistence import Notification, StoredEvent
 from eventsourcing.popo import POPOProcessRecorder
 
 from engine.store.recording import StaleAppend, check_dense
@@ -42,6 +42,10 @@ class MemoryRecorder(POPOProcessRecorder):
             high = last if lte is None else min(last, lte)
             versions = range(high, low - 1, -1) if desc else range(low, high + 1)
             return [self._stored_events[index[v]] for v in versions[:limit]]
+
+    def notifications_after(self, position: int, limit: int) -> Sequence[Notification]:
+        """Return a few events from after a position."""
+        return self.select_notifications(position, limit, inclusive_of_start=False)
 
     def _assert_uniqueness(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> None:
         check_dense(stored_events, self.last_version)

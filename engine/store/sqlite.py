@@ -57,6 +57,10 @@ MAX_HURRY_BYTES: Final = 256 * 1024
 
 _ROW_SECONDS: Final = 10e-6
 _TIDY_BYTES: Final = 4 * 1024 * 1024
+_AFTER: Final = (
+    "SELECT originator_id, originator_version, topic, state, position FROM stored_events"
+    " WHERE position > ? ORDER BY position LIMIT ?"
+)
 _MAX_KNOWN: Final = 100_000
 _MAX_ROWS: Final = 256
 _LOCKED: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -428,6 +432,16 @@ class SQLiteRecorder(ProcessRecorder):
             f" WHERE position >= ? AND position <= ?{chosen} ORDER BY position LIMIT ?",
             (first, _LARGEST if stop is None else stop, *topics, limit),
         )
+        return [
+            Notification(originator_id=a, originator_version=b, topic=c, state=d, id=e)
+            for a, b, c, d, e in rows
+        ]
+
+    def notifications_after(self, position: int, limit: int) -> Sequence[Notification]:
+        """Return a few events from after a position, on the connection that no long read uses."""
+        with self._probe_lock, translated(self.path):
+            self._check_open()
+            rows = self._probe.execute(_AFTER, (position, limit)).fetchall()
         return [
             Notification(originator_id=a, originator_version=b, topic=c, state=d, id=e)
             for a, b, c, d, e in rows
