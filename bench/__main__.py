@@ -77,7 +77,8 @@ def run(
                     name=item.name,
                     at=datetime.now(UTC).isoformat(timespec="seconds"),
                     machine=here,
-                    state=state,
+                    state=state.words,
+                    busy=state.busy,
                     seconds=round(seconds, 1),
                     report=report,
                 )

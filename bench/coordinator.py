@@ -20,7 +20,7 @@ from typing import Any, Final, Self
 from bench.contenders import CONTENDERS
 from bench.setup import ROOT, Setup, interpreter
 
-ANSWER_SECONDS: Final = 300
+ANSWER_SECONDS: Final = 900
 """How long a worker may take for one answer."""
 
 

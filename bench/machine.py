@@ -7,10 +7,14 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Final, NamedTuple
 
 from bench.coordinator import version_of
-from bench.report import both
+from bench.report import both, median, p99
 from bench.setup import PINNED, ROOT, interpreter
+
+CALM: Final = 8
+"""How many times its median the 99th percentile of a sync may take on a machine left alone."""
 
 
 def description(folder: Path, *, peers: bool) -> list[str]:
@@ -29,16 +33,28 @@ def description(folder: Path, *, peers: bool) -> list[str]:
     ]
 
 
-def state(folder: Path) -> str:
-    """Return how busy the machine is: its load, and what a sync of 4 KiB takes just now.
+class State(NamedTuple):
+    """How busy the machine is, in words, and whether somebody else is plainly at work on it."""
 
-    Where the two numbers of the sync are far apart, somebody else is writing, too.
+    words: str
+    busy: bool
+
+
+def state(folder: Path) -> State:
+    """Return the load, and what a sync of 4 KiB takes just now.
+
+    Where a hundredth of the syncs take many times as long as most, somebody else is writing or
+    waiting for a processor; the waits of contenders are then those of their neighbours.
     """
+    syncs = _syncs(folder)
     try:
-        load = f"{os.getloadavg()[0]:.1f}"
+        load = os.getloadavg()[0]
     except OSError:
-        load = "unknown"
-    return f"load {load}, sync {both(_syncs(folder))}"
+        load = 0.0
+    crowded = load > (os.cpu_count() or 1) + 1
+    return State(
+        f"load {load:.1f}, sync {both(syncs)}", crowded or p99(syncs) > CALM * median(syncs)
+    )
 
 
 def _processor() -> str:

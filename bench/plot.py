@@ -125,7 +125,7 @@ def _panel(panel: _Panel, top: float) -> str:
         end = x(points[-1][0])
         parts.append(
             f'<path d="M{end + 3:.1f} {y(points[-1][1]):.1f}L{right + 10} {ends[name]:.1f}"'
-            f' stroke="{COLOURS[name]}" stroke-opacity=".6" fill="none"/>'
+            f' stroke="{COLOURS[name]}" stroke-opacity=".6" stroke-dasharray="2 3" fill="none"/>'
         )
         parts.append(
             f'<text x="{right + 14}" y="{ends[name] + 4:.1f}"'

@@ -20,6 +20,11 @@ from bench.standing import standing
 LATEST: Final = RESULTS / "latest"
 PAGE: Final = ROOT / "docs" / "benchmarks.md"
 PICTURE: Final = ROOT / "docs" / "benchmarks.svg"
+BUSY: Final = (
+    "**The machine was busy with other work** when these began: {names}. Waits for a sync or a "
+    "processor are then those of neighbours, and fall on contenders unevenly. Measure again before "
+    "relying on their times; bytes and counts hold."
+)
 BEGIN: Final = "<!-- measured: written by the benchmark, not by hand -->"
 END: Final = "<!-- end of what was measured -->"
 
@@ -31,6 +36,7 @@ class Kept(msgspec.Struct):
     at: str
     machine: list[str]
     state: str
+    busy: bool
     seconds: float
     report: Report
 
@@ -60,6 +66,9 @@ def text(found: Sequence[Kept]) -> str:
     """Return the results as Markdown: the budgets, then a section for each item."""
     budgets = [budget for one in found for budget in one.report.budgets]
     parts = []
+    busy = [one.name for one in found if one.busy]
+    if busy:
+        parts.append(BUSY.format(names=", ".join(busy)))
     table = standing({one.name: one.report.figures for one in found})
     if table is not None:
         parts += ["### Beside its peers", f"{table.title}:", markdown(table), DURABILITY_NOTE]

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import venv
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
@@ -43,7 +42,7 @@ def install_peers() -> None:
     if stamp.exists() and stamp.read_text("utf-8") == wanted:
         return
     print(f"installing the peers into {PEERS.name}", file=sys.stderr)
-    venv.create(PEERS, with_pip=True, clear=True)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(PEERS)], check=True)
     complete = True
     for line in wanted.splitlines():
         requirement = line.partition("#")[0].strip()

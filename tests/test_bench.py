@@ -1,0 +1,151 @@
+"""The benchmark runs: small, without its peers, and without asking how fast anything was."""
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import msgspec
+import pytest
+
+pytest.importorskip("bench.registry", reason="no benchmark beside these tests")
+
+from bench import __main__ as command
+from bench import plot, results
+from bench.contenders import CONTENDERS, load
+from bench.coordinator import Contest, Failed, Worker
+from bench.items import append
+from bench.registry import ITEMS
+from bench.report import Budget, budget_table, durability
+from bench.results import Kept
+from bench.setup import Setup
+from bench.standing import standing
+
+CHEAP = ("append", "history", "decision")
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Kept]:
+    """What the cheap items find in a quick run without peers."""
+    where = tmp_path_factory.mktemp("bench")
+    kept, failed = command.run(CHEAP, quick=True, peers=False, where=where)
+    assert failed == []
+    assert (where / "complaints.txt").read_text() == ""
+    return {one.name: one for one in kept}
+
+
+def test_every_item_that_was_asked_for_has_its_tables(found: dict[str, Kept]) -> None:
+    assert list(found) == list(CHEAP)
+    for one in found.values():
+        for table in one.report.tables:
+            assert table.rows
+            assert all(len(row) == len(table.columns) for row in table.rows)
+
+
+def test_perdure_is_measured_at_the_durability_it_promises(found: dict[str, Kept]) -> None:
+    rows = {row[0]: row for row in found["append"].report.tables[0].rows}
+    assert rows["perdure, full"][1] == "wal, FULL"
+    assert rows["perdure, normal"][1] == "wal, NORMAL (weaker)"
+    assert rows["raw sqlite3 rows"][1] == "wal, FULL"
+
+
+def test_a_contender_that_is_not_there_is_listed_with_the_reason(found: dict[str, Kept]) -> None:
+    rows = {row[0]: row for row in found["append"].report.tables[0].rows}
+    peers = [name for name in append.CONTENDERS if CONTENDERS[name].environment == "peers"]
+    assert peers
+    for name in peers:
+        assert rows[CONTENDERS[name].label][1] == "absent: peers were not asked for"
+
+
+def test_a_contender_that_fails_is_left_out_and_the_others_go_on(tmp_path: Path) -> None:
+    with (tmp_path / "complaints.txt").open("wb") as complaints:
+        setup = Setup(tmp_path, complaints, quick=True, peers=False)
+        with Contest(setup, "failing", ("raw-full", "raw-log")) as contest:
+            for worker in contest.round():
+                with contest.attempt(worker):  # a log that nobody made has no rows to read
+                    worker.ask("grow", session="s", turns=2, seconds=1)
+            assert contest.names() == ["raw-full"]
+            assert "NotImplementedError" in contest.absent["raw-log"]
+
+
+def test_a_worker_without_its_environment_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.setup.PEERS", tmp_path / "nothing")
+    with (tmp_path / "complaints.txt").open("wb") as complaints:
+        setup = Setup(tmp_path, complaints)
+        with pytest.raises(Failed, match="environment is not there"):
+            Worker(setup, "dbos", tmp_path / "dbos.db")
+
+
+@pytest.mark.parametrize(
+    ("mode", "level", "shown"),
+    [
+        ("wal", "FULL", "wal, FULL"),
+        ("wal", "EXTRA", "wal, EXTRA"),
+        ("wal", "NORMAL", "wal, NORMAL (weaker)"),
+        ("delete", "OFF", "delete, OFF (weaker)"),
+        ("delete", "FULL", "delete, FULL (unequal)"),
+        ("delete", "EXTRA", "delete, EXTRA"),
+    ],
+)
+def test_unequal_durability_is_marked(mode: str, level: str, shown: str) -> None:
+    assert durability({"journal_mode": mode, "synchronous": level}) == shown
+
+
+def test_the_budgets_are_one_table_that_says_what_is_not_met() -> None:
+    budgets = [Budget("a", "at most 2x", "1.50x", met=True), Budget("b", "1", "3", met=False)]
+    assert budget_table(budgets).splitlines()[2:] == [
+        "| a | at most 2x | 1.50x | yes |",
+        "| b | 1 | 3 | **no** |",
+    ]
+
+
+def test_a_peer_that_costs_less_is_in_bold() -> None:
+    figures = {
+        "append": {
+            "latency": {
+                "perdure, full": {"0": 1.0, "10": 1.0},
+                "OpenAI Agents SQLiteSession": {"0": 2.0, "10": 0.5},
+            },
+            "written": {"perdure, full": {"10": 1.0}},
+            "on disk": {"perdure, full": {"10": 1.0}},
+            "durability": {"OpenAI Agents SQLiteSession": "wal, FULL"},
+        },
+        "concurrent": {
+            "perdure, full": {"64": 10.0, "512": 10.0},
+            "OpenAI Agents SQLiteSession": {"64": 5.0, "512": 20.0},
+        },
+        "resume": {"10": {"perdure, with snapshot": 1.0, "OpenAI Agents SQLiteSession": 3.0}},
+    }
+    table = standing(figures)
+    assert table is not None
+    (row,) = table.rows
+    assert row[1:7] == ["wal, FULL", "2.00x", "**0.50x**", "2.00x", "**0.50x**", "3.00x"]
+    assert standing({"append": figures["append"]}) is None
+
+
+def test_the_picture_is_an_svg_with_every_contender_that_took_part(found: dict[str, Kept]) -> None:
+    drawn = plot.draw(found["append"].report.figures)
+    root = ET.fromstring(drawn)  # noqa: S314 - our own
+    assert root.tag.endswith("svg")
+    words = "".join(root.itertext())
+    assert "perdure, full" in words
+    assert "whole session each turn (naive)" in words
+
+
+def test_results_can_be_kept_and_read_again(found: dict[str, Kept]) -> None:
+    for one in found.values():
+        assert msgspec.json.decode(msgspec.json.encode(one), type=Kept) == one
+    assert "### Budgets" in results.text(list(found.values()))
+
+
+def test_the_page_has_the_marks_that_the_benchmark_writes_between() -> None:
+    page = results.PAGE.read_text("utf-8")
+    assert page.count(results.BEGIN) == page.count(results.END) == 1
+    for item in ITEMS:
+        assert f"### {item.title}" in page
+
+
+def test_every_contender_of_this_environment_can_be_loaded(tmp_path: Path) -> None:
+    for name, entry in CONTENDERS.items():
+        if entry.environment == "project":
+            assert load(name, tmp_path / "some.db").path == tmp_path / "some.db"
