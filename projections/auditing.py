@@ -6,9 +6,7 @@ finds that it agrees with the table; and where pages cannot be read, each sessio
 that one damaged page does not hide the others.
 """
 
-import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
@@ -86,6 +84,10 @@ def audit_store(
     ranges = _split(store, whole, jobs) if jobs > 1 and not session_ids else [whole]
     total = _Part()
     if len(ranges) > 1 and isinstance(store.recorder, SQLiteRecorder):
+        # Only here, because whoever starts no processes need not wait for these to load.
+        import multiprocessing  # noqa: PLC0415
+        from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
+
         path = str(store.recorder.path)
         context = multiprocessing.get_context("spawn")  # a fork would copy locks that threads hold
         with ProcessPoolExecutor(max_workers=jobs, mp_context=context) as pool:
