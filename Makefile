@@ -9,7 +9,7 @@ WORKERS ?= auto
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
-.PHONY: demo test check format specs bench profile wheel-test clean
+.PHONY: demo test check format specs checkers bench profile wheel-test clean
 
 demo: $(VENV)/run  ## the main job, end to end, on an embedded SQLite file
 	$(BIN)/perdure demo
@@ -17,18 +17,22 @@ demo: $(VENV)/run  ## the main job, end to end, on an embedded SQLite file
 test: $(VENV)/dev  ## the whole suite
 	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
-check: $(VENV)/dev  ## lint, types, layers
+check: $(VENV)/dev  ## lint, types, layers, contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_layers.py
+	$(BIN)/perdure spec --check
 
 format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-specs: $(VENV)/run  ## write the contracts under specs/
-	$(BIN)/python -m engine.specs
+specs: $(VENV)/dev  ## write the contracts under specs/
+	$(BIN)/perdure spec
+
+checkers: $(VENV)/dev  ## SPIN and TLC, which the suite holds its own checker against, where they can be had
+	sh tests/install_checkers.sh $(BIN)/python
 
 bench: $(VENV)/dev  ## beside its peers, in one run; BENCH_ARGS=--document writes docs/benchmarks.md
 	$(BIN)/python -m bench $(BENCH_ARGS)
