@@ -1,15 +1,275 @@
 """The explorer: what it counts, what it finds, and how it says so."""
 
 import pytest
-from reference_model import REFERENCE
+from reference_model import REFERENCE, looking_across
 
-from engine.machines import check
+from engine import InvalidArgument, InvalidMachine
+from engine.machines import (
+    Always,
+    AlwaysPossible,
+    Arg,
+    Bound,
+    Count,
+    Flag,
+    LeadsTo,
+    Machine,
+    Next,
+    Property,
+    Report,
+    Sometimes,
+    Var,
+    Verb,
+    check,
+    in_phase,
+    instances,
+    row,
+)
+from engine.machines.checking import Engines
 
+ENGINES: tuple[Engines, ...] = ("never", "always")
 COUNTS = {1: (44, 240, 7), 2: (1_936, 21_033, 14), 3: (85_184, 1_388_113, 21)}
+ACROSS = {1: (44, 240), 2: (1_180, 11_025), 3: (30_752, 401_857)}
 
 
-@pytest.mark.parametrize("instances", COUNTS)
-def test_the_reference_model_has_the_states_that_every_checker_finds(instances: int) -> None:
-    report = check(REFERENCE, instances=instances)
-    assert (report.states, report.transitions, report.depth) == COUNTS[instances]
+def counts(report: Report) -> tuple[int, int, int]:
+    return report.states, report.transitions, report.depth
+
+
+@pytest.mark.parametrize("vectors", ENGINES)
+@pytest.mark.parametrize("number", COUNTS)
+def test_the_reference_model_has_the_states_that_every_checker_finds(
+    number: int, vectors: Engines
+) -> None:
+    properties = None if number < 3 else ()
+    report = check(REFERENCE, instances=number, properties=properties, vectors=vectors)
+    assert counts(report) == COUNTS[number]
     assert report.ok, str(report)
+
+
+def test_four_instances_are_explored_within_a_small_part_of_the_memory_allowed() -> None:
+    report = check(REFERENCE, instances=4, memory_bytes=1 << 29)
+    assert counts(report) == (3_748_096, 81_435_905, 28)
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("vectors", ENGINES)
+@pytest.mark.parametrize("number", ACROSS)
+def test_guards_that_look_across_instances_are_explored_exactly(
+    number: int, vectors: Engines
+) -> None:
+    report = check(looking_across(number), vectors=vectors)
+    assert (report.states, report.transitions) == ACROSS[number]
+    assert report.ok, str(report)
+
+
+PENDING = Var("pending")
+RUNNING, ARCHIVED = in_phase("running"), in_phase("archived")
+
+
+def found(item: Property, vectors: Engines = "never") -> list[str]:
+    """Return the verbs of the shortest way to break a property, none if it holds."""
+    report = check(REFERENCE, properties=[item], vectors=vectors)
+    assert report.ok is not bool(report.violations)
+    return [str(m.verb) for one in report.violations for m in one.path[1:]]
+
+
+@pytest.mark.parametrize("vectors", ENGINES)
+@pytest.mark.parametrize(
+    ("item", "path"),
+    [
+        (Always("never full", PENDING < 2), ["register", "enqueue", "enqueue"]),
+        (Always("two at most", PENDING <= 2), []),
+        (
+            Always("pending never falls", Next("pending") >= PENDING),
+            ["register", "enqueue", "start", "commit"],
+        ),
+        (Always("failing keeps pending", Next("pending").equals(PENDING), on=("fail",)), []),
+        (
+            Always("nothing is enqueued while running", ~RUNNING, on=("enqueue",)),
+            ["register", "enqueue", "start", "enqueue"],
+        ),
+        (AlwaysPossible("an end", ARCHIVED), []),
+        (AlwaysPossible("idle again", in_phase("idle")), ["register", "retire"]),
+        (AlwaysPossible("idle again, from idle", in_phase("idle"), in_phase("idle")), []),
+        (
+            AlwaysPossible("idle again, from running", in_phase("idle"), RUNNING),
+            ["register", "enqueue", "start", "retire"],
+        ),
+    ],
+)
+def test_the_shortest_way_to_break_a_property_is_found(
+    item: Property, path: list[str], vectors: Engines
+) -> None:
+    broken = found(item, vectors)
+    assert len(broken) == len(path)  # there may be several that are as short
+    if vectors == "never":
+        assert broken == path
+
+
+INITIALLY = (
+    "phase=unregistered",
+    "cancel_requested=no",
+    "gate=armed",
+    "pending=0",
+    "return_to=none",
+)
+
+
+def test_a_violation_is_told_as_verbs_and_what_each_changed() -> None:
+    report = check(REFERENCE, properties=[Always("never running", ~RUNNING)])
+    assert str(report.violations[0]).splitlines() == [
+        "never running (always: not (phase = running))",
+        f"  0. initially: {', '.join(INITIALLY)}",
+        "  1. register(): phase=idle",
+        "  2. enqueue(): pending=1",
+        "  3. start(): phase=running, return_to=idle",
+        "the last state breaks it",
+    ]
+
+
+def test_what_is_never_witnessed_fails_the_check() -> None:
+    report = check(REFERENCE, properties=[Sometimes("both", RUNNING & ARCHIVED)])
+    assert (report.ok, report.unwitnessed, report.witnessed) == (False, ("both",), ())
+    report = check(REFERENCE, properties=[Sometimes("one", RUNNING)])
+    assert (report.ok, report.unwitnessed, report.witnessed) == (True, (), ("one",))
+
+
+LIMIT = Bound("limit", actual=9, checked=2)
+
+
+def counting(*, guarded: bool, stuck: bool = False) -> Machine:
+    """Return a machine that counts, up to its bound or beyond, and may get stuck."""
+    count = Var("count")
+    return Machine(
+        name="counting",
+        phases=("open", "closing", "closed"),
+        initial="open",
+        final=("closed",),
+        variables=(Count("count", LIMIT), Flag("jammed")),
+        verbs=(Verb("add", (Count("by", LIMIT),)),),
+        rows=(
+            row(
+                "add",
+                "open",
+                guard=(count + Arg("by") <= LIMIT) if guarded else count <= LIMIT,
+                updates={"count": count + Arg("by")},
+            ),
+            row("jam", "open", updates={"jammed": True}),
+            row("close", "open", "closing"),
+            row("finish", "closing", "closed", guard=~Var("jammed") if stuck else count >= 0),
+            row("give_up", "closing", guard=count > LIMIT),
+        ),
+    )
+
+
+@pytest.mark.parametrize("vectors", ENGINES)
+def test_an_update_that_leaves_its_domain_is_a_violation(vectors: Engines) -> None:
+    report = check(counting(guarded=False), vectors=vectors)
+    (violation,) = report.violations
+    assert violation.property == "count stays within 0..2"
+    assert [(m.verb, m.arguments) for m in violation.path[1:]] == [
+        ("add", {"by": 1}),
+        ("add", {"by": 2}),
+    ]
+    assert violation.path[-1].state["count"] == 3
+    assert not check(counting(guarded=True), vectors=vectors).violations
+
+
+@pytest.mark.parametrize("vectors", ENGINES)
+def test_a_state_in_which_nothing_can_happen_and_that_is_not_final_is_a_violation(
+    vectors: Engines,
+) -> None:
+    (violation,) = check(counting(guarded=True, stuck=True), vectors=vectors).violations
+    assert violation.property == "nothing gets stuck"
+    assert [m.verb for m in violation.path] == [None, "jam", "close"]
+
+
+@pytest.mark.parametrize("vectors", ENGINES)
+def test_a_row_that_never_fires_fails_the_check(vectors: Engines) -> None:
+    report = check(counting(guarded=True), vectors=vectors)
+    assert report.unfired == ("give_up: closing → closing if count > limit",)
+    assert not report.ok
+    assert not report.violations
+
+
+@pytest.mark.parametrize("vectors", ENGINES)
+def test_a_limit_of_states_is_no_pass(vectors: Engines) -> None:
+    report = check(REFERENCE, instances=2, max_states=1_935, vectors=vectors)
+    assert (report.ok, report.incomplete) == (False, "more than 1,935 states")
+    assert not report.unfired
+    assert check(REFERENCE, instances=2, max_states=1_936, vectors=vectors).ok
+
+
+@pytest.mark.parametrize("vectors", ENGINES)
+def test_a_limit_of_memory_is_no_pass(vectors: Engines) -> None:
+    report = check(REFERENCE, instances=3, properties=(), memory_bytes=1 << 20, vectors=vectors)
+    assert not report.ok
+    assert str(report.incomplete).startswith("more than 1,048,576 bytes, at ")
+
+
+def test_progress_is_told_while_the_search_goes_on() -> None:
+    told: list[tuple[int, int]] = []
+    check(REFERENCE, instances=2, progress=lambda *so_far: told.append(so_far))
+    assert [depth for _, depth in told] == sorted(depth for _, depth in told)
+    assert told[-1][0] == 1_936
+
+
+def test_only_a_single_machine_has_instances() -> None:
+    with pytest.raises(InvalidArgument, match="composed already"):
+        check(instances(REFERENCE, 2), instances=2)
+    with pytest.raises(InvalidArgument, match="no 0 instances"):
+        check(REFERENCE, instances=0)
+
+
+def test_a_property_that_makes_no_sense_is_refused() -> None:
+    with pytest.raises(InvalidMachine, match="nonsense"):
+        check(REFERENCE, properties=[Always("of nothing", Var("nonsense"))])
+
+
+def draining(*fair: str) -> Machine:
+    """Return a machine that works off what is pending, unless it rests for ever."""
+    return Machine(
+        name="draining",
+        phases=("busy", "resting", "done"),
+        initial="busy",
+        final=("done",),
+        rows=(
+            row("work", "busy", "done"),
+            row("rest", "busy", "resting"),
+            row("wake", "resting", "busy"),
+            row("look", ("busy", "resting")),
+        ),
+        properties=(LeadsTo("it gets done", in_phase("busy"), in_phase("done")),),
+        fair=fair,
+    )
+
+
+@pytest.mark.parametrize(
+    ("fair", "verbs", "said"),
+    [
+        ((), [], "from here, nothing has to happen any more"),
+        (("work",), [], "from here, this can go on for ever: rest, wake"),
+        (("wake",), [], "from here, nothing has to happen any more"),
+        (("work", "wake"), [], "from here, this can go on for ever: rest, wake"),
+        (("look",), [], "from here, nothing has to happen any more"),
+    ],
+)
+def test_what_leads_to_something_is_only_owed_what_is_fair(
+    fair: tuple[str, ...], verbs: list[str], said: str
+) -> None:
+    (violation,) = check(draining(*fair)).violations
+    assert [m.verb for m in violation.path[1:]] == verbs
+    assert violation.explanation == said
+
+
+def test_what_is_fair_and_stays_possible_happens_at_last() -> None:
+    machine = Machine(
+        name="line",
+        phases=("a", "b", "c"),
+        initial="a",
+        final=("c",),
+        rows=(row("on", "a", "b"), row("on", "b", "c"), row("look", ("a", "b"))),
+        properties=(LeadsTo("it ends", in_phase("a"), in_phase("c")),),
+        fair=("on",),
+    )
+    assert check(machine).ok

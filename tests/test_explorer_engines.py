@@ -12,6 +12,7 @@ import engine
 from engine.machines import SESSION, Model, Report, check
 from engine.machines.checking import MEMORY_BYTES, reported
 from engine.machines.compiling import compile_model
+from engine.machines.judging import Judge
 from engine.machines.searching import Budget, search
 from engine.machines.vectors import Vectors
 
@@ -54,10 +55,11 @@ def test_however_states_are_packed_and_marked_the_answer_is_the_same(
     vectors = Vectors(program, memory_bytes, piece=3)
     for wide in (1, 3):
         found = search(program, Budget(10**6, MEMORY_BYTES), vectors, wide)
-        agrees(reported(program, found, model.properties, vectors), Plainest(model))
+        judge = Judge(program, found, vectors)
+        agrees(reported(program, found, model.properties, judge), Plainest(model))
         vectors = Vectors(program, memory_bytes, piece=3)
     found = search(program, Budget(10**6, MEMORY_BYTES))
-    agrees(reported(program, found, model.properties), Plainest(model))
+    agrees(reported(program, found, model.properties, Judge(program, found)), Plainest(model))
 
 
 def test_without_numpy_the_checker_gives_the_same_report() -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from engine.cli import auditing, demonstration, importing, reading, specifying
+from engine.cli import auditing, checking, demonstration, importing, reading, specifying
 
 _EXAMPLES: Final = {
     "demo": ("perdure demo", "perdure demo --db memory: --json | jq .ok"),
@@ -34,6 +34,11 @@ _EXAMPLES: Final = {
         "perdure audit --head heads.json",
         "perdure audit trip-1 trip-2 --json",
     ),
+    "check": (
+        "perdure check session --instances 2",
+        "perdure check session --graph session.dot",
+        "perdure check approvals:APPROVAL --json",
+    ),
     "spec": (
         "perdure spec --check",
         "perdure spec mycode.approvals:APPROVAL --folder contracts",
@@ -49,6 +54,7 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "receipts": reading.receipts,
     "audit": auditing.audit,
     "head": reading.head,
+    "check": checking.check_,
     "spec": specifying.spec,
 }
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 import typer
@@ -23,6 +23,8 @@ from engine.errors import InvalidArgument
 from engine.store import open_store
 from engine.values import Head
 from projections import AuditReport, Finding, audit_store
+
+Result = TypeVar("Result")
 
 
 def _checked_file(path: Path | None) -> Path | None:
@@ -69,17 +71,17 @@ def audit(
             print_report(answer, report)
 
 
-def uninterrupted(verify: Callable[[], AuditReport]) -> AuditReport:
-    """Verify in processes that know nothing of Ctrl-C, and end them when it comes.
+def uninterrupted(work: Callable[[], Result]) -> Result:
+    """Work in processes that know nothing of Ctrl-C, and end them when it comes.
 
     They inherit from the thread that starts them that it is blocked. Otherwise each would print a
     traceback of its own, from wherever it was.
     """
     multiprocessing.get_context("spawn").Lock()  # starts a helper, which would unblock it again
     with ThreadPoolExecutor(max_workers=1, initializer=_block_interrupt) as thread:
-        report = thread.submit(verify)
+        result = thread.submit(work)
         try:
-            return report.result()
+            return result.result()
         except BaseException:
             for process in multiprocessing.active_children():
                 process.terminate()

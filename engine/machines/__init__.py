@@ -14,6 +14,7 @@ from engine.machines.composition import (
 )
 from engine.machines.declaration import Machine
 from engine.machines.expressions import Arg, Bound, Const, Expression, Next, Value, Var
+from engine.machines.graphs import Edge, Graph, Node, graph_of
 from engine.machines.model import Action, Model, Place, model_of
 from engine.machines.printing import contract, mermaid, promela, svg, tla, tla_config
 from engine.machines.properties import (
@@ -54,14 +55,17 @@ __all__ = [
     "Configuration",
     "Const",
     "Count",
+    "Edge",
     "Expression",
     "Flag",
+    "Graph",
     "Identity",
     "LeadsTo",
     "Machine",
     "Model",
     "Moment",
     "Next",
+    "Node",
     "Place",
     "Property",
     "Report",
@@ -79,6 +83,7 @@ __all__ = [
     "compose",
     "contract",
     "every",
+    "graph_of",
     "implies",
     "in_phase",
     "instances",

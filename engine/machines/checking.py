@@ -5,18 +5,30 @@ Invariants: a check passes only if it saw every reachable state, every declared 
 """
 
 import importlib
-from collections.abc import Iterable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final, Literal
 
-from engine.errors import InvalidArgument, InvalidMachine, Unsupported
+import msgspec
+
+from engine.errors import InvalidMachine, Unsupported
 from engine.machines.compiling import Program, compile_model
-from engine.machines.composition import instances as instances_of
+from engine.machines.composition import indifferent, modelled
 from engine.machines.declaration import Machine
 from engine.machines.judging import Judge
-from engine.machines.model import Model, model_of
-from engine.machines.properties import AlwaysPossible, LeadsTo, Property, Sometimes
+from engine.machines.model import Action, Model
+from engine.machines.orbits import Groups, Orbits, anonymous, parts_of
+from engine.machines.properties import AlwaysPossible, LeadsTo, Property, Sometimes, expressions_of
 from engine.machines.reports import Report, Violation
-from engine.machines.searching import WIDE, WORD, Budget, Exploration, Progress, search
+from engine.machines.searching import (
+    WIDE,
+    WORD,
+    Budget,
+    BudgetSpent,
+    Exploration,
+    Progress,
+    search,
+)
 from engine.machines.tracing import noticed
 from engine.machines.validation import property_problem
 
@@ -24,6 +36,7 @@ if TYPE_CHECKING:
     from engine.machines.vectors import Vectors
 
 Engines = Literal["auto", "always", "never"]
+Apart = Callable[[AlwaysPossible, Orbits], Violation | None]
 
 MAX_STATES: Final = 100_000_000
 MEMORY_BYTES: Final = 8 << 30
@@ -34,6 +47,7 @@ def check(
     *,
     instances: int = 1,
     properties: Iterable[Property] | None = None,
+    symmetry: bool = False,
     max_states: int = MAX_STATES,
     memory_bytes: int = MEMORY_BYTES,
     progress: Progress | None = None,
@@ -42,19 +56,30 @@ def check(
     """Explore every state that can be reached, and report what is broken.
 
     ``instances`` puts so many of a machine side by side. ``properties`` are checked in place of the
-    declared ones. ``max_states`` and ``memory_bytes`` limit the search; a check that meets a limit
-    fails. ``progress`` is told the states found so far and how deep the search is.
-    ``vectors`` says whether numpy expands whole levels: where it is worth it, if it is installed
-    ("auto"), "always" or "never"; the report is the same. Raises InvalidArgument, InvalidMachine
-    for a property that makes no sense, and Unsupported where vectors must be used and cannot.
+    declared ones. With ``symmetry``, states that differ only in which of the interchangeable parts
+    is which are explored, and counted, once. ``max_states`` and ``memory_bytes`` limit the search;
+    a check that meets a limit fails. ``progress`` is told the states found so far and how deep the
+    search is. ``vectors`` says whether numpy expands whole levels: where it is worth it, if it is
+    installed ("auto"), "always" or "never"; the report is the same.
+    Raises InvalidArgument, InvalidMachine for a property that makes no sense, and Unsupported where
+    vectors must be used and cannot, or where something leads to something under symmetry, since
+    fairness is to each part alone.
     """
     model = modelled(machine, instances)
     promised = model.properties if properties is None else _sensible(model, tuple(properties))
     program = compile_model(model, promised)
+    if symmetry and model.interchangeable:
+        for item in promised:
+            if isinstance(item, LeadsTo):
+                raise Unsupported(f"{item.name!r} cannot be checked under symmetry")
+        program = _reduced(program, model.interchangeable)
     budget = Budget(max_states, memory_bytes, progress)
-    ready = _vectors(program, vectors, memory_bytes)
-    found = search(program, budget, ready, 1 if vectors == "always" else WIDE)
-    return reported(program, found, promised, ready)
+    return _Check(program, promised, budget, vectors).report()
+
+
+def _reduced(program: Program, groups: Groups) -> Program:
+    orbits = Orbits(program.layout, groups) if groups else None
+    return msgspec.structs.replace(program, orbits=orbits)
 
 
 def _vectors(program: Program, wanted: Engines, memory_bytes: int) -> "Vectors | None":
@@ -74,20 +99,6 @@ def _vectors(program: Program, wanted: Engines, memory_bytes: int) -> "Vectors |
     return module.Vectors(program, memory_bytes)  # type: ignore[no-any-return]
 
 
-def modelled(machine: Machine | Model, instances: int = 1) -> Model:
-    """Return the machine, or so many of it, as a model. Raises InvalidArgument."""
-    if isinstance(machine, Model):
-        if instances != 1:
-            raise InvalidArgument(
-                f"{machine.name} is composed already; only a single machine has instances",
-                parameter="instances",
-            )
-        return machine
-    if instances < 1:
-        raise InvalidArgument(f"there are no {instances} instances", parameter="instances")
-    return model_of(machine) if instances == 1 else instances_of(machine, instances)
-
-
 def _sensible(model: Model, properties: tuple[Property, ...]) -> tuple[Property, ...]:
     arguments = {action.name: action.arguments for action in model.actions}
     for item in properties:
@@ -99,28 +110,65 @@ def _sensible(model: Model, properties: tuple[Property, ...]) -> tuple[Property,
     return properties
 
 
+class _Check:
+    """One check: a search, and what follows from it."""
+
+    def __init__(
+        self, program: Program, promised: tuple[Property, ...], budget: Budget, engine: Engines
+    ) -> None:
+        self._program: Final = program
+        self._promised: Final = promised
+        self._budget: Final = budget
+        self._engine: Final = engine
+
+    def report(self) -> Report:
+        found, judge = self._searched(self._program)
+        return reported(self._program, found, self._promised, judge, self._apart)
+
+    def _searched(self, program: Program) -> tuple[Exploration, Judge]:
+        vectors = _vectors(program, self._engine, self._budget.memory_bytes)
+        found = search(program, self._budget, vectors, 1 if self._engine == "always" else WIDE)
+        return found, Judge(program, found, vectors)
+
+    def _apart(self, item: AlwaysPossible, orbits: Orbits) -> Violation | None:
+        """Judge what names some parts in a search of its own that tells these apart."""
+        program = _reduced(self._program, orbits.without(parts_of(item)))
+        found, judge = self._searched(msgspec.structs.replace(program, watches=()))
+        if found.incomplete:
+            raise BudgetSpent(found.incomplete)
+        return judge.always_possible(item)
+
+
 def reported(
     program: Program,
     found: Exploration,
     promised: tuple[Property, ...],
-    vectors: "Vectors | None" = None,
+    judge: Judge,
+    apart: Apart | None = None,
 ) -> Report:
-    """Return what a search found as a report."""
-    judge = Judge(program, found, vectors)
+    """Return what a search found as a report.
+
+    ``apart`` judges what names some of the parts that the search did not tell apart.
+    """
     violations: list[Violation] = []
-    witnessed: list[str] = []
+    witnessed: set[object] = set()
     for number, (depth, state) in found.noticed.items():
         subject = program.watches[number].subject
         if isinstance(subject, Sometimes):
-            witnessed.append(subject.name)
+            witnessed.add(_alike(program, subject))
         else:
             violations.append(noticed(program, subject, judge.path(depth, state)))
-    complete = found.incomplete is None
-    if complete:
-        violations.extend(_in_the_long_run(judge, promised))
-    sometimes = [item.name for item in promised if isinstance(item, Sometimes)]
+    incomplete = found.incomplete
+    if incomplete is None:
+        try:
+            violations.extend(_in_the_long_run(program, judge, promised, apart))
+        except BudgetSpent as spent:
+            incomplete = str(spent)
+    complete = incomplete is None
+    sometimes = [item for item in promised if isinstance(item, Sometimes)]
     unfired = _unfired(program, found) if complete else ()
-    unwitnessed = tuple(name for name in sometimes if name not in witnessed) if complete else ()
+    seen = tuple(item.name for item in sometimes if _alike(program, item) in witnessed)
+    unwitnessed = tuple(i.name for i in sometimes if i.name not in seen) if complete else ()
     return Report(
         machine=program.model.name,
         ok=complete and not (violations or unfired or unwitnessed),
@@ -135,29 +183,54 @@ def reported(
         violations=tuple(sorted(violations, key=lambda one: len(one.path))),
         unfired=unfired,
         unwitnessed=unwitnessed,
-        witnessed=tuple(name for name in sometimes if name in witnessed),
-        incomplete=found.incomplete,
+        witnessed=seen,
+        incomplete=incomplete,
+        reduced=program.orbits is not None,
     )
 
 
-def _in_the_long_run(judge: Judge, promised: tuple[Property, ...]) -> Iterable[Violation]:
+def _alike(program: Program, item: Property | Action) -> object:
+    """Return what is the same of those that differ in the naming of interchangeable parts."""
+    return id(item) if program.orbits is None else anonymous(item, program.orbits.groups)
+
+
+def _in_the_long_run(
+    program: Program, judge: Judge, promised: tuple[Property, ...], apart: Apart | None
+) -> Iterator[Violation]:
+    judged: set[object] = set()
     for item in promised:
         violation = None
         if isinstance(item, AlwaysPossible):
-            violation = judge.always_possible(item)
+            orbits = program.orbits
+            if orbits is None or apart is None or _same_for_all(item, orbits):
+                violation = judge.always_possible(item)
+            elif _alike(program, item) not in judged:
+                judged.add(_alike(program, item))
+                violation = apart(item, orbits)
         elif isinstance(item, LeadsTo):
             violation = judge.leads_to(item)
         if violation is not None:
             yield violation
 
 
+def _same_for_all(item: Property, orbits: Orbits) -> bool:
+    return all(
+        indifferent(expression, one, two)
+        for group in orbits.groups
+        for one, two in itertools.pairwise(group)
+        for expression in expressions_of(item)
+    )
+
+
 def _unfired(program: Program, found: Exploration) -> tuple[str, ...]:
     """Return the actions none of whose steps was ever enabled."""
-    fired = {
-        id(program.steps[step].action)
+    steps = {
+        step
         for bundle, visits in zip(program.bundles, found.visits, strict=True)
         for times, moves in zip(visits, bundle.moves, strict=True)
         if times
         for step, _ in moves
     }
-    return tuple(str(action) for action in program.model.actions if id(action) not in fired)
+    actions = {id(program.steps[step].action): program.steps[step].action for step in steps}
+    fired = {_alike(program, action) for action in actions.values()}
+    return tuple(str(one) for one in program.model.actions if _alike(program, one) not in fired)

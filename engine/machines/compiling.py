@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 from engine.machines.expressions import (
+    Arg,
     Compare,
     Const,
     Expression,
@@ -22,6 +23,7 @@ from engine.machines.expressions import (
     nodes,
 )
 from engine.machines.model import Action, Model
+from engine.machines.orbits import Orbits
 from engine.machines.packing import LARGEST_COMPONENT, Layout, conjuncts
 from engine.machines.properties import Always, Property, Sometimes
 from engine.machines.tables import (
@@ -78,7 +80,7 @@ class Watch(msgspec.Struct, frozen=True):
 
 
 class Program(msgspec.Struct, frozen=True):
-    """A compiled model."""
+    """A compiled model; with ``orbits``, one state of each is to stand for all of it."""
 
     model: Model
     layout: Layout
@@ -87,6 +89,7 @@ class Program(msgspec.Struct, frozen=True):
     watches: tuple[Watch, ...]
     initial: int
     tables: Tables
+    orbits: Orbits | None = None
 
     def enabled(self, number: int) -> Iterator[tuple[Step, dict[str, Value]]]:
         """Yield the steps enabled in a state with the state after, by the reference meaning."""
@@ -288,11 +291,7 @@ def _noticed(tables: Tables, item: Property, steps: tuple[Step, ...]) -> Express
         case Always() if not about_steps(item):
             return tables.reduced(Not(item.holds))
         case Always():
-            return either(
-                _violating(tables, item, step)
-                for step in steps
-                if not item.on or step.action.name in item.on
-            )
+            return either(_violating(tables, item, steps))
         case _:
             raise AssertionError(item)
 
@@ -302,14 +301,21 @@ def about_steps(item: Always) -> bool:
     return bool(item.on) or any(isinstance(node, Next) for node in nodes(item.holds))
 
 
-def _violating(tables: Tables, item: Always, step: Step) -> Expression:
-    """Return where the step is enabled and violates the property."""
-    names = tuple(argument.name for argument in step.action.arguments)
-    written = dict(step.action.updates)
-    # What holds next is what the step writes.
-    holds = replaced(item.holds, lambda name: written.get(name, Var(name)))
-    broken = tables.reduced(Not(holds), names, step.arguments)
-    if broken == Const(value=False):
-        return broken
-    guard = (tables.reduced(one, names, step.arguments) for one in conjuncts(step.action.guard))
-    return both((broken, *guard))
+def _violating(tables: Tables, item: Always, steps: tuple[Step, ...]) -> Iterator[Expression]:
+    """Yield where steps are enabled and violate the property."""
+    after = {node.name for node in nodes(item.holds) if isinstance(node, Next)}
+    argues = any(isinstance(node, Arg) for node in nodes(item.holds))
+    known: dict[tuple[object, ...], Expression] = {}
+    for step in steps:
+        if item.on and step.action.name not in item.on:
+            continue
+        written = tuple((name, value) for name, value in step.action.updates if name in after)
+        names = tuple(argument.name for argument in step.action.arguments)
+        key = (written, step.arguments, names) if written or argues else ()
+        if key not in known:  # what holds next is what the step writes
+            next_ = dict(written)
+            holds = replaced(item.holds, lambda name, to=next_: to.get(name, Var(name)))  # type: ignore[misc]
+            known[key] = tables.reduced(Not(holds), names, step.arguments)
+        if known[key] != Const(value=False):
+            asked = conjuncts(step.action.guard)
+            yield both((known[key], *(tables.reduced(one, names, step.arguments) for one in asked)))

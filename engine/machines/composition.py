@@ -11,11 +11,11 @@ from typing import Final
 
 import msgspec
 
-from engine.errors import InvalidMachine
+from engine.errors import InvalidArgument, InvalidMachine
 from engine.machines.declaration import Machine
 from engine.machines.expressions import TRUE, All, AnyOf, Expression, Not, renamed
 from engine.machines.joining import Domains, joined
-from engine.machines.model import Action, Model, actions_of, places_of, qualified
+from engine.machines.model import Action, Model, actions_of, model_of, places_of, qualified
 from engine.machines.properties import (
     Always,
     AlwaysPossible,
@@ -112,6 +112,20 @@ def instances(machine: Machine, count: int, *, properties: Iterable[Property] = 
         fair=tuple(qualified(name, verb) for name in names for verb in machine.fair),
         interchangeable=(names,) if count > 1 else (),
     )
+
+
+def modelled(machine: Machine | Model, count: int = 1) -> Model:
+    """Return the machine, or so many of it side by side, as a model. Raises InvalidArgument."""
+    if isinstance(machine, Model):
+        if count != 1:
+            raise InvalidArgument(
+                f"{machine.name} is composed already; only a single machine has instances",
+                parameter="instances",
+            )
+        return machine
+    if count < 1:
+        raise InvalidArgument(f"there are no {count} instances", parameter="instances")
+    return model_of(machine) if count == 1 else instances(machine, count)
 
 
 def within(part: str, expression: Expression) -> Expression:
@@ -215,6 +229,17 @@ def _check(model: Model) -> None:
         for one, two in itertools.pairwise(group):
             if _swapped(model, one, two) != _swapped(model, one, one):
                 raise _refusal(model.name, f"parts {one!r} and {two!r} are not interchangeable")
+
+
+def indifferent(expression: Expression, one: str, two: str) -> bool:
+    """Whether the expression says the same with two parts' names swapped."""
+    swap: Final = {one: two, two: one}
+
+    def rename(name: str) -> str:
+        part, dot, rest = name.partition(".")
+        return f"{swap.get(part, part)}{dot}{rest}"
+
+    return _unordered(expression, rename) == _unordered(expression, str)
 
 
 def _swapped(model: Model, one: str, two: str) -> tuple[object, ...]:

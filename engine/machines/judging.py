@@ -36,11 +36,13 @@ class Judge:
     def path(self, depth: int, state: int) -> list[int]:
         """Return the states of a shortest path to a state."""
         before = self._before if self._vectors is None else self._vectors.before
-        return path_to(self._found.levels, depth, state, before)
+        path = path_to(self._found.levels, depth, state, before)
+        orbits = self._program.orbits
+        return path if orbits is None else orbits.real(path, self._following)
 
     def _before(self, level: Sequence[int], state: int) -> int:
         for one in level:
-            if any(reached == state for _, reached in self._following(one)):
+            if state in self._onwards(one):
                 return one
         raise AssertionError(state)
 
@@ -76,13 +78,18 @@ class Judge:
         while True:
             left = []
             for depth, state in waiting:
-                if goal(state) or any(after in hopeful for _, after in self._following(state)):
+                if goal(state) or any(after in hopeful for after in self._onwards(state)):
                     hopeful.add(state)
                 else:
                     left.append((depth, state))
             if len(left) in (0, len(waiting)):
                 return next((found for found in reversed(left) if given(found[1])), None)
             waiting = left
+
+    def _onwards(self, state: int) -> Iterator[int]:
+        orbits = self._program.orbits
+        for _, after in self._following(state):
+            yield after if orbits is None else orbits.representative(after)
 
     def leads_to(self, item: LeadsTo) -> Violation | None:
         """Return a behaviour in which it is given and never comes, if there is one."""
@@ -100,7 +107,6 @@ class Judge:
             return None
         within = {state: scc for scc in bad for state in scc}
         state = next(state for state in order if state in within)
-        end = within[state]
         tail = [state]
         while (parent := parents[tail[-1]]) is not None:
             tail.append(parent)
@@ -110,7 +116,7 @@ class Judge:
         return Violation(
             property=item.name,
             formula=formula(item),
-            explanation=self._for_ever(end, graph),
+            explanation=self._for_ever(state, within[state], graph),
             path=tuple(told(self._program, [*head, *tail[1:]])),
         )
 
@@ -144,15 +150,16 @@ class Judge:
             for name in self._program.model.fair
         ]
 
-    def _for_ever(self, scc: frozenset[int], graph: Graph) -> str:
+    def _for_ever(self, state: int, scc: frozenset[int], graph: Graph) -> str:
+        owed = frozenset().union(*self._fair())
+        if not any(step in owed for step, _ in graph[state]):
+            return "from here, nothing has to happen any more"
         verbs = {
             self._program.steps[step].action.name
             for state in scc
             for step, after in graph[state]
             if after in scc
         }
-        if not verbs:
-            return "from here, nothing has to happen any more"
         return f"from here, this can go on for ever: {', '.join(sorted(verbs))}"
 
 

@@ -57,9 +57,14 @@ class Layout(msgspec.Struct, frozen=True):
             for one in self.components
         )
 
+    def digits(self, number: int) -> list[int]:
+        """Return the number of the valuation that each component has in a state."""
+        return [number // one.weight % one.radix for one in self.components]
+
     def unpacked(self, number: int) -> dict[str, Value]:
         """Return the state with that number: what each place holds, in the model's order."""
-        held = [one.values[number // one.weight % one.radix] for one in self.components]
+        digits = self.digits(number)
+        held = [one.values[digit] for one, digit in zip(self.components, digits, strict=True)]
         return {name: held[digit][offset] for name, (digit, offset) in self.where.items()}
 
     def read_by(self, expression: Expression) -> frozenset[int]:

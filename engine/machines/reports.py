@@ -33,13 +33,12 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
     def _lines(self) -> Iterator[str]:
         before: Mapping[str, Value] = {}
         for number, moment in enumerate(self.path):
-            given = ", ".join(f"{name}={shown(value)}" for name, value in moment.arguments.items())
             changed = ", ".join(
                 f"{name}={shown(value)}"
                 for name, value in moment.state.items()
                 if name not in before or before[name] != value
             )
-            what = f"{moment.verb}({given})" if moment.verb else "initially"
+            what = call(moment.verb, moment.arguments) if moment.verb else "initially"
             yield f"  {number}. {what}: {changed or 'nothing changes'}"
             before = moment.state
 
@@ -97,3 +96,8 @@ def shown(value: Value) -> str:
             return "yes" if value else "no"
         case _:
             return str(value)
+
+
+def call(verb: str, arguments: Mapping[str, Value]) -> str:
+    """Return a verb with its arguments, as a call of it is written."""
+    return f"{verb}({', '.join(f'{name}={shown(value)}' for name, value in arguments.items())})"

@@ -36,7 +36,7 @@ _SLICE: Final = 4096
 _SIGNS: Final = {"=": "==", "≠": "!=", "<": "<", "≤": "<=", ">": ">", "≥": ">=", "+": "+", "-": "-"}
 WORD: Final = 1 << 63
 """The states that fit a machine word."""
-WIDE: Final = 192
+WIDE: Final = 64
 """From how many states on it is worth expanding a level as a whole."""
 BYTES_IN_LEVEL: Final = 48
 """What a state takes in its level, and while the next one grows."""
@@ -162,14 +162,14 @@ class _Plain:
         self._found: Final = found
         self._watching: Final = watching
         self._marks: Final = marks
+        pairs = list(zip(ready, found.visits, strict=True))
+        fast = program.orbits is None
         self._simple: Final = [
             (one.weight, one.radix, one.deltas, visits)
-            for one, visits in zip(ready, found.visits, strict=True)
-            if one.simple
+            for one, visits in pairs
+            if fast and one.simple
         ]
-        self._joint: Final = [
-            (one, visits) for one, visits in zip(ready, found.visits, strict=True) if not one.simple
-        ]
+        self._joint: Final = [pair for pair in pairs if not (fast and pair[0].simple)]
         self._split: Final = [(one.weight, one.radix) for one in program.layout.components]
 
     def start(self) -> Sequence[int]:
@@ -210,6 +210,7 @@ class _Plain:
 
     def _closely(self, state: int) -> Iterator[int]:
         """Notice what is to be noticed, and yield where steps of several components lead."""
+        orbits = self._program.orbits
         digits = [state // weight % radix for weight, radix in self._split]
         if self._watching.active and self._watching.alarm(digits):
             self._watching.notice(state)
@@ -217,7 +218,7 @@ class _Plain:
             if one.condition(digits):
                 visits[digits[one.digit]] += 1
                 for _, reached in one.reached(state, digits):
-                    yield reached
+                    yield reached if orbits is None else orbits.representative(reached)
 
 
 class Watching:

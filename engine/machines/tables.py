@@ -133,7 +133,8 @@ class Tables:
 def local(component: int, values: Codes) -> Expression:
     """Return the table as an expression; a constant if it is the same throughout."""
     first = values[0]
-    return Const(first) if all(v == first for v in values) else Local(component, values)
+    same = values.count(first) == len(values)
+    return Const(first) if same else Local(component, values)
 
 
 def both(items: Iterable[Expression]) -> Expression:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from engine.machines.compiling import Bundle, Far, Program
 from engine.machines.expressions import All, AnyOf, Calculate, Compare, Const, Expression, Not
 from engine.machines.marks import Flags, Numbers, marks_for
+from engine.machines.orbits import Orbits
 from engine.machines.searching import (
     BYTES_IN_LEVEL,
     Budget,
@@ -46,6 +47,7 @@ class Vectors:
 
     def __init__(self, program: Program, memory_bytes: int, piece: int = PIECE) -> None:
         self._piece: Final = piece
+        self._orbits: Final = program.orbits
         self._weights: Final = [(one.weight, one.radix) for one in program.layout.components]
         self._bundles: Final = [_Wide(program, bundle, piece) for bundle in program.bundles]
         self._steps: Final = sum(len(one.columns) for one in self._bundles)
@@ -128,7 +130,8 @@ class Vectors:
 
     def _reached(self, piece: "_Piece", *, visiting: bool = False) -> Iterator[Reached]:
         for bundle in self._bundles:
-            yield from bundle.reached(piece, visiting=visiting)
+            for origins, reached in bundle.reached(piece, visiting=visiting):
+                yield origins, reached if self._orbits is None else _ordered(reached, self._orbits)
 
     def _pieces(self, level: Any) -> Iterator["_Piece"]:
         states = _states(level)
@@ -314,3 +317,17 @@ class _Writes:
 
 def _states(level: Any) -> Numbers:
     return level if isinstance(level, np.ndarray) else np.frombuffer(level, np.int64)
+
+
+def _ordered(states: Numbers, orbits: Orbits) -> Numbers:
+    """Return the representatives of the states."""
+    for group in orbits.digits:
+        old = [states // weight % radix for weight, radix in group]
+        new = list(old)
+        for last in range(len(new) - 1, 0, -1):
+            for place in range(last):
+                one, two = new[place], new[place + 1]
+                new[place], new[place + 1] = np.minimum(one, two), np.maximum(one, two)
+        for (weight, _), before, after in zip(group, old, new, strict=True):
+            states = states + (after - before) * weight
+    return states

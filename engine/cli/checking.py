@@ -1,0 +1,165 @@
+"""The check command: every state a declared machine can reach, held against what it promises.
+
+Invariants: the exit code is 0 only if everything holds everywhere; a limit that was met is a
+failure; what is no machine is misuse, said before anything is searched.
+"""
+
+import contextlib
+import functools
+import importlib
+import multiprocessing
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
+
+from engine.cli.answering import FAILED, answering
+from engine.cli.auditing import uninterrupted
+from engine.cli.options import AsJson
+from engine.errors import PerdureError
+from engine.machines import BUILT_IN, Machine, Model, Report, check, graph_of
+from engine.machines.checking import MAX_STATES
+
+_SUFFIXES: Final = (".dot", ".gv", ".json")
+
+
+def _known(name: str | None) -> str | None:
+    if name is not None:
+        resolved(name)
+    return name
+
+
+def _drawable(path: Path | None) -> Path | None:
+    if path is not None and path.suffix not in _SUFFIXES:
+        raise typer.BadParameter(f"{path} ends in none of {', '.join(_SUFFIXES)}")
+    return path
+
+
+def check_(
+    machine: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="MACHINE",
+            callback=_known,
+            show_default=False,
+            help=f"{', '.join(BUILT_IN)}, or module:NAME of your own; all, if none is named.",
+        ),
+    ] = None,
+    *,
+    instances: Annotated[
+        int, typer.Option(min=1, metavar="N", help="So many of a machine side by side.")
+    ] = 1,
+    symmetry: Annotated[
+        bool, typer.Option("--symmetry", help="Count interchangeable parts once.")
+    ] = False,
+    graph: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", callback=_drawable, help="Write all that is reached: .dot or .json."
+        ),
+    ] = None,
+    max_states: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Give up beyond so many states.")
+    ] = MAX_STATES,
+    jobs: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Check so many machines at once.")
+    ] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Check machines exhaustively: the shortest way to break what they promise, or none."""
+    names = list(BUILT_IN) if machine is None else [machine]
+    if graph is not None and machine is None:
+        raise typer.BadParameter("a graph is of one machine: name it", param_hint="MACHINE")
+    if machine is not None and instances > 1 and isinstance(resolved(machine), Model):
+        raise typer.BadParameter(
+            f"{machine} is composed already; only a single machine has instances",
+            param_hint="--instances",
+        )
+    with answering(as_json=as_json) as answer:
+        one = functools.partial(
+            _checked, instances=instances, symmetry=symmetry, max_states=max_states
+        )
+        if jobs == 1 or len(names) == 1:
+            reports = [one(name, shown=True) for name in names]
+        else:
+            reports = uninterrupted(lambda: _in_processes(one, names, jobs))
+        if graph is not None:
+            _write(graph, names[0], instances)
+        if not all(report.ok for report in reports):
+            answer.exit_code = FAILED
+        if as_json:
+            answer.document(reports if machine is None else reports[0])
+        else:
+            for report in reports:
+                answer.line(str(report))
+
+
+def resolved(name: str) -> Machine | Model:
+    """Return the machine of that name. Raises typer.BadParameter."""
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        raise typer.BadParameter(
+            f"there is no machine {name!r}; there are {', '.join(BUILT_IN)}, and module:NAME"
+        )
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except PerdureError as error:
+        raise typer.BadParameter(f"{module} cannot be imported: {error}") from error
+    except AttributeError as error:
+        raise typer.BadParameter(f"{module} has no {attribute!r}: {error}") from error
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise typer.BadParameter(f"{module!r} cannot be imported: {what}") from error
+    if not isinstance(found, Machine | Model):
+        raise typer.BadParameter(f"{name} is a {type(found).__name__}, and no machine")
+    return found
+
+
+def _checked(
+    name: str, *, instances: int, symmetry: bool, max_states: int, shown: bool = False
+) -> Report:
+    machine = resolved(name)
+    count = 1 if isinstance(machine, Model) else instances
+    with _progress(name) if shown else contextlib.nullcontext() as progress:
+        return check(
+            machine, instances=count, symmetry=symmetry, max_states=max_states, progress=progress
+        )
+
+
+def _in_processes(one: Callable[[str], Report], names: list[str], jobs: int) -> list[Report]:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=jobs, mp_context=context) as pool:
+        return list(pool.map(one, names))
+
+
+@contextlib.contextmanager
+def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
+    """Show on stderr how far the search is, if that is a terminal."""
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+    with bar:
+        task = bar.add_task(f"checking {name}", total=None)
+        yield lambda states, depth: bar.update(
+            task, description=f"checking {name}: {states:,} states, depth {depth}"
+        )
+
+
+def _write(path: Path, name: str, instances: int) -> None:
+    graph = graph_of(resolved(name), instances=instances)
+    text = graph.dot().encode() if path.suffix != ".json" else msgspec.json.encode(graph) + b"\n"
+    path.write_bytes(text)

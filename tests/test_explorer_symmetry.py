@@ -1,0 +1,92 @@
+"""Interchangeable parts may be counted once; what is found is the same."""
+
+import math
+
+import pytest
+from reference_model import REFERENCE
+
+from engine import Unsupported
+from engine.machines import (
+    PHASE,
+    Always,
+    AlwaysPossible,
+    LeadsTo,
+    Property,
+    Report,
+    Sometimes,
+    Var,
+    at_most_one,
+    check,
+    every,
+    in_phase,
+    instances,
+    within,
+)
+from engine.machines.checking import Engines
+
+NAMES = ("reference1", "reference2")
+RUNNING = in_phase("running")
+ENGINES: tuple[Engines, ...] = ("never", "always")
+
+
+@pytest.mark.parametrize(
+    ("count", "vectors"), [(2, "never"), (3, "never"), (2, "always"), (3, "always"), (4, "always")]
+)
+def test_independent_instances_have_as_many_orbits_as_multisets(
+    count: int, vectors: Engines
+) -> None:
+    report = check(REFERENCE, instances=count, properties=(), symmetry=True, vectors=vectors)
+    assert report.states == math.comb(44 + count - 1, count)
+    assert report.depth == 7 * count
+    assert report.ok
+    assert report.reduced
+
+
+@pytest.mark.parametrize("vectors", ENGINES)
+@pytest.mark.parametrize(
+    "properties",
+    [
+        (Always("at most one runs", at_most_one(NAMES, RUNNING)),),
+        tuple(Always(f"{name} never runs", ~within(name, RUNNING)) for name in NAMES),
+        tuple(Sometimes(f"{name} runs alone", within(name, RUNNING)) for name in NAMES),
+        (Sometimes("all run", every(NAMES, RUNNING)),),
+        (AlwaysPossible("all can be archived", every(NAMES, in_phase("archived"))),),
+        tuple(AlwaysPossible(n, within(n, in_phase("archived"))) for n in NAMES),
+        tuple(AlwaysPossible(n, within(n, in_phase("idle"))) for n in NAMES),
+        (AlwaysPossible("all are idle again", every(NAMES, in_phase("idle"))),),
+    ],
+)
+def test_the_verdict_is_the_same_with_symmetry_and_without(
+    properties: tuple[Property, ...], vectors: Engines
+) -> None:
+    model = instances(REFERENCE, 2, properties=properties)
+    whole = check(model, properties=properties, vectors=vectors)
+    reduced = check(model, properties=properties, vectors=vectors, symmetry=True)
+    assert reduced.ok is whole.ok
+    assert reduced.states < whole.states / 1.9
+    assert shortest(reduced) == shortest(whole)
+    assert (reduced.witnessed, reduced.unwitnessed) == (whole.witnessed, whole.unwitnessed)
+
+
+def shortest(report: Report) -> list[int]:
+    return [len(violation.path) for violation in report.violations[:1]]
+
+
+@pytest.mark.parametrize("vectors", ENGINES)
+def test_the_path_under_symmetry_really_happens(vectors: Engines) -> None:
+    all_archived = every(NAMES, in_phase("archived"))
+    model = instances(REFERENCE, 2)
+    never = Always("never all archived", ~all_archived)
+    (violation,) = check(model, properties=[never], symmetry=True, vectors=vectors).violations
+    assert len(violation.path) == 1 + 3 * 2
+    for before, moment in zip(violation.path, violation.path[1:], strict=False):
+        changed = {n for n, value in moment.state.items() if before.state[n] != value}
+        assert {name.split(".")[0] for name in changed} == {str(moment.verb).split(".")[0]}
+    assert all(violation.path[-1].state[f"{n}.{PHASE.name}"] == "archived" for n in NAMES)
+
+
+def test_what_leads_to_something_is_refused_under_symmetry() -> None:
+    pending = Var("reference1.pending")
+    item = LeadsTo("it drains", pending > 0, pending.equals(0))
+    with pytest.raises(Unsupported, match="'it drains' cannot be checked under symmetry"):
+        check(instances(REFERENCE, 2), properties=[item], symmetry=True)
