@@ -179,7 +179,7 @@ def test_an_excuse_for_a_row_that_is_not_there_is_found() -> None:
 # Generated tests
 
 
-def run(test: type[MachineTest], max_examples: int = 60) -> type[MachineTest]:
+def run(test: type[MachineTest], max_examples: int = 150) -> type[MachineTest]:
     budget = settings(
         max_examples=max_examples, derandomize=True, database=None, phases=[Phase.generate]
     )

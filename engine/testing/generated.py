@@ -11,7 +11,8 @@ what the model holds, and the declared properties hold of both.
 import asyncio
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -21,6 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from engine.errors import InvalidMachine, PerdureError
 from engine.machines import (
     Always,
+    Bound,
     Choice,
     Configuration,
     Count,
@@ -50,6 +52,10 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     method: str = ""
 
 
+CHANCE: Final = st.integers(0, 3).map(lambda chance: not chance)
+"""What would end the machine for good happens only so often, so that examples get far."""
+
+
 class MachineTest(RuleBasedStateMachine):
     """Base of generated tests; add rules of your own in a subclass.
 
@@ -66,6 +72,7 @@ class MachineTest(RuleBasedStateMachine):
     taken: ClassVar[Counter[Row]]
     _make: ClassVar[Callable[[], Any]]
     _declared: ClassVar[Declared]
+    _chosen: ClassVar[tuple[tuple[str, Operation, tuple[Any, ...], bool], ...]]
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,6 +96,24 @@ class MachineTest(RuleBasedStateMachine):
             return await value
 
         return self._runner.run(waiting())
+
+    @rule(data=st.data(), even_if_it_ends=CHANCE)
+    def go_on(self, data: st.DataObject, *, even_if_it_ends: bool) -> None:
+        """Ask for something that is legal, so that every part of the machine is come to."""
+        legal = [
+            (name, operation, arguments)
+            for name, operation, arguments, rarely in self._chosen
+            if self._declared.first_legal(self.configuration, operation.asks(*arguments))
+            and (even_if_it_ends or not self.leads_on(operation.asks(*arguments), anywhere=rarely))
+        ]
+        if legal:
+            verb = data.draw(st.sampled_from(sorted({name for name, _, _ in legal})))
+            chosen = data.draw(st.sampled_from([one for one in legal if one[0] == verb]))
+            self._ask(*chosen)
+
+    def _ask(self, name: str, operation: Operation, arguments: tuple[Any, ...]) -> None:
+        method = getattr(self.system, operation.method or name)
+        self.attempt(name, operation.asks(*arguments), method, *arguments)
 
     def attempt(
         self, name: str, asks: Alternatives, function: Callable[..., Any], *arguments: Any
@@ -213,8 +238,9 @@ def machine_test(
             raise InvalidMachine(f"{name!r} is listed as not bound, but is no verb of the machine")
         if name in chosen or hasattr(system, name) or hasattr(base, f"ask_{name}"):
             raise InvalidMachine(f"{name!r} is listed as not bound, but the system has it")
+    near = _limits(machine)
     members: dict[str, Any] = {
-        f"ask_{name}": _rule(name, operation, rarely=name in rarely)
+        f"ask_{name}": _rule(name, operation, near, rarely=name in rarely)
         for name, operation in chosen.items()
     }
     members |= {
@@ -227,53 +253,71 @@ def machine_test(
         "taken": Counter(),
         "_make": staticmethod(system),
         "_declared": Declared(machine),
+        "_chosen": tuple(
+            (name, operation, arguments, name in rarely)
+            for name, operation in chosen.items()
+            for arguments in product(*(_of_interest(one, near) for one in operation.arguments))
+        ),
     }
     return type(f"{machine.name.title().replace('_', '')}Test", (base,), members)
 
 
-_ONE_IN: Final = 6
-"""What would end the machine for good happens only so often, so that examples get far."""
-
-
-def _rule(name: str, operation: Operation, *, rarely: bool) -> Any:
+def _rule(name: str, operation: Operation, near: Sequence[int], *, rarely: bool) -> Any:
     """Return a rule that asks for the operation, with drawn arguments."""
-    method = operation.method or name
     names = tuple(argument.name for argument in operation.arguments)
 
     def ask(self: MachineTest, *, even_if_it_ends: bool, **given: Any) -> None:
         arguments = tuple(given[argument] for argument in names)
-        asks = operation.asks(*arguments)
-        if even_if_it_ends or not self.leads_on(asks, anywhere=rarely):
-            self.attempt(name, asks, getattr(self.system, method), *arguments)
+        if even_if_it_ends or not self.leads_on(operation.asks(*arguments), anywhere=rarely):
+            self._ask(name, operation, arguments)
 
     ask.__name__ = f"ask_{name}"
     strategies: dict[str, Any] = {
-        argument.name: values_of(argument) for argument in operation.arguments
+        argument.name: values_of(argument, near) for argument in operation.arguments
     }
-    one_in = st.integers(0, _ONE_IN - 1).map(lambda chance: not chance)
     decorated: Any = rule  # its overloads know no strategies by computed name
-    return decorated(even_if_it_ends=one_in, **strategies)(ask)
+    return decorated(even_if_it_ends=CHANCE, **strategies)(ask)
 
 
-def values_of(variable: Variable) -> st.SearchStrategy[Any]:
-    """Return a strategy of values for an argument: those explored, the largest, and some beyond.
+def values_of(variable: Variable, near: Sequence[int] = ()) -> st.SearchStrategy[Any]:
+    """Return a strategy of values for an argument: those of interest, and some beyond.
 
     What lies beyond is no value of the kind at all (a count below zero or above its bound, a word
     that is not declared, no id), so the system must refuse it.
     """
-    explored = [value for value in variable.domain() if value is not None]
     beyond: list[Any]
     match variable:
         case Flag():
             return st.booleans()
         case Count():
-            largest = variable.maximum.actual
-            explored, beyond = [*explored, largest], [-1, largest + 1]
+            beyond = [-1, variable.maximum.actual + 1]
         case Choice():
             beyond = ["no such word"]
         case Identity():
-            explored, beyond = [*explored, "somebody else"], [""]
-    return st.one_of(*[st.sampled_from(explored)] * _WITHIN, st.sampled_from(beyond))
+            beyond = [""]
+    within = st.sampled_from(_of_interest(variable, near))
+    return st.one_of(*[within] * _WITHIN, st.sampled_from(beyond))
+
+
+def _of_interest(variable: Variable, near: Sequence[int]) -> list[Any]:
+    """Return the values explored, the largest, those at the machine's limits, and another id."""
+    explored = [value for value in variable.domain() if value is not None]
+    match variable:
+        case Count():
+            largest = variable.maximum.actual
+            return sorted({*explored, largest, *(n for n in near if 0 <= n <= largest)})
+        case Identity():
+            return [*explored, "somebody else"]
+        case _:
+            return explored
+
+
+def _limits(machine: Machine) -> list[int]:
+    """Return the actual values of the bounds that guards read, and what is just beyond them."""
+    found = {
+        n.actual for item in machine.all_rows() for n in nodes(item.guard) if isinstance(n, Bound)
+    }
+    return sorted(found | {limit + 1 for limit in found})
 
 
 _WITHIN: Final = 5
