@@ -16,8 +16,20 @@ from engine import sync
 from engine.cli.application import application
 from engine.sync import Engine
 
-COMMANDS = ("demo", "import", "ls", "show", "history", "log", "receipts", "audit", "head", "spec")
-WITHOUT_DATABASE = ("spec",)
+COMMANDS = (
+    "demo",
+    "import",
+    "ls",
+    "show",
+    "history",
+    "log",
+    "receipts",
+    "audit",
+    "head",
+    "check",
+    "spec",
+)
+WITHOUT_DATABASE = ("check", "spec")
 TAKEN_OUT = ("PERDURE_DB", "COLUMNS", "LINES", "FORCE_COLOR", "TTY_COMPATIBLE", "PYTHONUNBUFFERED")
 ASKING = {
     "ls": (),

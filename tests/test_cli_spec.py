@@ -77,11 +77,11 @@ def test_a_machine_of_ones_own_is_found_in_the_working_directory(
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("sessoin", "none of session,"),
+        ("sessoin", "there is no machine 'sessoin'"),
         ("no_such_module:X", "cannot be imported"),
         ("engine.machines:NOTHING", "has no 'NOTHING'"),
-        ("engine.machines:LIFECYCLE", "is of the type Authority"),
-        ("engine.machines:", "not module:NAME"),
+        ("engine.machines:LIFECYCLE", "is a Authority, and no machine"),
+        ("engine.machines:", "has no ''"),
     ],
 )
 def test_what_names_no_machine_is_a_usage_error(name: str, said: str) -> None:

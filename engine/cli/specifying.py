@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from engine.cli.answering import FAILED, answering
-from engine.cli.declared import declared
+from engine.cli.checking import resolved
 from engine.cli.options import AsJson
 from engine.cli.output import Answer
 from engine.machines import BUILT_IN
@@ -41,7 +41,7 @@ def spec(
     as_json: AsJson = False,
 ) -> None:
     """Write specs/ (contracts, TLA+ and diagrams; schemas and test vectors), or compare."""
-    machines = {name: declared(name) for name in names or ()}
+    machines = {name: resolved(name) for name in names or ()}
     with answering(as_json=as_json) as answer:
         files = (
             {
