@@ -112,7 +112,8 @@ def _named(thread: str, layer: str, code: CodeType, line: int | None) -> Place:
 def table(title: str, sampler: Sampler, times: int, unit: str = "") -> str:
     """Return what was sampled: for each thread, its layers and its lines, as time of one piece."""
     each = sampler.seconds / times
-    scale = sampler.seconds / sampler.samples / times * 1e6
+    samples = max(1, sampler.samples)
+    scale = sampler.seconds / samples / times * 1e6
     lines = [f"{title}: {each * 1e6:,.1f} µs{unit} ({sampler.samples:,} samples)"]
     threads = collections.Counter[str]()
     for place, count in sampler.counts.items():
@@ -125,7 +126,7 @@ def table(title: str, sampler: Sampler, times: int, unit: str = "") -> str:
         parts = ", ".join(f"{name} {n * scale:,.1f}" for name, n in layers.most_common())
         lines += ["", f"  {thread}: {parts}"]
         for place, count in sorted(found.items(), key=lambda one: -one[1]):
-            share = count / sampler.samples
+            share = count / samples
             if share >= LEAST_SHARE:
                 lines.append(
                     f"  {count * scale:10,.1f} µs {share:6.1%}  {place.where:<34.34}  "
@@ -139,21 +140,19 @@ async def _recorded(engine: Engine, turns: int) -> None:
         await engine.record_turn(SESSION, TURN)
 
 
-async def a_turn(folder: Path) -> str:
+async def a_turn(folder: Path, turns: int = 10_000) -> str:
     """Profile turns of one session at full durability."""
-    turns = 10_000
     async with Engine.open(f"sqlite:///{folder / 'turn.db'}") as engine:
         await engine.register(SESSION)
-        await _recorded(engine, 500)
+        await _recorded(engine, turns // 20)
         with Sampler() as sampler:
             await _recorded(engine, turns)
     return table("a durable turn, one session at full", sampler, turns)
 
 
-async def many_turns(folder: Path) -> str:
+async def many_turns(folder: Path, each: int = 400) -> str:
     """Profile turns of 64 sessions at once at full durability."""
     names = [session_id(f"together-{n}") for n in range(64)]
-    each = 400
 
     async def one(engine: Engine, name: str) -> None:
         for _ in range(each):
@@ -167,26 +166,24 @@ async def many_turns(folder: Path) -> str:
     return table("a durable turn, 64 sessions at full", sampler, each * len(names))
 
 
-async def a_resume(folder: Path) -> str:
-    """Profile opening the file and reading a session of 1,000 turns, in a warm process."""
+async def a_resume(folder: Path, turns: int = 1_000, times: int = 60) -> str:
+    """Profile opening the file and reading all of a session, in a warm process."""
     url = f"sqlite:///{folder / 'resume.db'}"
     async with Engine.open(url, durability="normal") as engine:
         await engine.register(SESSION)
-        await _recorded(engine, 1_000)
+        await _recorded(engine, turns)
         await engine.checkpoint(SESSION)
-    times = 60
     with Sampler() as sampler:
         for _ in range(times):
             store = open_store(url)
             load(store, Mapper(), SESSION)
             page_of(store.recorder, Mapper(), SESSION, offset=0, limit=None)
             store.close()
-    return table("a resume of 1,000 turns, with snapshot", sampler, times)
+    return table(f"a resume of {turns:,} turns, with snapshot", sampler, times)
 
 
-async def an_audit(folder: Path) -> str:
+async def an_audit(folder: Path, sessions: int = 20, turns: int = 1_000) -> str:
     """Profile an audit in one process."""
-    sessions, turns = 20, 1_000
     url = f"sqlite:///{folder / 'audit.db'}"
     async with Engine.open(url, durability="normal") as engine:
 

@@ -55,7 +55,10 @@ def keep(found: Sequence[Kept], *, complete: bool) -> Path:
 
 
 def latest() -> list[Kept]:
-    """Return the newest full result of every item. Raises FileNotFoundError for one never run."""
+    """Return the newest full result of every item; leave, saying which, if one was never run."""
+    never = [item.name for item in ITEMS if not (LATEST / f"{item.name}.json").exists()]
+    if never:
+        raise SystemExit(f"not documented; run these in full first: {', '.join(never)}")
     return [
         msgspec.json.decode((LATEST / f"{item.name}.json").read_bytes(), type=Kept)
         for item in ITEMS

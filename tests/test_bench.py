@@ -1,5 +1,7 @@
 """The benchmark runs: small, without its peers, and without asking how fast anything was."""
 
+import asyncio
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 pytest.importorskip("bench.registry", reason="no benchmark beside these tests")
 
 from bench import __main__ as command
-from bench import plot, results
+from bench import plot, profiling, results
 from bench.contenders import CONTENDERS, load
 from bench.coordinator import Contest, Failed, Worker
 from bench.items import append
@@ -141,8 +143,29 @@ def test_results_can_be_kept_and_read_again(found: dict[str, Kept]) -> None:
 def test_the_page_has_the_marks_that_the_benchmark_writes_between() -> None:
     page = results.PAGE.read_text("utf-8")
     assert page.count(results.BEGIN) == page.count(results.END) == 1
-    for item in ITEMS:
-        assert f"### {item.title}" in page
+    sections = set(re.findall(r"^### (.+)$", page, re.MULTILINE))
+    assert sections - {item.title for item in ITEMS} == {"Beside its peers", "Budgets"}
+
+
+async def _profiles(folder: Path) -> list[str]:
+    return [
+        await profiling.a_turn(folder, turns=200),
+        await profiling.many_turns(folder, each=5),
+        await profiling.a_resume(folder, turns=100, times=3),
+        await profiling.an_audit(folder, sessions=2, turns=100),
+    ]
+
+
+def test_a_profile_tells_layers_and_lines_of_the_project(tmp_path: Path) -> None:
+    profiles = asyncio.run(_profiles(tmp_path))
+    assert [text.partition(":")[0] for text in profiles] == [
+        "a durable turn, one session at full",
+        "a durable turn, 64 sessions at full",
+        "a resume of 100 turns, with snapshot",
+        "an audit",
+    ]
+    assert "main thread: " in "".join(profiles)
+    assert "engine.store" in "".join(profiles)
 
 
 def test_every_contender_of_this_environment_can_be_loaded(tmp_path: Path) -> None:
