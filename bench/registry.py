@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from bench.items import (
     append,
     audit,
+    checking,
     concurrent,
     decision,
     footprint,
@@ -44,5 +45,6 @@ ITEMS: Final = tuple(
         subscribing,
         footprint,
         decision,
+        checking,
     )
 )

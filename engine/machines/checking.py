@@ -82,6 +82,12 @@ def _reduced(program: Program, groups: Groups) -> Program:
     return msgspec.structs.replace(program, orbits=orbits)
 
 
+def prepared(model: Model, properties: Iterable[Property]) -> "tuple[Program, Vectors | None]":
+    """Return the model compiled, ready to be searched as `check` would."""
+    program = compile_model(model, properties)
+    return program, _vectors(program, "auto", MEMORY_BYTES)
+
+
 def _vectors(program: Program, wanted: Engines, memory_bytes: int) -> "Vectors | None":
     """Return the program made ready for whole levels, if it is to be and can be."""
     if wanted == "never" or (wanted == "auto" and program.layout.space < WIDE):
@@ -173,12 +179,7 @@ def reported(
         machine=program.model.name,
         ok=complete and not (violations or unfired or unwitnessed),
         states=found.states,
-        transitions=1
-        + sum(
-            times * len(moves)
-            for bundle, visits in zip(program.bundles, found.visits, strict=True)
-            for times, moves in zip(visits, bundle.moves, strict=True)
-        ),
+        transitions=found.transitions(program),
         depth=len(found.levels) - 1,
         violations=tuple(sorted(violations, key=lambda one: len(one.path))),
         unfired=unfired,

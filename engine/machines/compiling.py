@@ -56,7 +56,8 @@ class Bundle(msgspec.Struct, frozen=True):
     """Steps that ask the same of the other components and write the same there.
 
     ``moves`` gives, for each valuation of the component ``digit``, the steps that it allows, each
-    with what it adds to the state; None where the step would leave a domain. ``others`` are
+    with what it adds to the state; None where the step would leave a domain. ``deltas`` are the
+    same sums, each once and none that changes nothing. ``others`` are
     further components that the steps write, with what that adds to the state for each valuation;
     ``far`` what is written there, or in ``digit``, that depends on other components.
     """
@@ -64,6 +65,7 @@ class Bundle(msgspec.Struct, frozen=True):
     digit: int
     condition: Expression
     moves: tuple[tuple[tuple[int, int | None], ...], ...]
+    deltas: tuple[tuple[int, ...], ...]
     others: tuple[tuple[int, tuple[int | None, ...]], ...] = ()
     far: tuple[Far, ...] = ()
 
@@ -114,6 +116,7 @@ def step_arguments(step: Step) -> dict[str, Value]:
 
 
 _Key = tuple[int, Expression, tuple[tuple[int, tuple[int | None, ...]], ...], tuple[Far, ...]]
+_Moves = dict[int, list[tuple[int, int | None]]]
 
 
 def compile_model(
@@ -130,7 +133,7 @@ def compile_model(
         for action in model.actions
         for given in itertools.product(*action.choices())
     )
-    bundles: dict[_Key, dict[int, list[tuple[int, int | None]]]] = {}
+    bundles: dict[_Key, _Moves] = {}
     left: dict[str, list[Expression]] = {}
     for number, step in enumerate(steps):
         draft = _Draft(tables, step)
@@ -141,14 +144,7 @@ def compile_model(
             for place, expression in draft.leaving():
                 left.setdefault(place, []).append(expression)
     made = tuple(
-        Bundle(
-            digit,
-            condition,
-            tuple(tuple(m.get(v, ())) for v in range(layout.components[digit].radix)),
-            others,
-            far,
-        )
-        for (digit, condition, others, far), m in bundles.items()
+        _bundle(key, found, layout.components[key[0]].radix) for key, found in bundles.items()
     )
     watches = [
         *(Watch(place, either(found)) for place, found in left.items()),
@@ -164,6 +160,13 @@ def compile_model(
         initial=layout.packed({place.name: place.initial for place in model.places}),
         tables=tables,
     )
+
+
+def _bundle(key: _Key, found: _Moves, radix: int) -> Bundle:
+    digit, condition, others, far = key
+    moves = tuple(tuple(found.get(valuation, ())) for valuation in range(radix))
+    deltas = tuple(tuple(dict.fromkeys(delta for _, delta in one if delta)) for one in moves)
+    return Bundle(digit, condition, moves, deltas, others, far)
 
 
 class _Draft:

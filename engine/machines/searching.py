@@ -70,6 +70,15 @@ class Exploration(msgspec.Struct, kw_only=True):
         """Return how many states were found."""
         return sum(map(len, self.levels))
 
+    def transitions(self, program: Program) -> int:
+        """Return what was generated: the initial state, and every step enabled anywhere."""
+        pairs = zip(program.bundles, self.visits, strict=True)
+        return 1 + sum(
+            times * len(moves)
+            for bundle, visits in pairs
+            for times, moves in zip(visits, bundle.moves, strict=True)
+        )
+
 
 def search(
     program: Program, budget: "Budget", vectors: "Vectors | None" = None, wide: int = WIDE
@@ -258,7 +267,7 @@ class Ready:
         self.radix: Final = one.radix
         self.simple: Final = is_simple(bundle)
         self.condition: Final = condition(bundle.condition)
-        self.deltas: Final = deltas_of(bundle)
+        self.deltas: Final = bundle.deltas
         self._bundle: Final = bundle
         self._far: Final = [
             (
@@ -298,13 +307,6 @@ def is_simple(bundle: Bundle) -> bool:
     return bundle.condition == Const(value=True) and not bundle.others and not bundle.far
 
 
-def deltas_of(bundle: Bundle) -> tuple[tuple[int, ...], ...]:
-    """Return, for each valuation, what the steps add to the state: each once, and never nothing."""
-    return tuple(
-        tuple(dict.fromkeys(delta for _, delta in moves if delta)) for moves in bundle.moves
-    )
-
-
 def _decoding(program: Program, component: int, offset: int) -> dict[Any, Any]:
     """Return the values of a place by their codes."""
     domain = program.layout.components[component].places[offset].domain
@@ -327,6 +329,9 @@ def stepping(program: Program) -> Stepping:
 
 def condition(expression: Expression) -> Callable[[Digits], Any]:
     """Return the expression over tables as a function of a state's digits."""
+    if isinstance(expression, Const):
+        value = expression.value
+        return lambda _: value
     tables: dict[str, Any] = {}
     text = _source(expression, tables)
     return eval(f"lambda d: {text}", {"__builtins__": {}} | tables)  # type: ignore[no-any-return]  # noqa: S307 - our own text

@@ -21,7 +21,6 @@ from engine.machines.searching import (
     Budget,
     Exploration,
     Watching,
-    deltas_of,
 )
 from engine.machines.tables import Local
 
@@ -214,7 +213,7 @@ class _Wide:
         rows = (
             [tuple(dict.fromkeys(d for _, d in moves if d is not None)) for moves in bundle.moves]
             if self._moves_all
-            else deltas_of(bundle)
+            else bundle.deltas
         )
         self._counts: Final = np.array([len(row) for row in rows])
         self._useful: Final = np.array([bool(moves) for moves in bundle.moves])
