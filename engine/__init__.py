@@ -24,6 +24,18 @@ from engine.errors import (
     Unsupported,
 )
 from engine.runtime import Delivery, Engine, Environment
+from engine.runtime.agents import (
+    Agent,
+    AgentFailure,
+    EchoAgent,
+    OpenCall,
+    ScriptedAgent,
+    Turn,
+    TurnInput,
+    TurnResult,
+)
+from engine.runtime.checkpointers import CheckpointPolicy
+from engine.runtime.streams import LiveEvent, Missed
 from engine.values import (
     ApplyOutput,
     Boundary,
@@ -43,6 +55,8 @@ from projections.findings import AuditReport, Finding
 from projections.history import HistoryPage
 
 __all__ = [
+    "Agent",
+    "AgentFailure",
     "ApplyOutput",
     "AtCapacity",
     "AuditReport",
@@ -53,10 +67,12 @@ __all__ = [
     "CallsUnresolved",
     "Cancelled",
     "Checkpoint",
+    "CheckpointPolicy",
     "Completed",
     "Conflict",
     "ContextOutput",
     "Delivery",
+    "EchoAgent",
     "Engine",
     "EngineClosed",
     "Environment",
@@ -69,18 +85,25 @@ __all__ = [
     "InvalidArgument",
     "InvalidMachine",
     "InvalidMessage",
+    "LiveEvent",
     "LogCorrupt",
+    "Missed",
     "NoAgent",
     "NoPendingBoundary",
+    "OpenCall",
     "PerdureError",
     "Receipt",
     "ReceiptNotFound",
+    "ScriptedAgent",
     "SessionBusy",
     "SessionNotFound",
     "SessionNotRunning",
     "SessionView",
     "StaleWriter",
     "StoreError",
+    "Turn",
+    "TurnInput",
+    "TurnResult",
     "Unsupported",
     "Usage",
 ]

@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from engine.errors import EngineClosed
-from engine.runtime import Delivery
 from engine.runtime import Engine as AsyncEngine
 from engine.runtime.agents import Builder
+from engine.runtime.checkpointers import CheckpointPolicy
 from engine.runtime.environment import Environment
 from engine.runtime.recording import LEASE_SECONDS
 from engine.runtime.running import GRACE_SECONDS
@@ -71,6 +71,7 @@ class Engine:
         max_active: int | None = None,
         lease_seconds: float = LEASE_SECONDS,
         grace_seconds: float = GRACE_SECONDS,
+        checkpoints: CheckpointPolicy | None = None,
     ) -> Self:
         """Open an engine now; parameters and errors are those of `engine.Engine.open`."""
 
@@ -85,6 +86,7 @@ class Engine:
                 max_active=max_active,
                 lease_seconds=lease_seconds,
                 grace_seconds=grace_seconds,
+                checkpoints=checkpoints,
             )
             return engine
 
@@ -104,6 +106,16 @@ class Engine:
     apply_turn = _blocking(AsyncEngine.apply_turn)
     interrupt = _blocking(AsyncEngine.interrupt)
     cancel_after_boundary = _blocking(AsyncEngine.cancel_after_boundary)
+    runtime_adapter = _blocking(AsyncEngine.runtime_adapter)
+    keep_alive = _blocking(AsyncEngine.keep_alive)
+    stop_loop = _blocking(AsyncEngine.stop_loop)
+    cancel_all_checkpointers = _blocking(AsyncEngine.cancel_all_checkpointers)
+    rearm_all_checkpointers = _blocking(AsyncEngine.rearm_all_checkpointers)
+    checkpoint_committed = _blocking(AsyncEngine.checkpoint_committed)
+    execution_snapshot = _blocking(AsyncEngine.execution_snapshot)
+    tool_scope_snapshot = _blocking(AsyncEngine.tool_scope_snapshot)
+    external_tool_surface_snapshot = _blocking(AsyncEngine.external_tool_surface_snapshot)
+    peer_ingress_snapshot = _blocking(AsyncEngine.peer_ingress_snapshot)
     append_context = _blocking(AsyncEngine.append_context)
     stage_context = _blocking(AsyncEngine.stage_context)
     checkpoint = _blocking(AsyncEngine.checkpoint)
@@ -119,13 +131,23 @@ class Engine:
     audit = _blocking(AsyncEngine.audit)
     discard_live = _blocking(AsyncEngine.discard_live)
 
-    def subscribe(self, session_id: str | None = None, after: int = 0) -> Iterator[Delivery]:
-        """Yield recorded events from after a position, waiting for more until the engine closes."""
+    def subscribe(
+        self,
+        session_id: str | None = None,
+        after: int = 0,
+        *,
+        mob: str | None = None,
+        live: bool = False,
+    ) -> Iterator[Any]:
+        """Yield recorded events from after a position, waiting for more until the engine closes.
 
-        async def begin() -> AsyncIterator[Delivery]:
-            return self._engine.subscribe(session_id, after=after)
+        See `engine.Engine.subscribe`.
+        """
 
-        async def following(source: AsyncIterator[Delivery]) -> Delivery | None:
+        async def begin() -> AsyncIterator[Any]:
+            return self._engine.subscribe(session_id, after=after, mob=mob, live=live)
+
+        async def following(source: AsyncIterator[Any]) -> Any:
             return await anext(source, None)
 
         async def end(source: Any) -> None:

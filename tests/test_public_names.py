@@ -8,6 +8,8 @@ import projections
 from engine import Engine, PerdureError, errors
 
 ENGINE_NAMES = {
+    "Agent",
+    "AgentFailure",
     "ApplyOutput",
     "AtCapacity",
     "AuditReport",
@@ -18,10 +20,12 @@ ENGINE_NAMES = {
     "CallsUnresolved",
     "Cancelled",
     "Checkpoint",
+    "CheckpointPolicy",
     "Completed",
     "Conflict",
     "ContextOutput",
     "Delivery",
+    "EchoAgent",
     "Engine",
     "EngineClosed",
     "Environment",
@@ -34,18 +38,25 @@ ENGINE_NAMES = {
     "InvalidArgument",
     "InvalidMachine",
     "InvalidMessage",
+    "LiveEvent",
     "LogCorrupt",
+    "Missed",
     "NoAgent",
     "NoPendingBoundary",
+    "OpenCall",
     "PerdureError",
     "Receipt",
     "ReceiptNotFound",
+    "ScriptedAgent",
     "SessionBusy",
     "SessionNotFound",
     "SessionNotRunning",
     "SessionView",
     "StaleWriter",
     "StoreError",
+    "Turn",
+    "TurnInput",
+    "TurnResult",
     "Unsupported",
     "Usage",
 }
@@ -134,26 +145,36 @@ as_of session_id version
 attach session_id agent
 audit session_ids= * heads= jobs=
 cancel_after_boundary session_id * authority=
+cancel_all_checkpointers
 checkpoint session_id
+checkpoint_committed session_id snapshot
 close
 detach session_id
 discard_live session_id
+execution_snapshot session_id
+external_tool_surface_snapshot session_id
 head session_id
 history session_id * offset= limit=
 interrupt session_id * reason= authority=
+keep_alive session_id
 list * phase= labels= after= limit=
 load_receipt session_id run_id sequence=
-open url * durability= environment= busy_timeout_seconds= readonly= agents= max_active= lease_seconds= grace_seconds=
+open url * durability= environment= busy_timeout_seconds= readonly= agents= max_active= lease_seconds= grace_seconds= checkpoints=
+peer_ingress_snapshot session_id
 read session_id
+rearm_all_checkpointers
 receipts session_id
 record_turn session_id messages * run_id= boundary= input_ids= usage= expected_version=
 register session_id= * labels= metadata=
 release reservation
 reserve session_id
 retire session_id * reason=
+runtime_adapter
 stage_context session_id text * source= idempotency_key=
-subscribe session_id= after=
+stop_loop session_id
+subscribe session_id= after= * mob= live=
 supports_persistent_sessions
+tool_scope_snapshot session_id
 """
 
 ERROR_CODES = {

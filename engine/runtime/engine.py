@@ -9,14 +9,16 @@ from types import TracebackType
 from typing import Self
 
 from engine.runtime.agents import Builder
+from engine.runtime.checkpointers import CheckpointPolicy
 from engine.runtime.environment import Environment
+from engine.runtime.living import Living
 from engine.runtime.opening import Opening
 from engine.runtime.recording import LEASE_SECONDS
-from engine.runtime.running import GRACE_SECONDS, Running
+from engine.runtime.running import GRACE_SECONDS
 from engine.store import Durability, Store, open_store
 
 
-class Engine(Running):
+class Engine(Living):
     """Sessions of agents, each an append-only log driven by one lifecycle.
 
     Open one with `Engine.open`. It belongs to the event loop it was opened in. All verbs raise
@@ -33,6 +35,7 @@ class Engine(Running):
         max_active: int | None = None,
         lease_seconds: float = LEASE_SECONDS,
         grace_seconds: float = GRACE_SECONDS,
+        checkpoints: CheckpointPolicy | None = None,
     ) -> None:
         super().__init__(
             store,
@@ -41,6 +44,7 @@ class Engine(Running):
             max_active=max_active,
             lease_seconds=lease_seconds,
             grace_seconds=grace_seconds,
+            checkpoints=checkpoints,
         )
         self._closing: asyncio.Future[None] | None = None
 
@@ -57,6 +61,7 @@ class Engine(Running):
         max_active: int | None = None,
         lease_seconds: float = LEASE_SECONDS,
         grace_seconds: float = GRACE_SECONDS,
+        checkpoints: CheckpointPolicy | None = None,
     ) -> "Opening[Engine]":
         """Open ``memory:`` or ``sqlite:///path``, making the file if it is not there.
 
@@ -66,7 +71,8 @@ class Engine(Running):
         changes it. ``agents`` makes an agent for a session that has none attached.
         ``max_active`` limits how many turns run at once. ``lease_seconds`` is how long after this
         engine was last heard of others may close its runs; ``grace_seconds``, how long an agent
-        has to stop. Raises InvalidArgument, Unsupported or StoreError.
+        has to stop. ``checkpoints`` is a policy by which sessions are checkpointed by themselves.
+        Raises InvalidArgument, Unsupported or StoreError.
         """
 
         def opener() -> Store:
@@ -87,6 +93,7 @@ class Engine(Running):
                 max_active=max_active,
                 lease_seconds=lease_seconds,
                 grace_seconds=grace_seconds,
+                checkpoints=checkpoints,
             ),
         )
 

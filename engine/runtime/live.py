@@ -11,6 +11,7 @@ from typing import Final
 
 from engine.errors import SessionNotFound, StaleWriter
 from engine.store import Mapper, Store
+from engine.values import Terminal
 from projections.snapshots import Folded, catch_up, load, nothing_folded
 
 _LOGGER: Final = logging.getLogger("perdure")
@@ -32,10 +33,10 @@ class Live:
 
     ``lock`` is held from the decision to the outcome of the commit; ``turn`` says that a turn is
     among them; ``fresh``, that the copy was compared with the log since the lock was taken;
-    ``driving`` says that this engine drives the current run.
+    ``driving`` says that this engine drives the current run, ``terminal`` how the last one ended.
     """
 
-    __slots__ = ("driving", "folded", "fresh", "lock", "turn", "users")
+    __slots__ = ("driving", "folded", "fresh", "lock", "terminal", "turn", "users")
 
     def __init__(self, session_id: str) -> None:
         self.folded: Folded = nothing_folded(session_id)
@@ -43,6 +44,7 @@ class Live:
         self.lock = asyncio.Lock()
         self.turn = False
         self.driving = False
+        self.terminal: Terminal | None = None
         self.users = 0
 
 

@@ -6,7 +6,7 @@ no commit waits for.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import Final
+from typing import Any, Final, Literal, overload
 
 from engine.aggregates import SessionEvent
 from engine.errors import (
@@ -17,6 +17,7 @@ from engine.errors import (
 )
 from engine.runtime.arguments import checked_count, checked_labels, optional_id
 from engine.runtime.live import LiveSessions
+from engine.runtime.streams import LiveEvent, Missed, Streams
 from engine.runtime.subscriptions import Delivery, deliveries
 from engine.store import Mapper, Store
 from engine.values import Head, Receipt, checked_id
@@ -38,6 +39,7 @@ class Reader:
         self._store: Final = store
         self._mapper: Final = Mapper()
         self._live: Final = LiveSessions(store, self._mapper)
+        self._streams: Final = Streams()
         self._closed = False
 
     async def read(self, session_id: str) -> SessionView:
@@ -153,18 +155,55 @@ class Reader:
             audit_store, self._store, session_ids=tuple(session_ids), heads=tuple(heads), jobs=jobs
         )
 
-    def subscribe(self, session_id: str | None = None, after: int = 0) -> AsyncIterator[Delivery]:
-        """Return recorded events from after a position, of one session or all.
+    @overload
+    def subscribe(
+        self,
+        session_id: str | None = None,
+        after: int = 0,
+        *,
+        mob: str | None = None,
+        live: Literal[False] = False,
+    ) -> AsyncIterator[Delivery]: ...
 
-        Each is delivered once, in order, after its commit, whichever process made it. The iterator
-        waits for more, and ends when the engine is closed. Keep the last delivery's position to go
-        on from there later.
+    @overload
+    def subscribe(
+        self,
+        session_id: str | None = None,
+        after: int = 0,
+        *,
+        mob: str | None = None,
+        live: bool,
+    ) -> AsyncIterator[Delivery | LiveEvent | Missed]: ...
+
+    def subscribe(
+        self,
+        session_id: str | None = None,
+        after: int = 0,
+        *,
+        mob: str | None = None,
+        live: bool = False,
+    ) -> AsyncIterator[Any]:
+        """Return recorded events from after a position, of one session, a group's, or all.
+
+        A group's are those of its members, from joining to leaving. ``live`` adds what turns that
+        run in this engine emit, as `LiveEvent`; a subscriber too slow for them is told with
+        `Missed` how many are gone, and never delays a turn.
+
+        Each recorded event is delivered once, in order, after its commit, whichever process made
+        it. The iterator waits for more, and ends when the engine is closed. Keep the last
+        delivery's position to go on from there later.
         """
         self._check_open()
         checked_count(after, "after")
         optional_id(session_id, "session_id")
         return deliveries(
-            self._store, self._mapper, session_id, after, is_closed=lambda: self._closed
+            self._store,
+            self._mapper,
+            session_id,
+            after,
+            lambda: self._closed,
+            mob=optional_id(mob, "mob"),
+            streams=self._streams if live else None,
         )
 
     async def _event(self, session_id: str, version: int) -> SessionEvent:

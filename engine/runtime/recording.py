@@ -37,6 +37,7 @@ from engine.runtime.arguments import (
     optional_id,
     optional_text,
 )
+from engine.runtime.checkpointers import Checkpointers, CheckpointPolicy
 from engine.runtime.environment import Environment
 from engine.runtime.live import Live
 from engine.runtime.ownership import Ownership
@@ -72,12 +73,16 @@ class Recording(Reader):
         *,
         max_active: int | None = None,
         lease_seconds: float = LEASE_SECONDS,
+        checkpoints: CheckpointPolicy | None = None,
     ) -> None:
         super().__init__(store)
         self._environment: Final = environment
         self._writer: Final = Writer(store, self._mapper, self._live)
         self._ownership: Final = Ownership(store, environment, lease_seconds)
         self._admission: Final = Admission(max_active)
+        self._checkpointers: Final = Checkpointers(
+            checkpoints, lambda name: self._write(name, CommitCheckpoint(now=self._now()))
+        )
 
     async def register(
         self,
@@ -281,6 +286,7 @@ class Recording(Reader):
             return ApplyOutput(receipt=receipt, snapshot=None, terminal=Completed(), duplicate=True)
         expect_version(folded, expected)
         written = await self._writer.commit(live, folded, command)
+        self._checkpointers.landed(state.id, written.events)
         return ApplyOutput(
             receipt=receipt_in(written.events[0]),
             snapshot=written.snapshot,

@@ -32,6 +32,7 @@ from engine.errors import (
 from engine.machines import LIFECYCLE, Token
 from engine.runtime.admission import Claim
 from engine.runtime.agents import Agent, AgentLike, Builder, as_agent, name_of
+from engine.runtime.checkpointers import CheckpointPolicy
 from engine.runtime.environment import Environment
 from engine.runtime.live import Live
 from engine.runtime.recording import BOUNDARIES, LEASE_SECONDS, Recording, conflict, known
@@ -40,6 +41,7 @@ from engine.runtime.writing import Written
 from engine.store import Store
 from engine.values import ApplyOutput, Boundary, checked_id
 from projections.catalog import SessionView, view_of
+from projections.history import receipt_in
 from projections.outcomes import outcome_of_run
 from projections.snapshots import Folded
 
@@ -62,8 +64,15 @@ class Running(Recording):
         max_active: int | None = None,
         lease_seconds: float = LEASE_SECONDS,
         grace_seconds: float = GRACE_SECONDS,
+        checkpoints: CheckpointPolicy | None = None,
     ) -> None:
-        super().__init__(store, environment, max_active=max_active, lease_seconds=lease_seconds)
+        super().__init__(
+            store,
+            environment,
+            max_active=max_active,
+            lease_seconds=lease_seconds,
+            checkpoints=checkpoints,
+        )
         self._builder: Final = agents
         self._agents: Final[dict[str, Agent]] = {}
         self._machine_owned: Final[set[str]] = set()
@@ -214,7 +223,7 @@ class Running(Recording):
                 command,
                 now=self._now,
                 commit=lambda later: self._commit_for_run(live, later),
-                emit=lambda event: self._emitted(session_id, command.run_id, event),
+                emit=lambda event: self._streams.emit(session_id, command.run_id, event),
                 history=lambda offset, limit: self._messages(session_id, offset, limit),
             )
         except BaseException as reason:
@@ -229,7 +238,10 @@ class Running(Recording):
             written, terminal = await turn.drive(agent, self._grace_seconds)
         finally:
             del self._turns[session_id]
-        landed = getattr(written.events[0], "receipt", None)
+            self._streams.ended(command.run_id)
+        live.terminal = terminal
+        self._checkpointers.landed(session_id, written.events)
+        landed = receipt_in(written.events[0])
         return ApplyOutput(
             receipt=landed or turn.receipt, snapshot=written.snapshot, terminal=terminal
         )
@@ -298,9 +310,6 @@ class Running(Recording):
         self, session_id: str, offset: int, limit: int | None
     ) -> list[dict[str, Any]]:
         return (await self.history(session_id, offset=offset, limit=limit)).messages
-
-    def _emitted(self, session_id: str, run_id: str, event: Any) -> None:
-        """Pass on what a running turn emits."""
 
     # How a turn is ended
 

@@ -1,5 +1,7 @@
 """Subscriptions: recorded events in the order of their positions, old ones first, then live.
 
+What running turns emit can come along, marked as what it is.
+
 Invariants: nothing is delivered before its commit, nothing is missed and nothing is repeated; a
 slow subscriber delays no commit, because it reads the log at its own pace; a row that is no event
 is delivered as such and does not end the subscription; closing the engine does end it.
@@ -13,9 +15,11 @@ from typing import Final
 
 import msgspec
 
-from engine.aggregates import SessionEvent
+from engine.aggregates import MobJoined, MobLeft, SessionEvent
 from engine.errors import EngineClosed, LogCorrupt
+from engine.runtime.streams import LiveEvent, Missed, Streams
 from engine.store import Mapper, Store
+from projections.membership import is_member
 
 _PAGE: Final = 500
 _FEW: Final = 16
@@ -33,6 +37,37 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     tag: str
     event: SessionEvent | None
+
+
+class Members:
+    """Which sessions belong to a group, as far as a subscription has come."""
+
+    def __init__(self, store: Store, mapper: Mapper, mob: str) -> None:
+        self._store: Final = store
+        self._mapper: Final = mapper
+        self._mob: Final = mob
+        self._known: Final[dict[str, bool]] = {}
+
+    async def concerns(self, delivery: Delivery) -> bool:
+        """Whether the event is one of the group's: of a member, or of one that joins or leaves."""
+        name, event = delivery.session_id, delivery.event
+        if name not in self._known:
+            self._known[name] = delivery.version > 1 and await asyncio.to_thread(
+                is_member,
+                self._store.recorder,
+                self._mapper,
+                name,
+                self._mob,
+                before=delivery.version,
+            )
+        before = self._known[name]
+        if isinstance(event, MobJoined | MobLeft) and event.mob == self._mob:
+            self._known[name] = isinstance(event, MobJoined)
+        return before or self._known[name]
+
+    def has(self, session_id: str) -> bool:
+        """Whether the session is known to belong to the group."""
+        return self._known.get(session_id, False)
 
 
 class _Bell(threading.Event):
@@ -63,14 +98,25 @@ async def deliveries(
     session_id: str | None,
     after: int,
     is_closed: Callable[[], bool],
-) -> AsyncIterator[Delivery]:
-    """Yield the events after a position, of one session or of all, until the engine is closed."""
+    *,
+    mob: str | None = None,
+    streams: Streams | None = None,
+) -> AsyncIterator[Delivery | LiveEvent | Missed]:
+    """Yield the events after a position, of one session or of all, until the engine is closed.
+
+    ``mob`` leaves out what is not of a group's members; ``streams`` adds what running turns emit.
+    """
     bell = _Bell()
     behind = True
+    members = None if mob is None else Members(store, mapper, mob)
+    watching = None if streams is None else streams.watch(session_id, bell.set)
     store.recorder.listen(bell)
     try:
         while not is_closed():
             bell.quiet()
+            for live in () if watching is None else watching.take():
+                if members is None or isinstance(live, Missed) or members.has(live.session_id):
+                    yield live
             try:
                 if behind:
                     page = await asyncio.to_thread(
@@ -88,14 +134,18 @@ async def deliveries(
                         event = mapper.to_event(row, previous=None)
                     except LogCorrupt:
                         event = None
-                    yield Delivery(
+                    delivery = Delivery(
                         position=row.id,
                         session_id=str(row.originator_id),
                         version=row.originator_version,
                         tag=row.topic,
                         event=event,
                     )
+                    if members is None or await members.concerns(delivery):
+                        yield delivery
             if not behind:
                 await bell.heard()
     finally:
         store.recorder.unlisten(bell)
+        if watching is not None and streams is not None:
+            streams.leave(watching)

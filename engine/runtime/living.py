@@ -1,0 +1,242 @@
+"""The verbs that keep sessions alive and show what they do: loops, checkpointers, views, adapter.
+
+Invariants: nothing here records anything of its own; what a loop or a checkpointer does, it does
+through the same verbs as everybody else.
+"""
+
+import weakref
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from engine.aggregates.work import queued
+from engine.errors import Conflict
+from engine.machines import LIFECYCLE, Token
+from engine.runtime.agents import AgentLike, Builder
+from engine.runtime.checkpointers import CheckpointPolicy
+from engine.runtime.environment import Environment
+from engine.runtime.live import keep_snapshot
+from engine.runtime.loops import Loops
+from engine.runtime.recording import LEASE_SECONDS
+from engine.runtime.running import GRACE_SECONDS, Running
+from engine.runtime.subscriptions import Delivery
+from engine.runtime.views import (
+    ExecutionSnapshot,
+    ExternalToolSurfaceSnapshot,
+    PeerIngressSnapshot,
+    StagedFilter,
+    ToolScopeSnapshot,
+    execution_of,
+    shown_by,
+    tool_scope_of,
+)
+from engine.store import Store
+from engine.values import ApplyOutput, checked_id
+from projections.snapshots import Kept, restore
+
+
+class _Versioned(msgspec.Struct):
+    version: int
+
+
+class RuntimeAdapter:
+    """One engine's control for the machine that owns its sessions; see `Engine.runtime_adapter`.
+
+    Whoever holds it may control the sessions it has taken, and nobody else may.
+    """
+
+    def __init__(self, engine: "Living") -> None:
+        self._engine: Final = engine
+
+    @property
+    def authority(self) -> Token:
+        """The token that the machine's verbs need."""
+        return LIFECYCLE.token
+
+    async def take(
+        self, session_id: str, agent: AgentLike | None = None, *, keep_alive: bool = False
+    ) -> None:
+        """Make the session's control the machine's: plain interrupts are refused from here on.
+
+        ``agent`` is attached, and ``keep_alive`` starts a loop. Raises as `Engine.attach` does.
+        """
+        if agent is not None:
+            await self._engine.attach(session_id, agent)
+        self._engine._machine_owned.add(session_id)  # noqa: SLF001 - the engine's other half
+        if keep_alive:
+            await self._engine.keep_alive(session_id)
+
+    async def give_back(self, session_id: str) -> None:
+        """Let everybody control the session again."""
+        self._engine._machine_owned.discard(session_id)  # noqa: SLF001 - the engine's other half
+
+    async def interrupt(self, session_id: str, *, reason: str | None = None) -> None:
+        """End the session's turn now, with the machine's authority."""
+        await self._engine.interrupt(session_id, reason=reason, authority=self.authority)
+
+    async def cancel_after_boundary(self, session_id: str) -> None:
+        """End the session's turn after its next boundary, with the machine's authority."""
+        await self._engine.cancel_after_boundary(session_id, authority=self.authority)
+
+
+class Living(Running):
+    """The part of an engine that acts by itself, on top of what it does when asked."""
+
+    def __init__(
+        self,
+        store: Store,
+        environment: Environment,
+        *,
+        agents: Builder | None = None,
+        max_active: int | None = None,
+        lease_seconds: float = LEASE_SECONDS,
+        grace_seconds: float = GRACE_SECONDS,
+        checkpoints: CheckpointPolicy | None = None,
+    ) -> None:
+        super().__init__(
+            store,
+            environment,
+            agents=agents,
+            max_active=max_active,
+            lease_seconds=lease_seconds,
+            grace_seconds=grace_seconds,
+            checkpoints=checkpoints,
+        )
+        self._loops: Final = Loops(self._waiting, self._drained, self._followed)
+        self._adapter: weakref.ref[RuntimeAdapter] | None = None
+
+    async def runtime_adapter(self) -> RuntimeAdapter:
+        """Return the engine's one adapter, shared by all who ask and gone when nobody holds it."""
+        self._check_open()
+        adapter = None if self._adapter is None else self._adapter()
+        if adapter is None:
+            adapter = RuntimeAdapter(self)
+            self._adapter = weakref.ref(adapter)
+        return adapter
+
+    # Loops
+
+    async def keep_alive(self, session_id: str) -> None:
+        """Run the session's queued input through its agent, now and whenever there is more.
+
+        The loop ends with the session, when a retired one is drained, with `stop_loop`, or with
+        the engine. A turn that fails is tried again a little later; its inputs are abandoned when
+        they were staged too often. An interrupted turn is tried again once something new is
+        recorded. Raises SessionNotFound.
+        """
+        self._check_known(session_id)
+        self._loops.start(session_id)
+
+    async def stop_loop(self, session_id: str) -> bool:
+        """Stop the session's loop, its turn interrupted; return whether there was one."""
+        self._check_open()
+        return await self._loops.stop(checked_id(session_id, "session_id"))
+
+    async def _waiting(self, session_id: str) -> tuple[str, ...] | None:
+        folded = await self._live.read(session_id)
+        waiting = queued(folded.state.work)
+        allowed = LIFECYCLE.allowed(folded.state.lifecycle)
+        ended = "append_context" not in allowed and not waiting
+        return None if ended else waiting
+
+    async def _drained(self, session_id: str, input_ids: Sequence[str]) -> ApplyOutput:
+        return await self.apply_turn(session_id, input_ids=input_ids)
+
+    def _followed(self) -> AsyncIterator[Delivery]:
+        return self.subscribe(after=self._store.recorder.max_notification_id() or 0)
+
+    # Checkpointers
+
+    async def cancel_all_checkpointers(self) -> None:
+        """Let no session be checkpointed by itself until `rearm_all_checkpointers`."""
+        self._check_open()
+        self._checkpointers.cancel_all()
+
+    async def rearm_all_checkpointers(self) -> None:
+        """Let sessions be checkpointed by themselves again."""
+        self._check_open()
+        self._checkpointers.rearm_all()
+
+    async def checkpoint_committed(self, session_id: str, snapshot: bytes) -> None:
+        """Keep a snapshot that came with a commit, once it is found to agree with the log.
+
+        Raises SessionNotFound, and Conflict for one that is another session's, or not what the
+        log folds to.
+        """
+        self._check_known(session_id)
+        recorder = self._store.recorder
+        try:
+            version = msgspec.json.decode(snapshot, type=_Versioned).version
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise Conflict(f"this is no snapshot: {error}", session_id=session_id) from error
+        kept = Kept(version, snapshot)
+        if restore(recorder, kept, session_id) is None:
+            raise Conflict(
+                f"the snapshot is not what the log of session {session_id!r} says",
+                session_id=session_id,
+                version=version,
+            )
+        keep_snapshot(self._store, session_id, kept)
+
+    # Views
+
+    async def execution_snapshot(self, session_id: str) -> ExecutionSnapshot | None:
+        """Return where the session's agent is in its work, None where it has no agent.
+
+        Raises SessionNotFound.
+        """
+        self._check_known(session_id)
+        agent, turn = self._agents.get(session_id), self._turns.get(session_id)
+        if agent is None and turn is None:
+            return None
+        given = shown_by(agent, "execution_snapshot")
+        terminal = self._live.get(session_id).terminal
+        return execution_of(given, turn, self._loops.state(session_id), terminal)
+
+    async def tool_scope_snapshot(self, session_id: str) -> ToolScopeSnapshot | None:
+        """Return which tools the session's agent knows and may use, None where nothing says.
+
+        Raises SessionNotFound.
+        """
+        given = await self._shown(session_id, "tool_scope_snapshot")
+        work = (await self._live.read(session_id)).state.work
+        filters = tuple(
+            None
+            if raw is None
+            else StagedFilter(filter=msgspec.json.decode(raw), revision=revision)
+            for raw, revision in (
+                (work.filter, work.filter_version),
+                (work.next_filter, work.next_filter_version),
+            )
+        )
+        return tool_scope_of(given, (filters[0], filters[1]))
+
+    async def external_tool_surface_snapshot(
+        self, session_id: str
+    ) -> ExternalToolSurfaceSnapshot | None:
+        """Return what the session's agent shows of tools from outside, None where it does not.
+
+        Raises SessionNotFound.
+        """
+        shown: ExternalToolSurfaceSnapshot | None = await self._shown(
+            session_id, "external_tool_surface_snapshot"
+        )
+        return shown
+
+    async def peer_ingress_snapshot(self, session_id: str) -> PeerIngressSnapshot | None:
+        """Return what other agents may send to the session's, None where it does not say.
+
+        Raises SessionNotFound.
+        """
+        shown: PeerIngressSnapshot | None = await self._shown(session_id, "peer_ingress_snapshot")
+        return shown
+
+    async def _shown(self, session_id: str, hook: str) -> Any:
+        self._check_known(session_id)
+        return shown_by(self._agents.get(session_id), hook)
+
+    async def _drain(self) -> None:
+        await super()._drain()
+        await self._loops.stop_all()
+        await self._checkpointers.stop()

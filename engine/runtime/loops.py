@@ -1,0 +1,153 @@
+"""Runtime loops: a session kept alive, its queued input drained through its agent.
+
+Invariants: one loop a session and one turn at a time; a loop never spins: it sleeps until something
+of its session is recorded, by whichever process, or until a failed turn may be tried again;
+stopping it lets its turn end as any interrupted turn does.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Final, Literal
+
+from engine.errors import (
+    AtCapacity,
+    CallsUnresolved,
+    EngineClosed,
+    IllegalTransition,
+    NoAgent,
+    PerdureError,
+    SessionBusy,
+)
+from engine.runtime.subscriptions import Delivery
+from engine.values import ApplyOutput, Cancelled, Failed
+
+_LOGGER: Final = logging.getLogger("perdure")
+
+FIRST_DELAY_SECONDS: Final = 0.05
+LONGEST_DELAY_SECONDS: Final = 5.0
+BUSY_DELAY_SECONDS: Final = 0.05
+
+Drain = Callable[[str, Sequence[str]], Awaitable[ApplyOutput]]
+"""Runs one turn of a session that takes these inputs."""
+
+Waiting = Callable[[str], Awaitable["tuple[str, ...] | None"]]
+"""Returns a session's queued inputs, None once it takes no more turns."""
+
+
+class _Loop:
+    """One session's loop."""
+
+    def __init__(self, session_id: str, waiting: Waiting, drain: Drain) -> None:
+        self.state: Literal["waiting", "running"] = "waiting"
+        self.task: Final = asyncio.create_task(self._run(), name=f"perdure-loop-{session_id}")
+        self._session_id: Final = session_id
+        self._waiting: Final = waiting
+        self._drain: Final = drain
+        self._woken: Final = asyncio.Event()
+        self._delay_seconds = FIRST_DELAY_SECONDS
+
+    def wake(self) -> None:
+        """Look for input."""
+        self._woken.set()
+
+    async def _run(self) -> None:
+        while True:
+            self._woken.clear()
+            waiting = await self._waiting(self._session_id)
+            if waiting is None:
+                return
+            if not waiting or not await self._turn(waiting):
+                await self._woken.wait()
+
+    async def _turn(self, input_ids: Sequence[str]) -> bool:
+        """Run a turn; return whether to look for more at once, and not only when woken."""
+        self.state = "running"
+        try:
+            out = await self._drain(self._session_id, input_ids)
+        except (CallsUnresolved, NoAgent, IllegalTransition):
+            return False  # until something is recorded that changes it
+        except (SessionBusy, AtCapacity):
+            await asyncio.sleep(BUSY_DELAY_SECONDS)
+            return True
+        except EngineClosed:
+            raise asyncio.CancelledError from None
+        except PerdureError as error:
+            _LOGGER.warning("a turn of session %r was not recorded: %s", self._session_id, error)
+            return await self._later()
+        finally:
+            self.state = "waiting"
+        if isinstance(out.terminal, Failed):
+            return await self._later()
+        self._delay_seconds = FIRST_DELAY_SECONDS
+        return not isinstance(out.terminal, Cancelled)
+
+    async def _later(self) -> bool:
+        """Give whatever failed some time."""
+        await asyncio.sleep(self._delay_seconds)
+        self._delay_seconds = min(2 * self._delay_seconds, LONGEST_DELAY_SECONDS)
+        return True
+
+
+class Loops:
+    """The runtime loops of one engine; ``follow`` yields what is recorded from now on."""
+
+    def __init__(
+        self, waiting: Waiting, drain: Drain, follow: Callable[[], AsyncIterator[Delivery]]
+    ) -> None:
+        self._waiting: Final = waiting
+        self._drain: Final = drain
+        self._follow: Final = follow
+        self._loops: Final[dict[str, _Loop]] = {}
+        self._following: asyncio.Task[None] | None = None
+
+    def start(self, session_id: str) -> None:
+        """Start the session's loop, if it has none."""
+        if self.state(session_id) == "none":
+            loop = _Loop(session_id, self._waiting, self._drain)
+            self._loops[session_id] = loop
+            loop.task.add_done_callback(lambda task: self._ended(session_id, task))
+        if self._following is None or self._following.done():
+            self._following = asyncio.create_task(self._wake_by_the_log())
+
+    def state(self, session_id: str) -> Literal["none", "waiting", "running"]:
+        """Return what the session's loop does."""
+        loop = self._loops.get(session_id)
+        return "none" if loop is None or loop.task.done() else loop.state
+
+    async def stop(self, session_id: str) -> bool:
+        """Stop the session's loop, its turn interrupted; return whether there was one."""
+        loop = self._loops.get(session_id)
+        if loop is None or loop.task.done():
+            return False
+        loop.task.cancel()
+        await asyncio.wait({loop.task})
+        return True
+
+    async def stop_all(self) -> None:
+        """Stop every loop."""
+        tasks = {loop.task for loop in self._loops.values()}
+        if self._following is not None:
+            tasks.add(self._following)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _ended(self, session_id: str, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            _LOGGER.error("the loop of session %r broke", session_id, exc_info=task.exception())
+        loop = self._loops.get(session_id)
+        if loop is not None and loop.task is task:
+            del self._loops[session_id]
+        if not self._loops and self._following is not None:
+            self._following.cancel()
+
+    async def _wake_by_the_log(self) -> None:
+        """Wake the loop of each session of which something is recorded."""
+        async with contextlib.aclosing(self._follow()) as deliveries:  # type: ignore[type-var]
+            async for delivery in deliveries:
+                loop = self._loops.get(delivery.session_id)
+                if loop is not None:
+                    loop.wake()

@@ -1,0 +1,27 @@
+"""Membership: whether a session belonged to a group when an event of it was recorded.
+
+Invariants: derived from the session's own events before that one; what came later changes nothing.
+"""
+
+from engine.aggregates import MobJoined, MobLeft
+from engine.errors import LogCorrupt
+from engine.store import Mapper, Recorder
+from projections.reading import rows_of
+
+_TOPICS = frozenset(str(kind.__struct_config__.tag) for kind in (MobJoined, MobLeft))
+
+
+def is_member(
+    recorder: Recorder, mapper: Mapper, session_id: str, mob: str, *, before: int
+) -> bool:
+    """Whether the session belonged to the group just before a version."""
+    member = False
+    for row in rows_of(recorder, session_id, upto=before - 1):
+        if row.topic in _TOPICS:
+            try:
+                event = mapper.to_event(row, previous=None)
+            except LogCorrupt:
+                continue  # the audit says what is wrong with it
+            if isinstance(event, MobJoined | MobLeft) and event.mob == mob:
+                member = isinstance(event, MobJoined)
+    return member
