@@ -86,7 +86,7 @@ def _possible(guard: Iterable[Expression], domains: Domains) -> bool:
         read = _read_by(item)
         if not read and not evaluate(item, {}, {}, checked=True):
             return False
-        if len(read) == 1:
+        if len(read) == 1 and read <= domains.keys():
             (name,) = read
             asked.setdefault(name, []).append(item)
     return all(
