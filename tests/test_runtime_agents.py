@@ -619,3 +619,48 @@ async def test_g4_a_turn_that_runs_in_another_engine_is_busy_and_can_be_interrup
         await engine.interrupt("s")
         assert (await turn).terminal == Cancelled("asked from elsewhere")
     assert (await engine.read("s")).phase == "attached"
+
+
+async def slow_builder(session: Any) -> Any:
+    await asyncio.sleep(0.3)
+    return EchoAgent()
+
+
+class SlowToCome:
+    """Builds an agent that never ends by itself, after a while."""
+
+    async def __call__(self, session: Any) -> Any:
+        await asyncio.sleep(0.2)
+        return Gate()
+
+
+@on_an_engine(agents=SlowToCome(), **FAST)
+async def test_an_interrupt_that_comes_before_the_agent_is_there_is_not_lost(
+    engine: Engine,
+) -> None:
+    await engine.register("s")
+    turn = asyncio.create_task(engine.apply_turn("s", "a"))
+    while (await engine.read("s")).phase != "running":  # noqa: ASYNC110 - the log is what tells
+        await asyncio.sleep(0.01)
+    await engine.interrupt("s")
+    assert (await turn).terminal == Cancelled("asked from elsewhere")
+    assert (await engine.read("s")).phase == "idle"
+
+
+@on_an_engine(agents=slow_builder)
+async def test_closing_releases_what_only_waits_and_rolls_back_what_had_no_agent_yet(
+    engine: Engine, url: str
+) -> None:
+    async with Engine.open(url, agents=slow_builder) as other:
+        await other.register("s")
+        await other.register("t")
+        seat = await other.reserve("t")
+        turn = asyncio.create_task(other.apply_turn("s", "a"))
+        while (await other.read("s")).phase != "running":  # noqa: ASYNC110 - the log is what tells
+            await asyncio.sleep(0.01)
+        await other.close()
+        with pytest.raises(EngineClosed):
+            await turn
+        assert seat.phase == "shut_down"
+    if url != "memory:":
+        assert (await engine.read("s")).phase == "idle"

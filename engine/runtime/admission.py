@@ -18,10 +18,14 @@ _AUTHORITY: Final = Authority(ADMISSION)
 
 
 class Claim:
-    """The right to run one turn of a session; given back by `release`, or at the end of a block."""
+    """The right to run one turn of a session; given back by `release`, or at the end of a block.
+
+    ``in_use`` says that a turn was begun with it, which then gives it back.
+    """
 
     def __init__(self, session_id: str, give_back: Callable[["Claim"], None]) -> None:
         self.session_id: Final = session_id
+        self.in_use = False
         self._give_back: Final = give_back
         self._standing = _AUTHORITY.fire(_AUTHORITY.initial, "claim", (), session_id)
 
@@ -102,9 +106,8 @@ class Admission:
         """
         self._closing = True
         for claim in list(self._claims.values()):
-            waits = claim.phase == "admitted"
             claim.fire("request_shutdown")
-            if waits:
+            if not claim.in_use:
                 claim.release()
         try:
             await asyncio.wait_for(self._empty.wait(), grace_seconds)

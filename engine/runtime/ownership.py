@@ -7,6 +7,7 @@ commit, because the run is no longer current.
 """
 
 import asyncio
+import functools
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,13 +24,17 @@ class Ownership:
     """One engine's epoch and its lease."""
 
     def __init__(self, store: Store, environment: Environment, lease_seconds: float) -> None:
-        self.epoch: Final = environment.new_id()
         self._store: Final = store
         self._environment: Final = environment
         self._lease_seconds: Final = lease_seconds
         self._renew_at = ""
         self._in_flight = 0
         self._renewal: asyncio.Task[None] | None = None
+
+    @functools.cached_property
+    def epoch(self) -> str:
+        """The engine's epoch, minted when it is first needed."""
+        return self._environment.new_id()
 
     @asynccontextmanager
     async def holding(self) -> AsyncIterator[None]:

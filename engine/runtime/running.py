@@ -23,6 +23,7 @@ from engine.aggregates.messages import NO_MESSAGES, Messages
 from engine.aggregates.retries import same_run
 from engine.errors import (
     AuthorityRequired,
+    EngineClosed,
     InvalidArgument,
     NoAgent,
     PerdureError,
@@ -158,7 +159,7 @@ class Running(Recording):
         )
         live = self._live.get(checked_id(session_id, "session_id"))
         claim = self._claimed(live, session_id, reservation)
-        live.turn = True
+        live.turn = claim.in_use = True
         live.users += 1
         try:
             async with self._ownership.holding():
@@ -217,6 +218,8 @@ class Running(Recording):
         session_id = begun.folded.state.id
         try:
             agent = await self._agent_of(begun.folded)
+            if claim.phase == "shut_down":
+                raise EngineClosed("the engine shut down before the turn's agent was started")
             claim.fire("begin")
             turn = LiveTurn(
                 begun.folded.state,
@@ -352,10 +355,11 @@ class Running(Recording):
             await asyncio.sleep(WATCH_SECONDS)
             for session_id, turn in list(self._turns.items()):
                 live = self._live.get(session_id)
-                if live.lock.locked() or self._live.is_current(live):
+                if live.lock.locked():
                     continue
-                with contextlib.suppress(PerdureError):  # the turn itself will meet what is wrong
-                    await self._live.read(session_id)
+                if not self._live.is_current(live):
+                    with contextlib.suppress(PerdureError):  # the turn will meet what is wrong
+                        await self._live.read(session_id)
                 run = live.folded.state.work.run
                 if run is None or run.id != turn.run_id:
                     turn.interrupt("another engine closed the run")
