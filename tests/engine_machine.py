@@ -16,14 +16,20 @@ from typing import Any, Final
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from engine import ApplyOutput, Conflict, Engine, ReceiptNotFound, SessionNotFound
+from engine import (
+    ApplyOutput,
+    Conflict,
+    Engine,
+    ReceiptNotFound,
+    SessionNotFound,
+)
 from engine.aggregates.session import steps
 from engine.machines import SESSION, Authority, Configuration
+from engine.runtime.agents import AgentFailure, TurnResult
 from engine.store import Mapper
 from engine.testing import Alternatives, MachineTest, Operation, machine_test, validate_trace
 
 SESSION_ID: Final = "the-session"
-LANDINGS: Final = ("turn-applied", "context-appended")
 BOUNDARIES: Final = ("immediate", "run_start", "run_checkpoint")
 
 DISTURBANCES: Final = (
@@ -39,18 +45,8 @@ LAW: Final = Authority(SESSION)
 # A verb of the machine, and the method that the engine will have for it once it has one. A test
 # fails when it does, so that it is bound here and leaves the list.
 NOT_YET: Final = {
-    "attach": "attach",
-    "detach": "detach",
-    "begin_run": "apply_turn",
-    "apply_boundary": "apply_turn",
-    "complete_run": "apply_turn",
-    "fail_run": "apply_turn",
-    "cancel_run": "apply_turn",
-    "roll_back_run": "apply_turn",
     "accept_input": "accept_input",
     "drop_input": "drop_input",
-    "interrupt": "interrupt",
-    "cancel_after_boundary": "cancel_after_boundary",
     "stage_tool_results": "stage_tool_results",
     "note": "publish",
     "stop": "stop",
@@ -61,6 +57,18 @@ NOT_YET: Final = {
     "destroy": "destroy",
 }
 
+# Verbs that happen within turns, which the rules below ask for; nothing here rolls a run back.
+WITHIN_TURNS: Final = (
+    "begin_run",
+    "apply_boundary",
+    "complete_run",
+    "fail_run",
+    "cancel_run",
+    "roll_back_run",
+    "interrupt",
+    "cancel_after_boundary",
+)
+
 OPERATIONS: Final = {
     "archive": Operation(asks=lambda: ((("archive", ()),), (("retire", ()), ("archive", ())))),
 }
@@ -69,6 +77,25 @@ OPERATIONS: Final = {
 def whole_turn(run_id: str) -> Alternatives:
     run = (run_id,)
     return ((("begin_run", (*run, 0)), ("apply_boundary", (*run, 0)), ("complete_run", run)),)
+
+
+def driven_turn(run_id: str, landed: int, ending: str) -> Alternatives:
+    """What a turn that the engine drives stands for: its boundaries, and then its end."""
+    run = (run_id,)
+    boundary = ("apply_boundary", (*run, 0))
+    begun = ("begin_run", (*run, 0))
+    match ending:
+        case "complete":
+            return ((begun, *[boundary] * (landed + 1), ("complete_run", run)),)
+        case "fail":
+            return ((begun, *[boundary] * landed, ("fail_run", run)),)
+        case _:
+            asked = ("cancel_after_boundary", ())
+            return ((begun, *[boundary] * landed, asked, boundary, ("cancel_run", run)),)
+
+
+async def no_agent_of_its_own(_turn: Any) -> None:
+    """What is attached; the rules put the agent of the moment in its place."""
 
 
 def digest_of(messages: list[dict[str, Any]]) -> str:
@@ -87,11 +114,18 @@ class System:
         self._engines: dict[int, Engine] = {}
         self.at = 0
         self.spoiled = False
+        self.agent: Any = no_agent_of_its_own
+
+    async def run_turn(self, turn: Any) -> Any:
+        """Be the agent of every session, as the rule of the moment has it."""
+        return await self.agent(turn)
 
     async def engine(self) -> Engine:
         if self.at not in self._engines:
             url = f"sqlite:///{self._path}" if self.durable else "memory:"
-            self._engines[self.at] = await Engine.open(url, durability="normal")
+            self._engines[self.at] = await Engine.open(
+                url, durability="normal", agents=lambda _: self
+            )
         return self._engines[self.at]
 
     async def reopen(self) -> None:
@@ -113,6 +147,12 @@ class System:
 
     async def register(self) -> None:
         await (await self.engine()).register(SESSION_ID)
+
+    async def attach(self) -> None:
+        await (await self.engine()).attach(SESSION_ID, self)
+
+    async def detach(self) -> None:
+        await (await self.engine()).detach(SESSION_ID)
 
     async def checkpoint(self) -> None:
         out = await (await self.engine()).checkpoint(SESSION_ID)
@@ -142,7 +182,9 @@ class System:
 
     async def spoil_snapshot(self) -> None:
         """Change what is kept as a snapshot, so that whoever believes it goes wrong."""
-        derived = (await self.engine())._store.derived
+        engine = await self.engine()
+        await engine._writer.close()  # which waits for snapshots that are being kept
+        derived = engine._store.derived
         kept = derived.snapshot(SESSION_ID)
         if kept is not None:
             changes = {"phase": "retired", "runs": {}, "keys": {}, "staged": []}
@@ -222,6 +264,52 @@ class SessionRules(MachineTest):
             self.staged = []
         return None
 
+    @rule(
+        run_id=run_ids,
+        request=texts,
+        landed=st.lists(turns, max_size=2),
+        said=turns,
+        ending=st.sampled_from(["complete", "fail", "cancel"]),
+    )
+    def apply_turn(
+        self, run_id: str, request: str, landed: list[Any], said: list[Any], ending: str
+    ) -> None:
+        """A turn that the engine drives: boundaries, then an end of one kind or another."""
+
+        async def agent(turn: Any) -> Any:
+            for part in landed:
+                await turn.boundary(part)
+            if ending == "fail":
+                raise AgentFailure("as asked")
+            if ending == "cancel":
+                await (await self.system.engine()).cancel_after_boundary(SESSION_ID)
+                await turn.boundary(said)
+                raise AssertionError("the turn went on beyond a boundary that was to be its last")
+            return TurnResult(messages=said)
+
+        def drive(engine: Engine) -> Any:
+            return engine.apply_turn(SESSION_ID, request, run_id=run_id)
+
+        self.system.agent = agent
+        content = ("driven", request)
+        if run_id in self.runs:
+            return self.retry(drive, *self.runs[run_id], content=content)
+        asks = driven_turn(run_id, len(landed), ending)
+        out = self.attempt(f"apply_turn to {ending}", asks, self.on, drive)
+        if isinstance(out, ApplyOutput):
+            rest = [] if ending == "fail" else [said]
+            first = [*self.staged, {"role": "user", "content": request}]
+            for sequence, part in enumerate([*landed, *rest], 1):
+                last = ending == "complete" and sequence == len(landed) + 1
+                boundary = "run_start" if last else "run_checkpoint"
+                self.land([*first, *part], None, run_id, boundary, sequence)
+                first = []
+                self.staged = []
+            receipt = self.receipts[-1] if landed or rest else None
+            assert (None if out.receipt is None else as_dict(out.receipt)) == receipt
+            self.runs[run_id] = content, receipt
+        return None
+
     @rule(data=st.data())
     @precondition(lambda self: self.runs)
     def retry_a_turn(self, data: st.DataObject) -> None:
@@ -230,6 +318,8 @@ class SessionRules(MachineTest):
         kind, *content = self.runs[run_id][0]
         if kind == "turn":
             self.record_turn(run_id, *content)
+        elif kind == "driven":
+            self.apply_turn(run_id, content[0], [], [], "complete")
         else:
             self.ask_append_context(content[0], None, run_id)
 
@@ -287,8 +377,15 @@ class SessionRules(MachineTest):
             assert out.duplicate if isinstance(out, ApplyOutput) else out.status == "duplicate"
             assert (None if out.receipt is None else as_dict(out.receipt)) == receipt
 
-    def land(self, said: list[dict[str, Any]], receipt: Any, run_id: str, boundary: str) -> None:
-        """Extend the conversation, and hold the receipt to what it must be."""
+    def land(
+        self,
+        said: list[dict[str, Any]],
+        receipt: Any,
+        run_id: str,
+        boundary: str,
+        sequence: int = 1,
+    ) -> None:
+        """Extend the conversation, and hold the receipt, if it was given, to what it must be."""
         self.conversation += said
         expected = {
             "run_id": run_id,
@@ -296,9 +393,9 @@ class SessionRules(MachineTest):
             "contributing_input_ids": [],
             "conversation_digest": digest_of(self.conversation),
             "message_count": len(self.conversation),
-            "sequence": 1,
+            "sequence": sequence,
         }
-        assert as_dict(receipt) == expected
+        assert receipt is None or as_dict(receipt) == expected
         self.receipts.append(expected)
 
     # Other engines, crashes
@@ -316,6 +413,8 @@ class SessionRules(MachineTest):
             case "drop the live copy":
                 self.on(lambda engine: engine.discard_live(SESSION_ID))
             case "spoil the snapshot":
+                checkpoint = ((("checkpoint", ()),),)
+                self.attempt("checkpoint", checkpoint, self.system.checkpoint)
                 self.settle(self.system.spoil_snapshot())
             case "close and reopen" if self.system.durable:
                 self.settle(self.system.reopen())
@@ -358,7 +457,8 @@ class SessionRules(MachineTest):
         receipts = self.on(lambda engine: engine.receipts(SESSION_ID))
         assert [as_dict(receipt) for receipt in receipts] == self.receipts
         run_id = data.draw(run_ids)
-        expected = self.runs.get(run_id, (None, None))[1]
+        of_the_run = [receipt for receipt in self.receipts if receipt["run_id"] == run_id]
+        expected = of_the_run[0] if of_the_run else None
         try:
             found = self.on(lambda engine: engine.load_receipt(SESSION_ID, run_id))
         except ReceiptNotFound:
@@ -370,7 +470,7 @@ class SessionRules(MachineTest):
         version = data.draw(st.integers(1, len(self.log)))
         view = self.on(lambda engine: engine.as_of(SESSION_ID, version))
         before = [json.loads(state) for state in self.log[:version]]
-        counts = [row["receipt"]["message_count"] for row in before if row["tag"] in LANDINGS]
+        counts = [row["receipt"]["message_count"] for row in before if row.get("receipt")]
         assert view.version == version
         assert view.message_count == (counts[-1] if counts else 0)
 
@@ -383,7 +483,7 @@ class SessionRules(MachineTest):
         self.log = log
         rows = [json.loads(state) for state in log]
         assert [row["version"] for row in rows] == list(range(1, len(rows) + 1))
-        landed = [row for row in rows if row["tag"] in LANDINGS]
+        landed = [row for row in rows if row.get("receipt")]
         assert [row["receipt"] for row in landed] == self.receipts
         assert [one for row in landed for one in row["messages"]] == self.conversation
 
@@ -408,7 +508,10 @@ def engine_test(*, durable: bool) -> type[SessionRules]:
         SESSION,
         lambda: System(durable=durable),
         operations=OPERATIONS,
-        not_bound={verb: f"there is no Engine.{method}" for verb, method in NOT_YET.items()},
+        not_bound={
+            **{verb: f"there is no Engine.{method}" for verb, method in NOT_YET.items()},
+            **dict.fromkeys(WITHIN_TURNS, "it happens within a turn"),
+        },
         rarely=["retire"],
         base=SessionRules,
     )  # type: ignore[return-value]

@@ -12,12 +12,13 @@ from typing import Any
 import immutables
 import msgspec
 import pytest
-from engine_machine import NOT_YET, engine_test
+from engine_machine import NOT_YET, WITHIN_TURNS, engine_test
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from engine.aggregates import Session, SessionCheckpointed, SessionEvent, TurnApplied
 from engine.aggregates.conversation import Conversation
+from engine.aggregates.events import BoundaryApplied, RunCompleted
 from engine.errors import PerdureError
 from engine.machines import LIFECYCLE, SESSION, Configuration
 from engine.runtime import writing
@@ -51,10 +52,13 @@ def a_dropped_event(plant: Plant) -> None:
 
 
 def a_sequence_that_stays(plant: Plant) -> None:
-    """Every receipt is numbered as if no boundary had come before it, not even its own."""
-    _decided(
-        plant, TurnApplied, lambda event: _with(event, receipt=_with(event.receipt, sequence=0))
-    )
+    """Every receipt of a run is numbered as its first."""
+
+    def numbered(event: Any) -> Any:
+        landed = event.receipt is not None
+        return _with(event, receipt=_with(event.receipt, sequence=1)) if landed else event
+
+    _decided(plant, BoundaryApplied | RunCompleted, numbered)
 
 
 def a_late_write_after_the_archive(plant: Plant) -> None:
@@ -143,7 +147,7 @@ def a_digest_over_messages_encoded_again(plant: Plant) -> None:
     plant.setattr(Conversation, "extend", again)
 
 
-def _decided(plant: Plant, kind: type, change: Callable[[Any], Any]) -> None:
+def _decided(plant: Plant, kind: Any, change: Callable[[Any], Any]) -> None:
     """Change every decided event of a kind."""
     decide = writing.decide
 
@@ -196,5 +200,6 @@ def test_a_planted_fault_is_found(
 def test_without_a_fault_the_same_budget_finds_nothing(*, durable: bool) -> None:
     test = engine_test(durable=durable)
     run_state_machine_as_test(test, settings=BUDGET)
-    asked = {verb.name for verb in SESSION.verbs} - NOT_YET.keys() | {"record_turn"}
+    asked = {verb.name for verb in SESSION.verbs} - NOT_YET.keys() - {*WITHIN_TURNS}
+    asked |= {"record_turn", *(f"apply_turn to {end}" for end in ("complete", "fail", "cancel"))}
     assert set(test.accepted) == set(test.refused) == asked
