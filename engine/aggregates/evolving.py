@@ -194,8 +194,9 @@ def _run_went_on(state: Session, event: RunBegun | BoundaryApplied | RunComplete
             runs=state.runs.set(event.run_id, event.version),
             work=_replace(work, run=run, inputs=inputs),
         )
-    if event.receipt is None:
-        return _moved(state, event, work=_replace(work, run=None))
+    if isinstance(event, RunCompleted) and event.receipt is None:
+        inputs = run_ended(work, event.run_id).inputs
+        return _moved(state, event, work=_replace(work, run=None, inputs=inputs))
     work = _after_landing(work, event)
     if isinstance(event, BoundaryApplied):
         run_id, steered = event.receipt.run_id, event.steered_input_ids

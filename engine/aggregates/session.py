@@ -121,12 +121,15 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         return self.lifecycle.phase
 
 
-def initial_state(session_id: str, conversation: Conversation = EMPTY) -> Session:
+def initial_state(
+    session_id: str, conversation: Conversation = EMPTY, work: Work = NO_WORK
+) -> Session:
     """Return the state of a session of which nothing is recorded yet.
 
-    ``conversation`` is what a fork goes on from; every other session starts with none.
+    ``conversation`` is what a fork goes on from, and ``work`` holds the tool calls that are open in
+    it; every other session starts with none.
     """
-    return Session(id=session_id, conversation=conversation)
+    return Session(id=session_id, conversation=conversation, work=work)
 
 
 def steps(event: SessionEvent) -> Steps:
