@@ -215,6 +215,7 @@ def _derived_rows(
     names = list(dict.fromkeys(name for name, _ in rows))
     kept = derived.catalog_entries(names)
     entries = {name: _DECODER.decode(encoded) for name, (_, encoded) in kept.items()}
+    before = {name: _labels_of(entry) for name, entry in entries.items()}
     for name, row in rows:
         entry = entries.get(name) or new_entry(name, row.id)
         entries[name] = _derived_safely(mapper, entry, row)
@@ -223,11 +224,17 @@ def _derived_rows(
             session_id=name,
             position=entry.position,
             phase=entry.lifecycle[0],
-            labels=entry.labels | {mob_label(mob): "" for mob in entry.mobs},
+            labels=(labels := _labels_of(entry)),
             entry=_ENCODER.encode(entry),
+            gone={k: v for k, v in before.get(name, {}).items() if k not in labels},
         )
         for name, entry in entries.items()
     ]
+
+
+def _labels_of(entry: Entry) -> dict[str, str]:
+    """Return what the index finds the session by: its labels and its groups."""
+    return entry.labels | {mob_label(mob): "" for mob in entry.mobs}
 
 
 def _derived_safely(mapper: Mapper, entry: Entry, row: Notification) -> Entry:

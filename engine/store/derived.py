@@ -19,13 +19,17 @@ _VARIABLES_LIMIT: Final = 500
 
 
 class CatalogRow(NamedTuple):
-    """One session in the catalog; ``position`` is that of its first event."""
+    """One session in the catalog; ``position`` is that of its first event.
+
+    ``gone`` holds the labels that it had before and has no more.
+    """
 
     session_id: str
     position: int
     phase: str
     labels: Mapping[str, str]
     entry: bytes
+    gone: Mapping[str, str] = {}
 
 
 class Derived(Protocol):
@@ -185,6 +189,10 @@ class SQLiteDerived:
                 "INSERT INTO catalog VALUES (?, ?, ?, ?) ON CONFLICT (session_id)"
                 " DO UPDATE SET phase = excluded.phase, entry = excluded.entry",
                 [(row.session_id, row.position, row.phase, row.entry) for row in rows],
+            )
+            connection.executemany(
+                "DELETE FROM catalog_labels WHERE label = ? AND value = ? AND position = ?",
+                [(k, v, row.position) for row in rows for k, v in row.gone.items()],
             )
             connection.executemany(
                 "INSERT OR IGNORE INTO catalog_labels VALUES (?, ?, ?)",
