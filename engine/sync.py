@@ -10,36 +10,72 @@ import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from engine.errors import EngineClosed
 from engine.runtime import Engine as AsyncEngine
 from engine.runtime.agents import Builder
 from engine.runtime.checkpointers import CheckpointPolicy
+from engine.runtime.control import Control as AsyncControl
 from engine.runtime.environment import Environment
 from engine.runtime.recording import LEASE_SECONDS
 from engine.runtime.running import GRACE_SECONDS
 from engine.store import Durability
 
 _P = ParamSpec("_P")
+_S_co = TypeVar("_S_co", covariant=True)
 _T = TypeVar("_T")
 
 
+class _Blocking(Generic[_S_co]):
+    """What stands in for something asynchronous, ``_engine``, and waits for its verbs."""
+
+    _engine: _S_co
+
+    def _wait(self, verb: Coroutine[Any, Any, _T]) -> _T:
+        raise NotImplementedError
+
+
 def _blocking(
-    verb: Callable[Concatenate[AsyncEngine, _P], Coroutine[Any, Any, _T]],
-) -> "Callable[Concatenate[Engine, _P], _T]":
+    verb: Callable[Concatenate[_S_co, _P], Coroutine[Any, Any, _T]],
+) -> Callable[Concatenate[_Blocking[_S_co], _P], _T]:
     """Return the verb as a method that waits for its result."""
 
-    def method(self: "Engine", /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    def method(self: _Blocking[_S_co], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         return self._wait(verb(self._engine, *args, **kwargs))
 
     method.__name__ = verb.__name__
-    method.__qualname__ = f"Engine.{verb.__name__}"
+    method.__qualname__ = verb.__qualname__
     method.__doc__ = verb.__doc__
     return method
 
 
-class Engine:
+class Control(_Blocking[AsyncControl]):
+    """One engine's control plane, blocking; have it as ``engine.control``."""
+
+    def __init__(
+        self, control: AsyncControl, wait: Callable[[Coroutine[Any, Any, Any]], Any]
+    ) -> None:
+        self._engine = control
+        self._waiting = wait
+
+    ingest = _blocking(AsyncControl.ingest)
+    retire = _blocking(AsyncControl.retire)
+    stop = _blocking(AsyncControl.stop)
+    recycle = _blocking(AsyncControl.recycle)
+    reset = _blocking(AsyncControl.reset)
+    recover = _blocking(AsyncControl.recover)
+    destroy = _blocking(AsyncControl.destroy)
+    runtime_state = _blocking(AsyncControl.runtime_state)
+    load_boundary_receipt = _blocking(AsyncControl.load_boundary_receipt)
+    publish_event = _blocking(AsyncControl.publish_event)
+
+    def _wait(self, verb: Coroutine[Any, Any, _T]) -> _T:
+        outcome: _T = self._waiting(verb)
+        return outcome
+
+
+class Engine(_Blocking[AsyncEngine]):
     """Sessions of agents, for blocking programs; see `engine.Engine` for every verb.
 
     May be used from several threads. Use it as ``with Engine.open(url) as engine``.
@@ -97,7 +133,27 @@ class Engine:
         """Whether sessions outlive the process."""
         return self._engine.supports_persistent_sessions
 
+    @property
+    def control(self) -> Control:
+        """The control plane: what a runtime asks of sessions, answered with reports."""
+        return Control(self._engine.control, self._wait)
+
     register = _blocking(AsyncEngine.register)
+    ingest = _blocking(AsyncEngine.ingest)
+    inputs = _blocking(AsyncEngine.inputs)
+    supersede_input = _blocking(AsyncEngine.supersede_input)
+    coalesce_inputs = _blocking(AsyncEngine.coalesce_inputs)
+    abandon_input = _blocking(AsyncEngine.abandon_input)
+    open_calls = _blocking(AsyncEngine.open_calls)
+    stage_tool_results = _blocking(AsyncEngine.stage_tool_results)
+    abandon_call = _blocking(AsyncEngine.abandon_call)
+    stage_tool_filter = _blocking(AsyncEngine.stage_tool_filter)
+    publish = _blocking(AsyncEngine.publish)
+    join_mob = _blocking(AsyncEngine.join_mob)
+    leave_mob = _blocking(AsyncEngine.leave_mob)
+    belongs_to_mob = _blocking(AsyncEngine.belongs_to_mob)
+    archive_mob = _blocking(AsyncEngine.archive_mob)
+    load_persisted = _blocking(AsyncEngine.load_persisted)
     record_turn = _blocking(AsyncEngine.record_turn)
     attach = _blocking(AsyncEngine.attach)
     detach = _blocking(AsyncEngine.detach)

@@ -119,6 +119,107 @@ class ContextOutput(msgspec.Struct, frozen=True, kw_only=True):
     receipt: Receipt | None
 
 
+class IngestOutput(msgspec.Struct, frozen=True, kw_only=True):
+    """What taking an input in gives back; ``duplicate`` says that it was accepted before."""
+
+    status: Literal["accepted", "duplicate"]
+    input_id: str
+
+
+class OpenCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool call that has no result in the conversation yet.
+
+    ``arguments`` are as the model wrote them; ``version`` is where the call was recorded (1 for one
+    that a fork began with). Its ``status`` is intended; executed, once its result is staged; or
+    unknown, where the run that made it was interrupted.
+    """
+
+    id: str
+    name: str
+    arguments: Any
+    status: Literal["intended", "executed", "unknown"]
+    version: int
+
+
+class StopReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What stopping came to: the run that it interrupted, and what became of that run's inputs."""
+
+    run_id: str | None
+    requeued: tuple[str, ...]
+    abandoned: tuple[str, ...]
+
+
+class RetireReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What retiring came to: the inputs abandoned (none ever is), and those that still drain."""
+
+    abandoned: tuple[str, ...]
+    pending_drain: tuple[str, ...]
+
+
+class ResetReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The inputs that a reset abandoned."""
+
+    abandoned: tuple[str, ...]
+
+
+class RecycleReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The inputs that were carried over."""
+
+    transferred: tuple[str, ...]
+
+
+class RecoverReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the inputs of a run whose owner is gone.
+
+    ``recovered`` were in the receipts that the run left, so they count as consumed; ``requeued``
+    were not; ``abandoned`` had been staged too often. ``details`` says the same in sentences, and
+    names the tool calls that are unknown now.
+    """
+
+    run_id: str | None
+    recovered: tuple[str, ...]
+    abandoned: tuple[str, ...]
+    requeued: tuple[str, ...]
+    details: tuple[str, ...]
+
+
+class DestroyReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The inputs that ended with the session."""
+
+    abandoned: tuple[str, ...]
+
+
+class RuntimeState(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session has in hand: its run, its inputs, its open calls, what waits for a boundary.
+
+    ``tool_filter`` is in effect, ``next_tool_filter`` from the next boundary on; both are None
+    where there is none.
+    """
+
+    session_id: str
+    phase: str
+    version: int
+    current_run: str | None
+    cancel_requested: bool
+    queued: tuple[str, ...]
+    staged: tuple[str, ...]
+    open_calls: list[OpenCall]
+    staged_context: int
+    staged_results: int
+    tool_filter: Any
+    next_tool_filter: Any
+    mobs: tuple[str, ...]
+
+
+class MobMember(msgspec.Struct, frozen=True, kw_only=True):
+    """What archiving a group came to for one session; ``code`` and ``message`` say why not."""
+
+    session_id: str
+    outcome: Literal["archived", "already_ended", "refused"]
+    code: str | None = None
+    message: str | None = None
+
+
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """A committed checkpoint; ``changed`` is False where nothing had happened since the last."""
 

@@ -74,7 +74,7 @@ def test_run_ids_are_a_function_of_session_turn_and_conversation(sqlite_url: str
 
 
 @pytest.mark.parametrize("archive", [False, True])
-def test_a_second_import_appends_nothing(sqlite_url: str, archive: bool) -> None:  # noqa: FBT001
+def test_a_second_import_appends_nothing(sqlite_url: str, archive: bool) -> None:
     lines = [
         line("s", user("olá 🌍"), assistant("b"), user("c"), topic=["x", 1.5]),
         line(None, user("a")),

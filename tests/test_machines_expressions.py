@@ -77,7 +77,7 @@ def test_g8_compiled_source_gives_what_evaluation_gives(
     expression: Expression,
     held: tuple[Value, ...],
     passed: tuple[Value, ...],
-    checked: bool,  # noqa: FBT001
+    checked: bool,
 ) -> None:
     source = python_source(expression, VARIABLES, ARGUMENTS, checked=checked)
 

@@ -192,7 +192,7 @@ def test_h_a_snapshot_that_cannot_be_kept_fails_no_write(
     monkeypatch.setattr("engine.runtime.engine.open_store", lambda *_args, **_options: store)
     tried: list[str] = []
 
-    def put_snapshot(session_id: str, version: int, state: bytes) -> None:  # noqa: ARG001
+    def put_snapshot(session_id: str, version: int, state: bytes) -> None:
         tried.append(session_id)
         raise error
 

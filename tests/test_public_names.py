@@ -24,7 +24,9 @@ ENGINE_NAMES = {
     "Completed",
     "Conflict",
     "ContextOutput",
+    "Control",
     "Delivery",
+    "DestroyReport",
     "EchoAgent",
     "Engine",
     "EngineClosed",
@@ -34,25 +36,35 @@ ENGINE_NAMES = {
     "Head",
     "HistoryPage",
     "IllegalTransition",
+    "IngestOutput",
     "InputNotQueued",
+    "InputStep",
+    "InputView",
     "InvalidArgument",
     "InvalidMachine",
     "InvalidMessage",
     "LiveEvent",
     "LogCorrupt",
     "Missed",
+    "MobMember",
     "NoAgent",
     "NoPendingBoundary",
     "OpenCall",
     "PerdureError",
     "Receipt",
     "ReceiptNotFound",
+    "RecoverReport",
+    "RecycleReport",
+    "ResetReport",
+    "RetireReport",
+    "RuntimeState",
     "ScriptedAgent",
     "SessionBusy",
     "SessionNotFound",
     "SessionNotRunning",
     "SessionView",
     "StaleWriter",
+    "StopReport",
     "StoreError",
     "Turn",
     "TurnInput",
@@ -138,29 +150,43 @@ PROJECTION_NAMES = {
 
 # Parameters as they are called: those behind the star by keyword only, an = has a default.
 ENGINE_METHODS = """
-append_context session_id text * source= idempotency_key= run_id=
+abandon_call session_id call_id * reason=
+abandon_input session_id input_id * reason=
+append_context session_id text * boundary= source= idempotency_key= run_id=
 apply_turn session_id request= * run_id= boundary= input_ids= reservation=
-archive session_id * reason=
+archive session_id * reason= pending=
+archive_mob mob * reason= pending=
 as_of session_id version
 attach session_id agent
 audit session_ids= * heads= jobs=
+belongs_to_mob session_id mob
 cancel_after_boundary session_id * authority=
 cancel_all_checkpointers
 checkpoint session_id
 checkpoint_committed session_id snapshot
 close
+coalesce_inputs session_id input_ids * into= reason=
+control
 detach session_id
 discard_live session_id
 execution_snapshot session_id
 external_tool_surface_snapshot session_id
 head session_id
 history session_id * offset= limit=
+ingest session_id content * lane= input_id= idempotency_key= source=
+inputs session_id
 interrupt session_id * reason= authority=
+join_mob session_id mob
 keep_alive session_id
-list * phase= labels= after= limit=
+leave_mob session_id mob
+list * phase= labels= mob= after= limit=
+load_persisted session_id
 load_receipt session_id run_id sequence=
-open url * durability= environment= busy_timeout_seconds= readonly= agents= max_active= lease_seconds= grace_seconds= checkpoints=
+open url * durability= environment= busy_timeout_seconds= readonly= agents= max_active= \
+lease_seconds= grace_seconds= checkpoints=
+open_calls session_id
 peer_ingress_snapshot session_id
+publish session_id name payload=
 read session_id
 rearm_all_checkpointers
 receipts session_id
@@ -171,8 +197,11 @@ reserve session_id
 retire session_id * reason=
 runtime_adapter
 stage_context session_id text * source= idempotency_key=
+stage_tool_filter session_id tool_filter
+stage_tool_results session_id messages
 stop_loop session_id
 subscribe session_id= after= * mob= live=
+supersede_input session_id input_id content * by= reason=
 supports_persistent_sessions
 tool_scope_snapshot session_id
 """

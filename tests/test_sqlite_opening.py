@@ -129,7 +129,7 @@ FOREIGN: dict[str, tuple[Callable[[Path], object], type[PerdureError], str]] = {
 def test_a_file_that_is_not_ours_is_refused_and_left_as_it_is(
     tmp_path: Path,
     what: str,
-    readonly: bool,  # noqa: FBT001 - a parameter of the test
+    readonly: bool,
 ) -> None:
     make, kind, sentence = FOREIGN[what]
     path = tmp_path / "file.db"
@@ -194,7 +194,7 @@ def test_readonly_needs_a_file_with_sessions_and_makes_none(
 @pytest.mark.parametrize("readonly", [False, True], ids=["writing", "readonly"])
 def test_a_file_of_ours_without_its_log_is_refused(
     tmp_path: Path,
-    readonly: bool,  # noqa: FBT001 - a parameter of the test
+    readonly: bool,
 ) -> None:
     path = tmp_path / "a.db"
     without_the_log(path)
@@ -335,7 +335,7 @@ def test_a_new_file_in_a_folder_that_cannot_be_written_is_a_store_error() -> Non
 @pytest.mark.parametrize("known", [False, True], ids=["careful path", "fast path"])
 def test_a_locked_database_is_waited_for_once_then_refused_and_the_session_goes_on(
     tmp_path: Path,
-    known: bool,  # noqa: FBT001 - a parameter of the test
+    known: bool,
 ) -> None:
     path = tmp_path / "a.db"
     url = f"sqlite:///{path}"

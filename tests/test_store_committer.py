@@ -274,7 +274,7 @@ def test_a_listener_that_fails_is_not_taken_for_a_failed_commit(recorder: SQLite
 @pytest.mark.parametrize("fast", [True, False])
 def test_g2_an_outcome_is_never_told_before_its_commit_is_visible_to_others(
     recorder: SQLiteRecorder,
-    fast: bool,  # noqa: FBT001 - a parameter of the test
+    fast: bool,
 ) -> None:
     """Whoever is told looks at once, through a connection of its own, and must find the rows."""
     looking = sqlite3.connect(recorder.path, check_same_thread=False)

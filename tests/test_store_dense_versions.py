@@ -136,7 +136,7 @@ SUBMISSIONS = st.lists(
 @given(drawn=SUBMISSIONS, steps=st.lists(st.integers(1, 4), min_size=12, max_size=12))
 def test_g4_random_submissions_leave_what_a_dict_of_versions_says(
     kind: str,
-    together: bool,  # noqa: FBT001 - a parameter of the test
+    together: bool,
     drawn: list[list[tuple[str, int]]],
     steps: list[int],
 ) -> None:

@@ -24,7 +24,7 @@ def public(kind: type) -> dict[str, object]:
 def test_the_blocking_engine_has_every_verb_with_the_same_parameters() -> None:
     ours, theirs = public(Engine), public(AsyncEngine)
     assert ours.keys() == theirs.keys()
-    for name in ours.keys() - {"open", "supports_persistent_sessions"}:
+    for name in ours.keys() - {"open", "supports_persistent_sessions", "control"}:
         blocking, verb = getattr(Engine, name), getattr(AsyncEngine, name)
         assert callable(blocking)
         assert not inspect.iscoroutinefunction(blocking)
@@ -95,7 +95,9 @@ def test_closing_leaves_no_thread_and_says_so_from_then_on(
     engine.close()
     assert set(threading.enumerate()) == before
     assert list(source) == []
-    for name in sorted(public(Engine).keys() - {"open", "close", "supports_persistent_sessions"}):
+    for name in sorted(
+        public(Engine).keys() - {"open", "close", "supports_persistent_sessions", "control"}
+    ):
         arguments = {
             "record_turn": ("s", [message("a")]),
             "append_context": ("s", "text"),

@@ -1,7 +1,8 @@
 """The imperative shell: live sessions, and the engine that moves them."""
 
+from engine.runtime.control import Control
 from engine.runtime.engine import Engine
 from engine.runtime.environment import Environment
 from engine.runtime.subscriptions import Delivery
 
-__all__ = ["Delivery", "Engine", "Environment"]
+__all__ = ["Control", "Delivery", "Engine", "Environment"]

@@ -17,6 +17,7 @@ from engine.values import (
     Completed,
     FailureKind,
     NoPendingBoundary,
+    OpenCall,
     Receipt,
     Usage,
 )
@@ -57,20 +58,6 @@ class TurnInput(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     messages: Messages
-
-
-class OpenCall(msgspec.Struct, frozen=True, kw_only=True):
-    """A tool call without a result in the conversation.
-
-    ``status``: "intended", it was made; "executed", its result is staged; "unknown", the process
-    ended during it. ``arguments`` are as the model wrote them; ``version`` is where it was made.
-    """
-
-    id: str
-    name: str
-    arguments: Any
-    status: str
-    version: int
 
 
 class Boundary(msgspec.Struct, frozen=True, kw_only=True):

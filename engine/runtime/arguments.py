@@ -1,13 +1,20 @@
 """Checking what callers pass, before anything else happens."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 
-from engine.aggregates.messages import Messages, encode_messages, encode_object
-from engine.errors import InvalidArgument
+from engine.aggregates.events import Lane
+from engine.aggregates.messages import NO_MESSAGES, Messages, encode_messages, encode_object
+from engine.errors import InvalidArgument, InvalidMessage
 from engine.values import Usage, checked_id
+
+Content = str | Mapping[str, Any] | Iterable[Mapping[str, Any]]
+"""What an input brings: a text, which becomes a user message; a message; or several."""
+
+Request = Content | None
+"""What a turn is asked: as an input's content, or nothing."""
 
 LARGEST_COUNT: Final = 2**63 - 1
 
@@ -20,6 +27,52 @@ def context_message(text: object) -> Messages:
     if not trimmed:
         raise InvalidArgument("text is empty", parameter="text")
     return encode_messages([{"role": "system", "content": trimmed}])
+
+
+def request_messages(request: Request) -> Messages:
+    """Return a request as the messages it is recorded as, none for None.
+
+    Raises InvalidMessage for what is no message, or an empty text.
+    """
+    match request:
+        case None:
+            return NO_MESSAGES
+        case str():
+            return encode_messages([{"role": "user", "content": request}])
+        case Mapping():
+            return encode_messages([request])
+        case _:
+            return encode_messages(request)
+
+
+def content_messages(content: Content, what: str) -> Messages:
+    """Return what an input brings as the messages it is recorded as.
+
+    Raises InvalidArgument for a text that is empty, InvalidMessage for what is no message.
+    """
+    if isinstance(content, str) and not content.strip():
+        raise InvalidArgument(f"{what} is empty", parameter=what)
+    return request_messages(content)
+
+
+def checked_lane(lane: Lane) -> Lane:
+    """Return the lane if it is one."""
+    if lane not in ("queue", "steer"):
+        raise InvalidArgument(f"a lane is 'queue' or 'steer', not {lane!r}", parameter="lane")
+    return lane
+
+
+def encoded_json(value: object, what: str) -> msgspec.Raw:
+    """Return any JSON value encoded under the same rules as a message.
+
+    Raises InvalidMessage with the path to the first offending value.
+    """
+    try:
+        encoded = encode_object({what: value}, "")
+    except InvalidMessage as refusal:  # its path begins with the object that we put around it
+        path = str(refusal.data["path"]).removeprefix(".")
+        raise InvalidMessage(path, refusal.data["reason"]) from None
+    return msgspec.Raw(encoded[len(f'{{"{what}":') : -1])
 
 
 def checked_labels(labels: Mapping[str, str]) -> dict[str, str]:

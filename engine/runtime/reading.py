@@ -52,10 +52,13 @@ class Reader:
         *,
         phase: str | None = None,
         labels: Mapping[str, str] | None = None,
+        mob: str | None = None,
         after: str | None = None,
         limit: int | None = None,
     ) -> Sessions:
         """Return sessions in the order they were registered, those with this phase and labels.
+
+        ``mob`` is a group that they belong to.
 
         ``after`` is the id of the last session of the page before. Raises SessionNotFound for one
         that is not there, InvalidArgument.
@@ -69,6 +72,7 @@ class Reader:
             self._mapper,
             phase=phase,
             labels=None if labels is None else checked_labels(labels),
+            mob=optional_id(mob, "mob"),
             after=after,
             limit=limit,
         )

@@ -5,7 +5,7 @@ live copy of a session changes only after its commit is durable.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from engine.aggregates import (
     AppendContext,
@@ -61,6 +61,7 @@ LEASE_SECONDS: Final = 15.0
 """How long after an engine was last heard of its runs may be closed by others."""
 
 BOUNDARIES: Final = ("immediate", "run_start", "run_checkpoint")
+_NO_BOUNDARY: Final = f"a boundary is one of {', '.join(BOUNDARIES)}, not {{!r}}"
 
 
 class Recording(Reader):
@@ -135,10 +136,7 @@ class Recording(Reader):
         """
         self._check_open()
         if boundary not in BOUNDARIES:
-            raise InvalidArgument(
-                f"a boundary is one of {', '.join(BOUNDARIES)}, not {boundary!r}",
-                parameter="boundary",
-            )
+            raise InvalidArgument(_NO_BOUNDARY.format(boundary), parameter="boundary")
         command = RecordTurn(
             now=self._now(),
             run_id=self._new_or_checked(run_id, "run_id"),
@@ -165,17 +163,26 @@ class Recording(Reader):
         session_id: str,
         text: str,
         *,
+        boundary: Boundary = "immediate",
         source: str | None = None,
         idempotency_key: str | None = None,
         run_id: str | None = None,
     ) -> ContextOutput:
         """Make a text part of the conversation at once, as a system message with its receipt.
 
+        With another ``boundary`` it is staged, as `stage_context` does, and becomes part of the
+        conversation with the next one that lands: the next turn's, or one of the turn that runs.
         The text is trimmed and must not be empty. An idempotency key seen before with the same
         text and source answers ``duplicate``. Raises SessionNotFound, InvalidArgument,
         InvalidMessage, Conflict for a known key with other content, IllegalTransition,
         StaleWriter.
         """
+        if boundary not in BOUNDARIES:
+            raise InvalidArgument(_NO_BOUNDARY.format(boundary), parameter="boundary")
+        if boundary != "immediate":
+            return await self.stage_context(
+                session_id, text, source=source, idempotency_key=idempotency_key
+            )
         command = AppendContext(
             now=self._now(),
             run_id=self._new_or_checked(run_id, "run_id"),
@@ -230,15 +237,27 @@ class Recording(Reader):
         )
         return view_of(written.folded.state)
 
-    async def archive(self, session_id: str, *, reason: str | None = None) -> SessionView:
+    async def archive(
+        self,
+        session_id: str,
+        *,
+        reason: str | None = None,
+        pending: Literal["refuse", "abandon"] = "refuse",
+    ) -> SessionView:
         """End the session for good, retiring it first in the same commit if it is live.
 
-        Raises SessionNotFound, IllegalTransition where it has ended or still has input queued,
-        StaleWriter.
+        ``pending`` says what to do about queued input: "refuse" to archive, or "abandon" it in the
+        same commit. Raises SessionNotFound, InvalidArgument, IllegalTransition where the session
+        has ended, runs a turn, or still has input queued, StaleWriter.
         """
-        written = await self._write(
-            session_id, Archive(now=self._now(), reason=optional_text(reason))
+        if pending not in ("refuse", "abandon"):
+            raise InvalidArgument(
+                f"pending is 'refuse' or 'abandon', not {pending!r}", parameter="pending"
+            )
+        command = Archive(
+            now=self._now(), reason=optional_text(reason), abandon_inputs=pending == "abandon"
         )
+        written = await self._write(session_id, command)
         self._live.discard(session_id)
         return view_of(written.folded.state)
 

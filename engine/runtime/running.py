@@ -7,7 +7,7 @@ token or not at all.
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 from engine.aggregates import (
@@ -17,9 +17,7 @@ from engine.aggregates import (
     RequestInterrupt,
     RollBackRun,
     SessionCommand,
-    encode_messages,
 )
-from engine.aggregates.messages import NO_MESSAGES, Messages
 from engine.aggregates.retries import same_run
 from engine.errors import (
     AuthorityRequired,
@@ -33,11 +31,13 @@ from engine.errors import (
 from engine.machines import LIFECYCLE, Token
 from engine.runtime.admission import Claim
 from engine.runtime.agents import Agent, AgentLike, Builder, as_agent, name_of
+from engine.runtime.arguments import Request, request_messages
 from engine.runtime.checkpointers import CheckpointPolicy
 from engine.runtime.environment import Environment
 from engine.runtime.live import Live
-from engine.runtime.recording import BOUNDARIES, LEASE_SECONDS, Recording, conflict, known
+from engine.runtime.recording import BOUNDARIES, LEASE_SECONDS, conflict, known
 from engine.runtime.turns import LiveTurn
+from engine.runtime.working import Working
 from engine.runtime.writing import Written
 from engine.store import Store
 from engine.values import ApplyOutput, Boundary, checked_id
@@ -50,11 +50,9 @@ GRACE_SECONDS: Final = 5.0
 WATCH_SECONDS: Final = 0.1
 """How soon a turn notices that another process asked for its end."""
 
-Request = str | Mapping[str, Any] | Iterable[Mapping[str, Any]] | None
 
-
-class Running(Recording):
-    """The running side of an engine, on top of its recording side."""
+class Running(Working):
+    """The running side of an engine, on top of the work in hand."""
 
     def __init__(
         self,
@@ -344,6 +342,12 @@ class Running(Recording):
         if written.folded.state.work.run is None:
             raise SessionNotRunning(f"session {session_id!r} runs no turn", session_id=session_id)
 
+    def _run_was_closed(self, session_id: str) -> None:
+        """End a turn whose run a verb has closed: nothing of it can land any more."""
+        turn = self._turns.get(session_id)
+        if turn is not None:
+            turn.interrupt("the run was closed")
+
     def _watch(self) -> None:
         """Look after the turns that run, until none does."""
         if self._watching is None or self._watching.done():
@@ -374,22 +378,6 @@ class Running(Recording):
             for turn in list(self._turns.values()):
                 turn.interrupt("the engine is closing")
                 await turn.ended()
-
-
-def request_messages(request: Request) -> Messages:
-    """Return a request as the messages it is recorded as, none for None.
-
-    Raises InvalidMessage for what is no message, or an empty text.
-    """
-    match request:
-        case None:
-            return NO_MESSAGES
-        case str():
-            return encode_messages([{"role": "user", "content": request}])
-        case Mapping():
-            return encode_messages([request])
-        case _:
-            return encode_messages(request)
 
 
 def _told(reason: BaseException) -> str:

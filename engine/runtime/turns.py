@@ -34,7 +34,6 @@ from engine.runtime.agents import (
     Boundary,
     CancelScope,
     Message,
-    OpenCall,
     TurnInput,
     TurnResult,
     as_result,
@@ -47,6 +46,7 @@ from engine.values import (
     Completed,
     Failed,
     NoPendingBoundary,
+    OpenCall,
     Terminal,
     Usage,
 )

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from engine.aggregates import SessionCommand, SessionEvent, decide
+from engine.aggregates import SessionCommand, SessionEvent, decide, fold
 from engine.errors import PerdureError, StaleWriter, StoreError
 from engine.runtime.live import Live, LiveSessions, keep_snapshot
 from engine.runtime.settling import Submissions
@@ -64,12 +64,15 @@ class Writer:
             self._at_work -= 1
             live.users -= 1
 
-    async def commit(self, live: Live, folded: Folded, command: SessionCommand) -> Written:
-        """Append what the command leads to from this fold, and move the live copy there.
+    async def commit(self, live: Live, folded: Folded, *commands: SessionCommand) -> Written:
+        """Append what the commands lead to, one after the other, and move the live copy there.
 
-        Raises what `decide` raises, StaleWriter, or StoreError; then nothing was written.
+        All of it is one commit. Raises what `decide` raises, StaleWriter, or StoreError; then
+        nothing was written.
         """
-        events = decide(folded.state, command)
+        events = decide(folded.state, commands[0])
+        for command in commands[1:]:
+            events += decide(fold(folded.state, events), command)
         if not events:
             self._live.check_current(live)
             return Written(folded, events)

@@ -1,0 +1,198 @@
+"""The control plane: what a runtime asks of sessions, each answered with a report.
+
+Invariants: there is no second way to a session; every verb here is one commit through the engine.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from engine.aggregates import Destroy, Recover, Recycle, Reset, Session, Stop
+from engine.aggregates.events import Lane
+from engine.aggregates.work import in_phase, queued, staged, unknown_calls
+from engine.machines import LIFECYCLE
+from engine.runtime.arguments import Content, optional_text
+from engine.runtime.turns import open_calls_of
+from engine.runtime.writing import Written
+from engine.values import (
+    DestroyReport,
+    IngestOutput,
+    Receipt,
+    RecoverReport,
+    RecycleReport,
+    ResetReport,
+    RetireReport,
+    RuntimeState,
+    StopReport,
+)
+
+if TYPE_CHECKING:
+    from engine.runtime.working import Working
+
+WorkEnd = Stop | Recover | Reset | Recycle | Destroy
+CloseWork = Callable[[str, WorkEnd], Awaitable[tuple[Session, Written]]]
+"""Records what ends or restarts a session's work; gives the state before and what was written."""
+
+Retiring = Callable[[str, str | None], Awaitable[Session]]
+Reading = Callable[[str], Awaitable[Session]]
+
+
+class Control:
+    """One engine's control plane; have it as ``engine.control``."""
+
+    def __init__(
+        self,
+        engine: "Working",
+        *,
+        now: Callable[[], str],
+        read: Reading,
+        retire: Retiring,
+        close_work: CloseWork,
+    ) -> None:
+        self._engine: Final = engine
+        self._now: Final = now
+        self._read: Final = read
+        self._retire: Final = retire
+        self._close_work: Final = close_work
+
+    async def ingest(
+        self,
+        session_id: str,
+        content: Content,
+        *,
+        lane: Lane = "queue",
+        input_id: str | None = None,
+        idempotency_key: str | None = None,
+        source: str | None = None,
+    ) -> IngestOutput:
+        """Keep an input until a run takes it; see `Engine.ingest`."""
+        return await self._engine.ingest(
+            session_id,
+            content,
+            lane=lane,
+            input_id=input_id,
+            idempotency_key=idempotency_key,
+            source=source,
+        )
+
+    async def retire(self, session_id: str, *, reason: str | None = None) -> RetireReport:
+        """Take no new input from here on; what is queued drains.
+
+        A session that nobody registered is registered and retired, in one commit. Raises
+        InvalidArgument, IllegalTransition for a session that has ended, StaleWriter.
+        """
+        state = await self._retire(session_id, optional_text(reason))
+        return RetireReport(abandoned=(), pending_drain=in_phase(state.work, "queued", "staged"))
+
+    async def stop(self, session_id: str, *, reason: str | None = None) -> StopReport:
+        """Take the executor away; a turn that runs is interrupted and gives its inputs back.
+
+        Attaching revives the session. Raises SessionNotFound, InvalidArgument, IllegalTransition
+        where it is stopped already or has ended, StaleWriter.
+        """
+        before, written = await self._close_work(
+            session_id, Stop(now=self._now(), reason=optional_text(reason))
+        )
+        requeued, abandoned = _given_back(before, written.folded.state)
+        run = before.work.run
+        return StopReport(
+            run_id=None if run is None else run.id, requeued=requeued, abandoned=abandoned
+        )
+
+    async def recycle(self, session_id: str) -> RecycleReport:
+        """Start the session over with its pending input, also a retired or stopped one.
+
+        Raises SessionNotFound, IllegalTransition while a turn runs or where it has ended,
+        StaleWriter.
+        """
+        before, _ = await self._close_work(session_id, Recycle(now=self._now()))
+        return RecycleReport(transferred=queued(before.work))
+
+    async def reset(self, session_id: str) -> ResetReport:
+        """Start the session over without its pending input; its conversation stays.
+
+        Raises as `recycle` does.
+        """
+        before, _ = await self._close_work(session_id, Reset(now=self._now()))
+        return ResetReport(abandoned=queued(before.work))
+
+    async def recover(self, session_id: str) -> RecoverReport:
+        """Close a run whose owner is gone; nothing where there is none.
+
+        Every verb that writes does this by itself when it meets such a run. Raises
+        SessionNotFound, SessionBusy while the run's owner lives, StaleWriter.
+        """
+        before, written = await self._close_work(session_id, Recover(now=self._now()))
+        run, after = before.work.run, written.folded.state
+        if run is None:
+            return RecoverReport(run_id=None, recovered=(), abandoned=(), requeued=(), details=())
+        requeued, abandoned = _given_back(before, after)
+        recovered = in_phase(before.work, "applied")
+        stories = (
+            (recovered, "is in a receipt that the run left, and counts as consumed"),
+            (requeued, "is in no receipt, and is queued again"),
+            (abandoned, "was staged too often, and is abandoned"),
+        )
+        return RecoverReport(
+            run_id=run.id,
+            recovered=recovered,
+            abandoned=abandoned,
+            requeued=requeued,
+            details=(
+                f"run {run.id!r} is interrupted: its owner is gone",
+                *(f"input {name!r} {story}" for names, story in stories for name in names),
+                *(f"tool call {name!r} is unknown" for name in unknown_calls(after.work)),
+            ),
+        )
+
+    async def destroy(self, session_id: str, *, reason: str | None = None) -> DestroyReport:
+        """End the session without archiving it, whatever it is doing; its log stays.
+
+        Raises SessionNotFound, InvalidArgument, IllegalTransition where it has ended, StaleWriter.
+        """
+        before, _ = await self._close_work(
+            session_id, Destroy(now=self._now(), reason=optional_text(reason))
+        )
+        return DestroyReport(abandoned=in_phase(before.work, "queued", "staged"))
+
+    async def runtime_state(self, session_id: str) -> RuntimeState:
+        """Return what the session has in hand. Raises SessionNotFound."""
+        state = await self._read(session_id)
+        work = state.work
+        return RuntimeState(
+            session_id=state.id,
+            phase=state.phase,
+            version=state.version,
+            current_run=None if work.run is None else work.run.id,
+            cancel_requested=bool(LIFECYCLE.value(state.lifecycle, "cancel_requested")),
+            queued=queued(work),
+            staged=staged(work),
+            open_calls=open_calls_of(state),
+            staged_context=len(state.staged),
+            staged_results=len(work.results),
+            tool_filter=_decoded(work.filter),
+            next_tool_filter=_decoded(work.next_filter),
+            mobs=state.mobs,
+        )
+
+    async def load_boundary_receipt(
+        self, session_id: str, run_id: str, sequence: int = 1
+    ) -> Receipt:
+        """Return one receipt; see `Engine.load_receipt`."""
+        return await self._engine.load_receipt(session_id, run_id, sequence)
+
+    async def publish_event(self, session_id: str, name: str, payload: Any = None) -> None:
+        """Record something for the session's subscribers to learn; see `Engine.publish`."""
+        await self._engine.publish(session_id, name, payload)
+
+
+def _given_back(before: Session, after: Session) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return which inputs an interrupted run gave back to the queue, and which it gave up."""
+    taken = staged(before.work)
+    kept = after.work.inputs
+    return tuple(i for i in taken if i in kept), tuple(i for i in taken if i not in kept)
+
+
+def _decoded(recorded: msgspec.Raw | None) -> Any:
+    return None if recorded is None else msgspec.json.decode(recorded)

@@ -1,0 +1,175 @@
+"""The verbs over work in hand: tool calls, filters, what is published, and the control plane.
+
+Invariants: nothing is made up for a tool call: it is answered from outside, or given up by a
+recorded decision; a run that a verb closes from outside is told so, where this engine drives it.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from engine.aggregates import (
+    AbandonCall,
+    Publish,
+    Recover,
+    Register,
+    Retire,
+    Session,
+    StageToolFilter,
+    StageToolResults,
+    encode_messages,
+)
+from engine.errors import SessionBusy
+from engine.runtime.arguments import encoded_json, optional_text
+from engine.runtime.control import Control, WorkEnd
+from engine.runtime.groups import Grouping
+from engine.runtime.live import Live
+from engine.runtime.recording import known
+from engine.runtime.turns import open_calls_of
+from engine.runtime.writing import Written
+from engine.values import OpenCall, checked_id
+from projections.catalog import SessionView, view_of
+from projections.snapshots import Folded
+
+OpenCalls = list[OpenCall]
+
+
+class Working(Grouping):
+    """The side of an engine that looks after the work in hand."""
+
+    @property
+    def control(self) -> Control:
+        """The control plane: what a runtime asks of sessions, answered with reports."""
+
+        async def read(session_id: str) -> Session:
+            self._check_open()
+            return (await self._live.read(checked_id(session_id, "session_id"))).state
+
+        return Control(
+            self,
+            now=self._now,
+            read=read,
+            retire=self._registered_and_retired,
+            close_work=self._close_work,
+        )
+
+    # Tool calls
+
+    async def open_calls(self, session_id: str) -> OpenCalls:
+        """Return the tool calls that have no result in the conversation yet, oldest first.
+
+        Raises SessionNotFound.
+        """
+        self._check_open()
+        folded = await self._live.read(checked_id(session_id, "session_id"))
+        return open_calls_of(folded.state)
+
+    async def stage_tool_results(
+        self, session_id: str, messages: Iterable[Mapping[str, Any]]
+    ) -> OpenCalls:
+        """Keep the results of open tool calls for the next turn, which will begin with them.
+
+        ``messages`` are in the provider's own shape; each must answer open calls. The same results
+        again change nothing. Returns the calls that are open, as `open_calls` does. Raises
+        SessionNotFound, InvalidMessage, CallNotOpen, Conflict for a call with another result
+        staged, IllegalTransition, StaleWriter.
+        """
+        self._check_open()
+        command = StageToolResults(now=self._now(), messages=encode_messages(messages))
+        written = await self._write(session_id, command)
+        return open_calls_of(written.folded.state)
+
+    async def abandon_call(
+        self, session_id: str, call_id: str, *, reason: str | None = None
+    ) -> OpenCalls:
+        """Decide, on the record, that an open tool call will have no result.
+
+        Returns the calls that are still open. Raises SessionNotFound, InvalidArgument,
+        CallNotOpen, IllegalTransition for a session that has ended, StaleWriter.
+        """
+        self._check_open()
+        command = AbandonCall(
+            now=self._now(), call_id=checked_id(call_id, "call_id"), reason=optional_text(reason)
+        )
+        written = await self._write(session_id, command)
+        return open_calls_of(written.folded.state)
+
+    # Notes
+
+    async def stage_tool_filter(self, session_id: str, tool_filter: Any) -> SessionView:
+        """Filter the agent's tools like this from the next boundary on; any JSON value.
+
+        Recorded as a fact; one staged later takes its place. Raises SessionNotFound,
+        InvalidMessage, IllegalTransition for a session that has ended, StaleWriter.
+        """
+        self._check_open()
+        command = StageToolFilter(now=self._now(), filter=encoded_json(tool_filter, "tool_filter"))
+        return view_of((await self._write(session_id, command)).folded.state)
+
+    async def publish(self, session_id: str, name: str, payload: Any = None) -> SessionView:
+        """Record something for the session's subscribers to learn, once and in order.
+
+        ``payload`` is any JSON value. Raises SessionNotFound, InvalidArgument, InvalidMessage,
+        IllegalTransition for a session that has ended, StaleWriter.
+        """
+        self._check_open()
+        command = Publish(
+            now=self._now(),
+            name=checked_id(name, "name"),
+            payload=encoded_json(payload, "payload"),
+        )
+        return view_of((await self._write(session_id, command)).folded.state)
+
+    async def load_persisted(self, session_id: str) -> SessionView | None:
+        """Return the session if it may still go on, None where it was archived or destroyed.
+
+        So "it has ended" is never mistaken for "there is none", which raises SessionNotFound.
+        """
+        view = await self.read(session_id)
+        return None if view.phase in ("archived", "destroyed") else view
+
+    # What the control plane is made of
+
+    async def _close_work(self, session_id: str, command: WorkEnd) -> tuple[Session, Written]:
+        """Record the command; return the state it was decided on, and what was written."""
+        self._check_open()
+        live = self._live.get(checked_id(session_id, "session_id"))
+
+        async def work(folded: Folded) -> tuple[Session, Written]:
+            folded = known(folded)
+            if isinstance(command, Recover):
+                await self._check_ownerless(live, folded.state)
+            else:
+                folded = await self._attended(live, folded)
+            return folded.state, await self._writer.commit(live, folded, command)
+
+        before, written = await self._writer.alone(live, work)
+        if before.work.run is not None and written.folded.state.work.run is None:
+            self._run_was_closed(session_id)
+        return before, written
+
+    async def _check_ownerless(self, live: Live, state: Session) -> None:
+        """Refuse to recover a run that somebody still drives."""
+        run = state.work.run
+        if run is None:
+            return
+        mine = run.epoch == self._ownership.epoch
+        if live.driving or not (mine or await self._ownership.is_gone(run.epoch)):
+            raise SessionBusy(state.id)
+
+    async def _registered_and_retired(self, session_id: str, reason: str | None) -> Session:
+        """Retire the session, in the commit that registers it if nothing has."""
+        self._check_open()
+        live = self._live.get(checked_id(session_id, "session_id"))
+        retire = Retire(now=self._now(), reason=reason)
+
+        async def work(folded: Folded) -> Written:
+            if not folded.state.version:
+                register = Register(now=retire.now)
+                return await self._writer.commit(live, folded, register, retire)
+            folded = await self._attended(live, folded)
+            return await self._writer.commit(live, folded, retire)
+
+        return (await self._writer.alone(live, work)).folded.state
+
+    def _run_was_closed(self, session_id: str) -> None:
+        """Tell whoever drives the session's turn that it was closed; see `Running`."""
