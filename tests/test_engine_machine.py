@@ -6,7 +6,7 @@ planted faults are found.
 
 import pytest
 from engine_machine import NOT_YET, engine_test
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from engine import Engine
@@ -18,6 +18,7 @@ BUDGET = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
     print_blob=True,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shorten forty steps takes minutes
 )
 
 
