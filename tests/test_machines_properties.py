@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any, Final
 
+import msgspec
 import pytest
 
 from engine.errors import InvalidMachine
@@ -10,6 +11,7 @@ from engine.machines import (
     BUILT_IN,
     SESSION,
     Arg,
+    Expression,
     Machine,
     Model,
     Sometimes,
@@ -18,6 +20,7 @@ from engine.machines import (
     check,
     row,
 )
+from engine.machines.admission import ADMISSION
 from engine.machines.inputs import INPUT
 from engine.machines.live import STEPS, live
 from engine.machines.session import BOUNDARY_CAPACITY
@@ -140,15 +143,16 @@ def test_c_a_receipt_that_does_not_settle_what_the_run_holds_is_found() -> None:
     )
 
 
-def test_c_a_crash_that_gives_back_what_a_receipt_names_is_found() -> None:
-    careless = altered(INPUT, rows=[row("requeue", "applied", "queued", updates={"run": None})])
-    crash = Synchronisation(
-        name="recover_running_consuming",
-        verbs={"session": "recover", "input": "requeue", "admission": "resolve"},
-    )
+CARELESS: Final = altered(INPUT, rows=[row("requeue", "applied", "queued", updates={"run": None})])
+CRASH: Final = Synchronisation(
+    name="recover_running_consuming",
+    verbs={"session": "recover", "input": "requeue", "admission": "resolve"},
+)
 
+
+def test_c_a_crash_that_gives_back_what_a_receipt_names_is_found() -> None:
     assert_broken(
-        live(taken=careless, steps=steps_with(crash)),
+        live(taken=CARELESS, steps=steps_with(CRASH)),
         "C: however a run ends",
         "session.register",
         "accept_input",
@@ -195,15 +199,16 @@ def test_e_receipts_whose_sequences_collide_are_found() -> None:
     )
 
 
-def test_e_a_sequence_that_starts_over_when_the_session_retires_is_found() -> None:
-    restarted = altered(
-        SESSION,
-        without=["retire from running"],
-        rows=[row("retire", "running", updates={"return_to": "retired", "sequence": 0})],
-    )
+RESTARTED: Final = altered(
+    SESSION,
+    without=["retire from running"],
+    rows=[row("retire", "running", updates={"return_to": "retired", "sequence": 0})],
+)
 
+
+def test_e_a_sequence_that_starts_over_when_the_session_retires_is_found() -> None:
     trace = ["register", "begin_run", "apply_boundary", "retire"]
-    assert broken(restarted, "E: nothing but a boundary") == trace
+    assert broken(RESTARTED, "E: nothing but a boundary") == trace
 
 
 # F: holes in the lifecycle
@@ -228,22 +233,18 @@ def test_f_a_retire_that_takes_the_phase_from_under_a_run_is_found() -> None:
     )
 
 
-def test_f_a_boundary_that_no_longer_lands_once_the_session_retired_is_found() -> None:
-    (boundary,) = (item for item in SESSION.all_rows() if item.verb == "apply_boundary")
-    stranded = altered(
-        SESSION,
-        without=["apply_boundary from running"],
-        rows=[
-            row(
-                "apply_boundary",
-                "running",
-                guard=boundary.guard & Var("return_to").differs("retired"),
-                updates=dict(boundary.updates),
-            )
-        ],
-    )
+def only_if(place: str, guard: Expression) -> Machine:
+    """The session with a row that asks for more."""
+    (found,) = (item for item in SESSION.all_rows() if f"{item.verb} from {item.source}" == place)
+    narrower = msgspec.structs.replace(found, guard=found.guard & guard)
+    return altered(SESSION, without=[place], rows=[(narrower,)])
 
-    trace = broken(live(session=stranded), "F: a run in flight is never stranded")
+
+STRANDED: Final = only_if("apply_boundary from running", Var("return_to").differs("retired"))
+
+
+def test_f_a_boundary_that_no_longer_lands_once_the_session_retired_is_found() -> None:
+    trace = broken(live(session=STRANDED), "F: a run in flight is never stranded")
     assert sorted(filter(None, trace)) == [
         "accept_input",
         "admission.claim",
@@ -254,15 +255,16 @@ def test_f_a_boundary_that_no_longer_lands_once_the_session_retired_is_found() -
     ]
 
 
-def test_f_an_archive_with_input_pending_is_found() -> None:
-    hasty = altered(
-        SESSION, without=["archive from retired"], rows=[row("archive", "retired", "archived")]
-    )
+HASTY: Final = altered(
+    SESSION, without=["archive from retired"], rows=[row("archive", "retired", "archived")]
+)
 
+
+def test_f_an_archive_with_input_pending_is_found() -> None:
     trace = ["register", "accept_input", "retire", "archive"]
-    assert broken(hasty, "only a retired session without pending input") == trace
+    assert broken(HASTY, "only a retired session without pending input") == trace
     assert_broken(
-        live(session=hasty),
+        live(session=HASTY),
         "F: a session that has ended leaves no input",
         "session.register",
         "accept_input",
@@ -297,19 +299,21 @@ def test_f_an_absorbing_phase_is_found() -> None:
     assert broken(absorbing, "F: no phase absorbs") == ["register", "stop"]
 
 
+BACK_DOOR: Final = altered(
+    SESSION,
+    without=["accept_input from running"],
+    rows=[row("accept_input", "running", updates={"queued": Var("queued") + 1})],
+)
+
+
 def test_f_input_admitted_while_a_session_drains_is_found() -> None:
     open_door = altered(
         SESSION, rows=[row("accept_input", "retired", updates={"queued": Var("queued") + 1})]
     )
     assert broken(open_door, "F: no input is admitted") == ["register", "retire", "accept_input"]
 
-    back_door = altered(
-        SESSION,
-        without=["accept_input from running"],
-        rows=[row("accept_input", "running", updates={"queued": Var("queued") + 1})],
-    )
     assert_broken(
-        live(session=back_door),
+        live(session=BACK_DOOR),
         "F: no input is admitted",
         "session.register",
         "admission.claim",
@@ -319,14 +323,66 @@ def test_f_input_admitted_while_a_session_drains_is_found() -> None:
     )
 
 
-def test_f_a_checkpoint_after_the_archive_is_found() -> None:
-    two_stores = steps_with(
-        Synchronisation(name="archive", verbs={"session": "archive"}),
-        Synchronisation(name="checkpoint", verbs={"gate": "write"}),
-    )
+TWO_STORES: Final = steps_with(
+    Synchronisation(name="archive", verbs={"session": "archive"}),
+    Synchronisation(name="checkpoint", verbs={"gate": "write"}),
+)
 
-    late = live(steps=two_stores)
+
+def test_f_a_checkpoint_after_the_archive_is_found() -> None:
+    late = live(steps=TWO_STORES)
 
     trace = ("session.register", "session.retire", "archive")
     assert_broken(late, "F: the checkpointer's gate is closed", *trace)
     assert_broken(late, "F: nothing is written once", *trace, "checkpoint")
+
+
+# Every promise of the composition
+
+
+def without(name: str, *parts: str) -> tuple[Synchronisation, ...]:
+    """The steps of a live session, with parts that one of them leaves out."""
+    (step,) = (step for step in STEPS if step.name == name)
+    verbs = {part: verb for part, verb in step.verbs.items() if part not in parts}
+    return steps_with(msgspec.structs.replace(step, verbs=verbs))
+
+
+def unconditionally(name: str, when: Expression) -> tuple[Synchronisation, ...]:
+    """The steps of a live session, of which one asks for something else."""
+    (step,) = (step for step in STEPS if step.name == name)
+    return steps_with(msgspec.structs.replace(step, when=when))
+
+
+def test_no_promise_of_a_live_session_is_one_that_nothing_could_break() -> None:
+    never_shut = altered(
+        ADMISSION,
+        without=["finalise from completing"],
+        rows=[row("finalise", "completing", "idle", updates={"interrupt_requested": False})],
+    )
+    one = Arg("inputs").equals(1)
+    idle = Var("admission.phase").equals("idle")
+
+    found = {
+        violation.property
+        for model in (
+            live(taken=CARELESS, steps=steps_with(CRASH)),
+            live(session=RESTARTED),
+            live(session=sequence(1)),
+            live(session=AT_ONCE),
+            live(session=STRANDED),
+            live(session=HASTY),
+            live(session=BACK_DOOR),
+            live(steps=TWO_STORES),
+            live(session=only_if("fail_run from running", Var("staged").equals(0))),
+            live(admission=never_shut),
+            live(steps=without("fail_run_giving_back", "input")),
+            live(steps=without("apply_boundary_naming_input", "session")),
+            live(steps=without("interrupt_running", "session")),
+            live(steps=without("checkpoint", "gate")),
+            live(steps=unconditionally("apply_boundary_steering", one)),
+            live(steps=unconditionally("archive", idle)),
+        )
+        for violation in check(model).violations
+    }
+
+    assert promised(live()) - found == set()

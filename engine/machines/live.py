@@ -50,26 +50,23 @@ _UNFINISHED: Final = (
 def _endings() -> Iterator[Synchronisation]:
     """Yield the ends of a run, each with what becomes of its input and its claim."""
     for verb in ("complete_run", *_UNFINISHED):
-        name = verb if verb.endswith("_run") else f"{verb}_running"
-        yield _ending(name, verb, {}, _ABSENT)
-        yield _ending(f"{name}_consuming", verb, {"input": "consume"}, TRUE)
+        yield _ending(verb, "", {}, _ABSENT)
+        yield _ending(verb, "_consuming", {"input": "consume"}, TRUE)
     for verb in _UNFINISHED:
-        name = verb if verb.endswith("_run") else f"{verb}_running"
-        rolled = {"input": "roll_back"}
-        yield _ending(f"{name}_giving_back", verb, rolled, _attempts < STAGING_LIMIT)
-        yield _ending(
-            f"{name}_giving_up",
-            (verb, "drop_input"),
-            rolled,
-            _attempts.equals(STAGING_LIMIT) & _ONE,
-        )
+        rolled, last = {"input": "roll_back"}, _attempts.equals(STAGING_LIMIT)
+        yield _ending(verb, "_giving_back", rolled, ~last)
+        yield _ending(verb, "_giving_up", rolled, last)
 
 
-def _ending(
-    name: str, verbs: str | tuple[str, ...], others: dict[str, str], when: Expression
-) -> Synchronisation:
-    together = {"session": verbs, **others, "admission": "resolve"}
-    return Synchronisation(name=name, verbs=together, when=when & _RUNNING)
+def _ending(verb: str, kind: str, others: dict[str, str], when: Expression) -> Synchronisation:
+    """Return one kind of end; an input that is given up leaves the queue it was given back to."""
+    verbs = (verb, "drop_input") if kind == "_giving_up" else (verb,)
+    of_run = verb.endswith("_run")
+    return Synchronisation(
+        name=f"{verb}{kind}" if of_run else f"{verb}_running{kind}",
+        verbs={"session": verbs, **others, "admission": "resolve"},
+        when=when if of_run else when & _RUNNING,
+    )
 
 
 def _steps() -> Iterator[Synchronisation]:
@@ -93,7 +90,6 @@ def _steps() -> Iterator[Synchronisation]:
     yield Synchronisation(
         name="apply_boundary_naming_input",
         verbs={"session": "apply_boundary", "input": "apply"},
-        when=_NONE,
     )
     yield Synchronisation(
         name="apply_boundary_steering",
@@ -104,7 +100,7 @@ def _steps() -> Iterator[Synchronisation]:
         yield Synchronisation(
             name=f"{verb}_input",
             verbs={"session": "drop_input", "input": verb},
-            when=_ONE & _input("queued"),
+            when=_input("queued"),
         )
     for verb in ("interrupt", "recover", "stop", "executor_exited"):
         yield Synchronisation(name=verb, verbs={"session": verb}, when=~_RUNNING)

@@ -75,6 +75,12 @@ def _claims() -> tuple[Property, ...]:
                 _RUNNING & Var("input.run").equals(Var("session.run")),
             ),
         ),
+        Always(
+            "an interrupt of a run reaches its claim, and one of a claim reaches its run",
+            implies(_RUNNING, Next("admission.interrupt_requested"))
+            & implies(_RUNNING, Next("session.cancel_requested")),
+            on=("interrupt", "interrupt_running"),
+        ),
         LeadsTo(
             "a run ends at last, if one that does not end otherwise fails", _RUNNING, ~_RUNNING
         ),
@@ -119,6 +125,10 @@ def _once(endings: Names) -> tuple[Property, ...]:
             & implies(~_input("applied", "staged"), unchanged("input.phase")),
             on=endings,
         ),
+        Always(
+            "a run that has begun takes up only input that steers",
+            implies(_RUNNING & ~_input("staged") & _goes("input", "staged"), _lane.equals("steer")),
+        ),
         Sometimes(
             "an input that a run gave back is consumed by a later one",
             _input("consumed") & (_attempts > 1),
@@ -157,6 +167,11 @@ def _no_holes(writes: Names) -> tuple[Property, ...]:
         Always(
             "F: the checkpointer's gate is closed once the session has ended, and not before",
             exactly(gate_closed, _ENDED),
+        ),
+        Always(
+            "F: a checkpoint is taken of a session that exists, through a gate that is armed",
+            within("gate", in_phase("armed")) & ~_session("unregistered", "archived", "destroyed"),
+            on=("checkpoint",),
         ),
         Always(
             "F: no input is admitted while a session drains",
