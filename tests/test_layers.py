@@ -196,3 +196,28 @@ def test_importing_the_engine_loads_nothing_that_only_tests_or_the_command_line_
     loaded = set(run.stdout.split())
     assert {"engine", "projections", "msgspec", "eventsourcing"} <= loaded
     assert not loaded & {"typer", "rich", "transitions", "hypothesis", "pytest", "rfc8785", "numpy"}
+
+
+def test_importing_the_engine_loads_nothing_that_proves_or_prints_machines() -> None:
+    script = "import sys, engine; print(*sorted(m for m in sys.modules if '.machines.' in m))"
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    loaded = {module.removeprefix("engine.machines.") for module in run.stdout.split()}
+    assert loaded == {
+        *("authority", "declaration", "expressions", "kinds", "properties", "validation"),
+        *("vocabulary", "session", "session_promises", "inputs", "admission", "gate"),
+    }
+
+
+def test_every_public_name_of_machines_is_there_when_it_is_asked_for() -> None:
+    script = (
+        "import engine.machines as machines\n"
+        "for name in machines.__all__: getattr(machines, name)\n"
+        "try: machines.nothing\n"
+        "except AttributeError as error: print(error)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert run.stdout == "module 'engine.machines' has no attribute 'nothing'\n"

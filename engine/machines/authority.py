@@ -62,7 +62,8 @@ class Authority:
         )
         self._places: Final = {v.name: place for place, v in enumerate(machine.variables)}
         self._restricted: Final = frozenset(v.name for v in machine.verbs if v.restricted)
-        self._table: Final = self._compile(checked=checked)
+        self._checked: Final = checked
+        self._table: Final[dict[tuple[str, str], tuple[_Move, ...]]] = {}
 
     def fire(
         self,
@@ -95,7 +96,9 @@ class Authority:
         A recorded move was authorised when it was made. Raises IllegalTransition.
         """
         phase, values = configuration
-        for guard, target, place, update in self._table.get((phase, verb), ()):
+        for guard, target, place, update in self._table.get((phase, verb)) or self._moves(
+            phase, verb
+        ):
             if guard is not None and not guard(values, arguments):
                 continue
             after = target if place < 0 else values[place]
@@ -128,29 +131,40 @@ class Authority:
             self._fires(configuration, verb.name, choice) for choice in itertools.product(*given)
         )
 
-    def _compile(self, *, checked: bool) -> dict[tuple[str, str], tuple[_Move, ...]]:
-        """Return the table: for each phase and verb, its moves, compiled together at once."""
-        rows = self.machine.all_rows()
-        steps = _evaluated([text for item in rows for text in self._sources(item, checked)])
-        table: dict[tuple[str, str], tuple[_Move, ...]] = {}
+    def _moves(self, phase: str, verb: str) -> tuple[_Move, ...]:
+        """Return the moves of a phase and a verb: compiled together when first asked for, and kept.
+
+        Which few of them a process needs it shows by asking; to compile all takes milliseconds.
+        """
+        known = self._table.get((phase, verb))
+        if known is not None:
+            return known
+        rows = [
+            item for item in self.machine.all_rows() if (item.source, item.verb) == (phase, verb)
+        ]
+        if not rows:
+            return ()
+        steps = _evaluated([text for item in rows for text in self._sources(item)])
+        moves = []
         for place, item in enumerate(rows):
             remembered = item.target.name if isinstance(item.target, Var) else None
-            move = _Move(
-                guard=steps[2 * place],
-                target=item.target if isinstance(item.target, str) else item.source,
-                target_place=-1 if remembered is None else self._places[remembered],
-                update=steps[2 * place + 1],
+            moves.append(
+                _Move(
+                    guard=steps[2 * place],
+                    target=item.target if isinstance(item.target, str) else item.source,
+                    target_place=-1 if remembered is None else self._places[remembered],
+                    update=steps[2 * place + 1],
+                )
             )
-            key = (item.source, item.verb)
-            table[key] = (*table.get(key, ()), move)
-        return table
+        self._table[phase, verb] = tuple(moves)
+        return tuple(moves)
 
-    def _sources(self, item: Row, checked: bool) -> tuple[str | None, str | None]:  # noqa: FBT001
+    def _sources(self, item: Row) -> tuple[str | None, str | None]:
         """Return the Python source of the row's guard and of the values after it."""
         arguments = {a.name: n for n, a in enumerate(self.machine.verb(item.verb).arguments)}
 
         def source(expression: Expression) -> str:
-            return python_source(expression, self._places, arguments, checked=checked)
+            return python_source(expression, self._places, arguments, checked=self._checked)
 
         changed = {name: source(value) for name, value in item.updates}
         after = [changed.get(name, f"v[{place}]") for name, place in self._places.items()]
@@ -163,7 +177,7 @@ class Authority:
         phase, values = configuration
         return any(
             (guard is None or guard(values, arguments)) and (place < 0 or values[place] is not None)
-            for guard, _, place, _ in self._table.get((phase, verb), ())
+            for guard, _, place, _ in self._moves(phase, verb)
         )
 
     def _refusal(

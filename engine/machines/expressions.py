@@ -145,6 +145,9 @@ class Not(Expression, frozen=True, tag=True):
 
 TRUE: Final = All(())
 
+_TWO_SIDED: Final = (Compare, Calculate)
+_MANY: Final = (All, AnyOf)
+
 
 def lift(operand: Operand) -> Expression:
     """Return ``operand`` as an expression, wrapping a plain value in `Const`."""
@@ -334,16 +337,14 @@ def _literal(value: Value) -> str:
 
 
 def nodes(expression: Expression) -> Iterator[Expression]:
-    """Yield the expression and everything in it, outermost first."""
-    yield expression
-    match expression:
-        case Compare(_, left, right) | Calculate(_, left, right):
-            yield from nodes(left)
-            yield from nodes(right)
-        case All(items) | AnyOf(items):
-            for item in items:
-                yield from nodes(item)
-        case Not(item):
-            yield from nodes(item)
-        case _:
-            return
+    """Yield the expression and everything in it, outermost first and from left to right."""
+    found = [expression]
+    while found:
+        node = found.pop()
+        yield node
+        if isinstance(node, _TWO_SIDED):
+            found += (node.right, node.left)
+        elif isinstance(node, _MANY):
+            found += reversed(node.items)
+        elif isinstance(node, Not):
+            found.append(node.item)
