@@ -149,6 +149,7 @@ class Engine(_Blocking[AsyncEngine]):
     abandon_call = _blocking(AsyncEngine.abandon_call)
     stage_tool_filter = _blocking(AsyncEngine.stage_tool_filter)
     publish = _blocking(AsyncEngine.publish)
+    fork = _blocking(AsyncEngine.fork)
     join_mob = _blocking(AsyncEngine.join_mob)
     leave_mob = _blocking(AsyncEngine.leave_mob)
     belongs_to_mob = _blocking(AsyncEngine.belongs_to_mob)

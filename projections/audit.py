@@ -12,14 +12,16 @@ tail cut off, shows against a head exported before, at the version of that head,
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, cast
 
-from engine.aggregates import Session, SessionEvent, initial_state, tag_of
+from engine.aggregates import Origin, Session, SessionEvent, SessionForked, initial_state, tag_of
+from engine.errors import LogCorrupt, StoreError
 from engine.store import Mapper, links
 from engine.store.mapper import UNDECODABLE, RawRow, contradiction
 from engine.values import Head
 from projections.findings import Finding, Kind
+from projections.lineage import origin_in
 from projections.meaning import replayed
 from projections.snapshots import Kept, encode_snapshot, version_within
 
@@ -27,12 +29,17 @@ _AT: Final = re.compile(
     r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
     r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
 )
+_FORKED: Final = SessionForked.__struct_config__.tag
+
+Origins = Callable[[str, Origin], Session]
+"""Returns the state that a fork begins with; see `projections.lineage.forked_state`."""
 
 
 class SessionAudit:
     """The audit of one session; feed it the session's rows in order, then `finish`.
 
-    ``heads`` are those exported earlier, ``snapshot`` the one that is kept, if there are such.
+    ``heads`` are those exported earlier, ``snapshot`` the one that is kept, if there are such;
+    ``origins`` reads what a fork goes on from.
     """
 
     def __init__(
@@ -42,11 +49,13 @@ class SessionAudit:
         *,
         heads: Sequence[Head] = (),
         snapshot: Kept | None = None,
+        origins: Origins | None = None,
     ) -> None:
         self.session_id: Final = session_id
         self._mapper: Final = mapper
         self._heads: Final = heads
         self._snapshot: Final = snapshot
+        self._origins: Final = origins
         self._findings: list[Finding] = []
         self._version = 0
         self._position = 0
@@ -68,6 +77,7 @@ class SessionAudit:
         before = self._state
         if (
             before is None
+            or topic == _FORKED
             or self._held is not None
             or self._heads
             or len(self._links) != 1
@@ -237,6 +247,8 @@ class SessionAudit:
         if not _AT.fullmatch(event.at):
             detail = f"the time {event.at!r} is not RFC 3339 in UTC with microseconds"
             self._find("identity", event.version, detail)
+        if isinstance(event, SessionForked) and self._origins is not None:
+            self._go_on_from(event)
         if self._state is None:
             return
         self._state, problems = replayed(self._state, event, state)
@@ -248,6 +260,17 @@ class SessionAudit:
         if encode_snapshot(self._state, links.stored_link(state) or "") != kept.state:
             self._find("snapshot", event.version, "the snapshot is not what the log folds to")
 
+    def _go_on_from(self, event: SessionForked) -> None:
+        """Put what the fork goes on from in front of its first event."""
+        if self._origins is None or self._state is None or self._state.version:
+            return
+        try:
+            self._state = self._origins(self.session_id, origin_in(event))
+        except (LogCorrupt, StoreError) as error:
+            kind = error.data["kind"] if isinstance(error, LogCorrupt) else "storage"
+            self._find(cast("Kind", kind), event.version, str(error))
+            self._state = None
+
 
 def audit_session(
     session_id: Any,
@@ -256,9 +279,13 @@ def audit_session(
     *,
     heads: Sequence[Head] = (),
     snapshot: Kept | None = None,
+    origins: Origins | None = None,
 ) -> list[Finding]:
-    """Return everything wrong with one session's rows, given in order of version and position."""
-    audit = SessionAudit(session_id, mapper, heads=heads, snapshot=snapshot)
+    """Return everything wrong with one session's rows, given in order of version and position.
+
+    ``origins`` reads what a fork goes on from; without it, a fork of nothing is all that can hold.
+    """
+    audit = SessionAudit(session_id, mapper, heads=heads, snapshot=snapshot, origins=origins)
     for row in rows:
         audit.check(row)
     return audit.finish()

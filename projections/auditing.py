@@ -7,6 +7,7 @@ that one damaged page does not hide the others.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
@@ -19,6 +20,7 @@ from engine.store.mapper import RawRow
 from engine.values import Head
 from projections.audit import SessionAudit, printable
 from projections.findings import AuditReport, Finding
+from projections.lineage import forked_state
 from projections.reading import is_text
 from projections.snapshots import kept_snapshot
 
@@ -159,7 +161,13 @@ def _audit(
     for session_id, group in groupby(rows, key=_SESSION_ID):
         name = printable(session_id)
         kept = kept_snapshot(store, session_id) if is_text(session_id) else None
-        audit = SessionAudit(session_id, mapper, heads=exported.get(name, ()), snapshot=kept)
+        audit = SessionAudit(
+            session_id,
+            mapper,
+            heads=exported.get(name, ()),
+            snapshot=kept,
+            origins=partial(forked_state, store.recorder, mapper),
+        )
         newest = events = size = 0
         check = audit.check
         for row in group:

@@ -17,6 +17,7 @@ from engine.aggregates import (
     ContextStaged,
     MobJoined,
     MobLeft,
+    Origin,
     RunCompleted,
     Session,
     SessionEvent,
@@ -31,6 +32,7 @@ from engine.machines import LIFECYCLE, Configuration
 from engine.store import CatalogRow, Derived, Mapper, Recorder, Store, links
 from engine.store.derived import MemoryDerived
 from engine.values import Usage
+from projections.lineage import origin_in
 from projections.reading import is_text, link_of
 
 _NO_MESSAGES_DIGEST: Final = Session(id="").conversation.digest()
@@ -41,7 +43,8 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     """A session as its users see it.
 
     ``staged_context`` holds the messages that the next turn will be preceded by; ``usage`` sums
-    the turns; ``mobs`` are the groups it belongs to; times are RFC 3339 in UTC. ``damaged_at`` is
+    the turns; ``mobs`` are the groups it belongs to, ``origin`` is where it was forked from, if it
+    was; times are RFC 3339 in UTC. ``damaged_at`` is
     the version of the first event that cannot be read, if there is one: everything else is as of
     just before it.
     """
@@ -56,6 +59,7 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage
     staged_context: list[dict[str, Any]]
     mobs: tuple[str, ...] = ()
+    origin: Origin | None = None
     created_at: str
     updated_at: str
     damaged_at: int | None = None
@@ -67,7 +71,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     An entry of another ``format`` cannot be read, and so the catalog is made anew.
     """
 
-    format: Literal[2]
+    format: Literal[3]
     id: str
     position: int
     link: str
@@ -80,6 +84,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage = Usage()
     staged: list[msgspec.Raw] = []
     mobs: tuple[str, ...] = ()
+    origin: Origin | None = None
     created_at: str = ""
     updated_at: str = ""
     damaged_at: int | None = None
@@ -102,6 +107,7 @@ def view_of(state: Session) -> SessionView:
         usage=state.usage,
         staged_context=[msgspec.json.decode(message) for message in state.staged],
         mobs=state.mobs,
+        origin=state.origin,
         created_at=state.created_at,
         updated_at=state.updated_at,
     )
@@ -121,6 +127,7 @@ def view_of_entry(encoded: bytes) -> SessionView:
         usage=entry.usage,
         staged_context=[msgspec.json.decode(message) for message in entry.staged],
         mobs=entry.mobs,
+        origin=entry.origin,
         created_at=entry.created_at,
         updated_at=entry.updated_at,
         damaged_at=entry.damaged_at,
@@ -136,7 +143,7 @@ def new_entry(session_id: str, position: int) -> Entry:
     """Return the entry of a session whose first event is at ``position``."""
     phase, values = LIFECYCLE.initial
     return Entry(
-        format=2,
+        format=3,
         id=session_id,
         position=position,
         link=links.genesis(session_id),
@@ -167,6 +174,7 @@ def derive(entry: Entry, event: SessionEvent) -> Entry:
                 created_at=event.at,
                 message_count=event.origin_messages,
                 conversation_digest=event.origin_digest,
+                origin=origin_in(event),
             )
         case MobJoined():
             return msgspec.structs.replace(entry, mobs=(*entry.mobs, event.mob))

@@ -6,40 +6,39 @@ canonical one does not, because RFC 8785 orders the keys and fixes the number fo
 
 import hashlib
 from collections.abc import Iterable
-from typing import Final, get_args
 
 from eventsourcing.persistence import StoredEvent
 
-from engine.aggregates import Conversation, Landed
+from engine.aggregates import Conversation
+from engine.aggregates.conversation import EMPTY
 from engine.errors import InvalidMessage, Unsupported
 from engine.store import Mapper, Recorder
 from engine.store.mapper import message_bytes
 from projections.history import page_of
+from projections.lineage import LANDED, forked_state, origin_of
 from projections.reading import rows_of
-
-_LANDED: Final = frozenset(event.__struct_config__.tag for event in get_args(Landed))
-"""The tags of events whose messages are part of the conversation."""
 
 
 def recorded_digest(recorder: Recorder, session_id: str) -> str:
-    """Return the hex SHA-256 of the recorded message array, from the log's bytes alone."""
-    return reread(rows_of(recorder, session_id), 0).digest()
+    """Return the hex SHA-256 of the recorded message array, from the log's bytes alone.
+
+    Raises LogCorrupt where a fork's origin is missing or unreadable.
+    """
+    mapper = Mapper()
+    origin = origin_of(recorder, mapper, session_id)
+    before = EMPTY
+    if origin is not None:
+        before = forked_state(recorder, mapper, session_id, origin).conversation
+    return reread(rows_of(recorder, session_id), before.count, before).digest()
 
 
-def reread(rows: Iterable[StoredEvent], count: int) -> Conversation:
+def reread(rows: Iterable[StoredEvent], count: int, before: Conversation = EMPTY) -> Conversation:
     """Return the conversation that the rows' message bytes make, said to hold ``count`` messages.
 
-    Slices the bytes and parses none of them.
+    ``before`` is what a fork goes on from. Slices the bytes and parses none of them.
     """
-    running = hashlib.sha256(b"[")
-    separator = b""
-    for row in rows:
-        joined = message_bytes(row.state) if row.topic in _LANDED else None
-        if joined:
-            running.update(separator)
-            running.update(joined)
-            separator = b","
-    return Conversation(count, running)
+    landed = (message_bytes(row.state) for row in rows if row.topic in LANDED)
+    return before.followed((joined for joined in landed if joined), count)
 
 
 def canonical_digest(recorder: Recorder, mapper: Mapper, session_id: str) -> str:

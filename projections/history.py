@@ -16,11 +16,13 @@ from engine.aggregates import (
     RunEnded,
     SessionDestroyed,
     SessionEvent,
+    SessionForked,
     SessionStopped,
     decode_messages,
 )
 from engine.store import Mapper, Recorder, links
 from engine.values import Receipt
+from projections.lineage import Part, parts_between, parts_of
 from projections.reading import events_of, link_of
 
 _NEIGHBOURS: Final = 8
@@ -101,45 +103,61 @@ def page_of(
     Raises LogCorrupt where one of the rows that the page is read from is damaged.
     """
     last = recorder.last_version(session_id) or 0
-    total = _count_at(recorder, mapper, session_id, last)
+    total = count_at(recorder, mapper, session_id, last)
     wanted = max(0, total - offset if limit is None else min(limit, total - offset))
     messages: list[dict[str, Any]] = []
     if wanted:
-        start = _version_reaching(recorder, mapper, session_id, last, offset + 1)
-        # The first one's link was checked when the search met it.
-        for _, event in events_of(recorder, mapper, session_id, after=start - 1, upto=last):
-            if not isinstance(event, Landed) or event.receipt is None:
-                continue
-            decoded = decode_messages(event.messages)
-            before = event.receipt.message_count - len(decoded)
-            messages += decoded[max(0, offset - before) :]
-            if len(messages) >= wanted:
-                break
+        end = offset + wanted
+        parts = parts_of(recorder, mapper, session_id, last, end, start=offset)
+        for part, first, behind in parts_between(parts, offset, end):
+            messages += _messages_between(recorder, mapper, part, first, behind)
     return HistoryPage(
         session_id=session_id,
         offset=offset,
         limit=limit,
         message_count=total,
-        messages=messages[:wanted],
+        messages=messages,
     )
 
 
-def _version_reaching(
+def _messages_between(
+    recorder: Recorder, mapper: Mapper, part: Part, offset: int, end: int
+) -> list[dict[str, Any]]:
+    """Return messages ``offset`` to ``end`` of a conversation, all recorded by one session."""
+    name, last = part.session_id, part.version
+    messages: list[dict[str, Any]] = []
+    start = version_reaching(recorder, mapper, name, last, offset + 1)
+    # The first one's link was checked when the search met it.
+    for _, event in events_of(recorder, mapper, name, after=start - 1, upto=last):
+        if not isinstance(event, Landed) or event.receipt is None:
+            continue
+        decoded = decode_messages(event.messages)
+        before = event.receipt.message_count - len(decoded)
+        messages += decoded[max(0, offset - before) :]
+        if len(messages) >= end - offset:
+            break
+    return messages[: end - offset]
+
+
+def version_reaching(
     recorder: Recorder, mapper: Mapper, session_id: str, last: int, count: int
 ) -> int:
     """Return the first version at which the conversation has at least ``count`` messages."""
     low, high = 1, last
     while low < high:
         middle = (low + high) // 2
-        if _count_at(recorder, mapper, session_id, middle) >= count:
+        if count_at(recorder, mapper, session_id, middle) >= count:
             high = middle
         else:
             low = middle + 1
     return low
 
 
-def _count_at(recorder: Recorder, mapper: Mapper, session_id: str, version: int) -> int:
-    """Return how many messages the conversation has at ``version``: its newest receipt says."""
+def count_at(recorder: Recorder, mapper: Mapper, session_id: str, version: int) -> int:
+    """Return how many messages the conversation has at ``version``: its newest receipt says.
+
+    A fork without a receipt of its own has those that it kept of its origin.
+    """
     while version > 0:
         rows = recorder.select_events(session_id, lte=version, desc=True, limit=_NEIGHBOURS)
         for row, before in itertools.zip_longest(rows, rows[1:]):
@@ -151,6 +169,8 @@ def _count_at(recorder: Recorder, mapper: Mapper, session_id: str, version: int)
             receipt = receipt_in(event)
             if receipt is not None:
                 return receipt.message_count
+            if isinstance(event, SessionForked):
+                return event.origin_messages
         if len(rows) < _NEIGHBOURS:
             break
         version = rows[-1].originator_version

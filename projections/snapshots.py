@@ -22,17 +22,19 @@ from engine.aggregates import (
     Session,
     SessionCheckpointed,
     SessionEvent,
+    SessionForked,
     Work,
     evolve,
     initial_state,
 )
-from engine.aggregates.conversation import Conversation
+from engine.aggregates.conversation import EMPTY, Conversation
 from engine.errors import IllegalTransition, LogCorrupt, StoreError
 from engine.machines import Configuration
 from engine.store import Mapper, Recorder, Store, links
 from engine.store.mapper import UNDECODABLE
 from engine.values import Usage
 from projections.digests import reread
+from projections.lineage import checked_fork, origin_in
 from projections.reading import events_of, link_of, rows_of
 
 FORMAT: Final = 2
@@ -164,8 +166,14 @@ def restore(recorder: Recorder, kept: Kept | None, session_id: str) -> Folded | 
         return None
     if (snapshot.session_id, snapshot.version, snapshot.format) != (session_id, version, FORMAT):
         return None
+    before = EMPTY
+    if snapshot.origin is not None:
+        try:
+            before = checked_fork(recorder, Mapper(), session_id, snapshot.origin).conversation
+        except LogCorrupt:
+            return None
     rows = rows_of(recorder, session_id, upto=version)
-    conversation = reread(rows, snapshot.message_count)
+    conversation = reread(rows, snapshot.message_count, before)
     if conversation.digest() != snapshot.conversation_digest:
         return None
     return Folded(_state(snapshot, conversation), head, 0, len(state))
@@ -213,6 +221,9 @@ def catch_up(
     session_id, version = folded.state.id, folded.state.version
     events = events_of(recorder, mapper, session_id, after=version, head=folded.head, upto=upto)
     for row, event in events:
+        if isinstance(event, SessionForked) and not version:
+            state = checked_fork(recorder, mapper, session_id, origin_in(event))
+            folded = folded._replace(state=state)
         try:
             folded, snapshot = follow(folded, event, row)
         except IllegalTransition as refusal:

@@ -171,6 +171,7 @@ detach session_id
 discard_live session_id
 execution_snapshot session_id
 external_tool_surface_snapshot session_id
+fork session_id * at_version= at_message= new_session_id= replace= labels= metadata=
 head session_id
 history session_id * offset= limit=
 ingest session_id content * lane= input_id= idempotency_key= source=

@@ -7,6 +7,7 @@ remembered: a decision extends it for the receipt, and folding the decided event
 """
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -34,6 +35,16 @@ class Conversation:
         extended = Conversation(self.count + count, running)
         self._extended = (array, extended)
         return extended
+
+    def followed(self, joined: Iterable[memoryview], count: int) -> "Conversation":
+        """Return the conversation with more comma-joined messages, said to hold ``count`` then."""
+        running = self._hash.copy()
+        separator = b"," if self.count else b""
+        for messages in joined:
+            running.update(separator)
+            running.update(messages)
+            separator = b","
+        return Conversation(count, running)
 
     def digest(self) -> str:
         """Return the hex SHA-256 of the JSON array of all messages."""

@@ -8,14 +8,14 @@ from typing import Literal
 
 from engine.aggregates import JoinMob, LeaveMob
 from engine.errors import PerdureError
-from engine.runtime.inputs import TakingInput
+from engine.runtime.forking import Forking
 from engine.values import MobMember, checked_id
 from projections.catalog import SessionView, view_of
 
 MobMembers = list[MobMember]
 
 
-class Grouping(TakingInput):
+class Grouping(Forking):
     """What an engine does with groups."""
 
     async def join_mob(self, session_id: str, mob: str) -> SessionView:

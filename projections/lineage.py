@@ -1,0 +1,192 @@
+"""Lineage: what a fork goes on from, read from the bytes that the sessions before it recorded.
+
+Invariants: nothing of an origin is ever copied; a chain of forks is walked, never recursed into,
+and one that leads back to itself is refused; what is read of an origin is what its own rows hold,
+whatever the fork says about it.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple, get_args
+
+import msgspec
+from eventsourcing.persistence import StoredEvent
+
+from engine.aggregates import (
+    CallAbandoned,
+    Conversation,
+    Landed,
+    Origin,
+    Session,
+    SessionForked,
+    Work,
+    initial_state,
+)
+from engine.aggregates.conversation import EMPTY
+from engine.aggregates.work import NO_WORK, calls_after
+from engine.errors import LogCorrupt
+from engine.store import Mapper, Recorder, links
+from engine.store.mapper import UNDECODABLE, message_bytes
+from projections.reading import rows_of
+
+LANDED: Final = frozenset(event.__struct_config__.tag for event in get_args(Landed))
+"""The tags of events whose messages are part of the conversation."""
+
+_ABANDONED: Final = CallAbandoned.__struct_config__.tag
+_FORKED: Final = SessionForked.__struct_config__.tag
+_ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_OPENED_IN_A_FORK: Final = 1
+"""The version that a fork's calls are said to be of, if its origin made them."""
+
+
+class Part(NamedTuple):
+    """Messages ``start`` to ``end`` of a conversation, and the session that recorded them.
+
+    They are in its rows up to ``version``. ``cut`` says that those rows may hold more.
+    """
+
+    session_id: str
+    version: int
+    start: int
+    end: int
+    cut: bool
+
+
+def parts_of(
+    recorder: Recorder, mapper: Mapper, session_id: str, version: int, end: int, *, start: int = 0
+) -> list[Part]:
+    """Return who recorded messages ``start`` to ``end`` of a session as of a version, in order.
+
+    Raises LogCorrupt where an origin is missing, shorter than it was, or unreadable.
+    """
+    found: list[Part] = []
+    met = {session_id}
+    cut = False
+    while True:
+        origin = origin_of(recorder, mapper, session_id)
+        kept = 0 if origin is None else max(0, origin.message_count)
+        found.append(Part(session_id, version, min(kept, end), end, cut))
+        if origin is None or (start and start >= kept):
+            return found[::-1]
+        cut = end < kept
+        end = min(kept, end)
+        _check_origin(recorder, session_id, origin, met)
+        met.add(origin.session_id)
+        session_id, version = origin.session_id, origin.version
+
+
+def origin_of(recorder: Recorder, mapper: Mapper, session_id: str) -> Origin | None:
+    """Return where a session was forked from, None for one that was not.
+
+    Raises LogCorrupt where its first event is damaged.
+    """
+    rows = recorder.select_events(session_id, gt=0, lte=1)
+    if not rows or rows[0].topic != _FORKED:
+        return None
+    event = mapper.to_event(rows[0], links.genesis(session_id))
+    return origin_in(event) if isinstance(event, SessionForked) else None
+
+
+def origin_in(event: SessionForked) -> Origin:
+    """Return the origin that an event names."""
+    return Origin(
+        session_id=event.origin_session_id,
+        version=event.origin_version,
+        message_count=event.origin_messages,
+        conversation_digest=event.origin_digest,
+    )
+
+
+def forked_state(recorder: Recorder, mapper: Mapper, session_id: str, origin: Origin) -> Session:
+    """Return the state of a fork before its first event: its conversation, and the calls in it.
+
+    Each call that has no result among the messages kept is open. What the conversation is comes
+    from the origin's rows alone; `checked_fork` compares it with what the fork says. Raises
+    LogCorrupt where an origin is missing, shorter than it was, or unreadable.
+    """
+    _check_origin(recorder, session_id, origin, {session_id})
+    parts = parts_of(
+        recorder, mapper, origin.session_id, origin.version, max(0, origin.message_count)
+    )
+    conversation, work = EMPTY, NO_WORK
+    for part in parts:
+        conversation, work = _with_part(recorder, mapper, part, conversation, work)
+    return initial_state(session_id, conversation, work)
+
+
+def checked_fork(recorder: Recorder, mapper: Mapper, session_id: str, origin: Origin) -> Session:
+    """Return `forked_state`, raising LogCorrupt unless it is what the fork was made from."""
+    state = forked_state(recorder, mapper, session_id, origin)
+    conversation = state.conversation
+    if (conversation.count, conversation.digest()) != (
+        origin.message_count,
+        origin.conversation_digest,
+    ):
+        raise LogCorrupt(
+            session_id,
+            1,
+            "digest",
+            f"the messages of its origin {origin.session_id!r} are not those that were kept",
+        )
+    return state
+
+
+def _check_origin(recorder: Recorder, session_id: str, origin: Origin, met: set[str]) -> None:
+    """Refuse an origin that is not there, has not got so far, or descends from the fork."""
+    name = origin.session_id
+    if name in met:
+        raise LogCorrupt(session_id, 1, "identity", f"its origin {name!r} descends from itself")
+    last = recorder.last_version(name)
+    if last is None:
+        raise LogCorrupt(session_id, 1, "missing", f"its origin {name!r} is not there")
+    if not 1 <= origin.version <= last:
+        raise LogCorrupt(
+            session_id,
+            1,
+            "missing",
+            f"its origin {name!r} ends at version {last}, not at {origin.version} or later",
+        )
+
+
+def _with_part(
+    recorder: Recorder, mapper: Mapper, part: Part, conversation: Conversation, work: Work
+) -> tuple[Conversation, Work]:
+    """Return the conversation and the open calls after a part."""
+    for row in rows_of(recorder, part.session_id, upto=part.version):
+        wanted = part.end - conversation.count
+        if part.cut and not wanted:
+            break
+        if row.topic in LANDED:
+            messages = _messages_in(row)[:wanted]
+            if messages:
+                array = msgspec.Raw(b"[" + b",".join(map(bytes, messages)) + b"]")
+                conversation = conversation.extend(array, len(messages))
+                work = calls_after(work, array, _OPENED_IN_A_FORK)
+        elif row.topic == _ABANDONED:
+            event = mapper.to_event(row, None)
+            if isinstance(event, CallAbandoned):
+                calls = {name: call for name, call in work.calls.items() if name != event.call_id}
+                work = msgspec.structs.replace(work, calls=calls)
+    return conversation, work
+
+
+def _messages_in(row: StoredEvent) -> list[msgspec.Raw]:
+    """Return the messages that a row landed, each as its bytes."""
+    state: Any = row.state  # bytes, unless someone changed it
+    try:
+        joined = message_bytes(state)
+        return [] if joined is None else _ARRAY.decode(b"[" + bytes(joined) + b"]")
+    except (*UNDECODABLE, AttributeError) as error:
+        raise LogCorrupt(
+            str(row.originator_id),
+            row.originator_version,
+            "undecodable",
+            f"its messages cannot be read: {error}",
+        ) from error
+
+
+def parts_between(parts: list[Part], start: int, end: int) -> Iterator[tuple[Part, int, int]]:
+    """Yield each part that holds some of messages ``start`` to ``end``, and which it holds."""
+    for part in parts:
+        low, high = max(start, part.start), min(end, part.end)
+        if low < high:
+            yield part, low, high

@@ -1,0 +1,491 @@
+"""Forks through the public API: exact, side-effect free, no dearer than what is new, audited."""
+
+import asyncio
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alterations import loosened
+from processes import message
+
+from engine import (
+    Conflict,
+    Engine,
+    IllegalTransition,
+    InvalidArgument,
+    InvalidMessage,
+    LogCorrupt,
+    SessionNotFound,
+)
+from engine.runtime.forking import REPLACEMENT_RUN
+from engine.store import Mapper, links, open_store
+from projections import audit_store, canonical_digest, recorded_digest
+
+Messages = list[dict[str, Any]]
+
+
+def digest(messages: Messages) -> str:
+    """Return the digest of these messages, by the standard library alone."""
+    encoded = json.dumps(messages, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(encoded.encode()).hexdigest()
+
+
+def rows(engine: Engine, session_id: str) -> list[tuple[Any, ...]]:
+    return list(engine._store.recorder.scan(only=(session_id,)))
+
+
+async def said(engine: Engine, session_id: str) -> Messages:
+    return (await engine.history(session_id)).messages
+
+
+async def origin(engine: Engine, name: str = "o") -> Messages:
+    """Record a session whose turns have one, two and three messages, and some context."""
+    await engine.register(name, labels={"team": "a"}, metadata={"n": 1})
+    await engine.record_turn(name, [message("1")], run_id="r-1")
+    await engine.append_context(name, "2", idempotency_key="k")
+    await engine.record_turn(name, [message("3 ü"), message('4 "')], run_id="r-2")
+    await engine.stage_context(name, "5")
+    await engine.record_turn(name, [message("6"), message("7")], run_id="r-3")
+    await engine.stage_context(name, "staged")
+    await engine.ingest(name, "waits", input_id="in-1")
+    return await said(engine, name)
+
+
+def test_a_fork_goes_on_from_the_newest_version_and_names_its_origin(url: str) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            past = await origin(engine)
+            before = rows(engine, "o")
+            view = await engine.fork("o", new_session_id="f", labels={"x": "y"}, metadata={"m": 2})
+            head = await engine.head("o")
+            assert (view.id, view.phase, view.version) == ("f", "idle", 1)
+            assert (view.message_count, view.conversation_digest) == (len(past), digest(past))
+            assert (view.labels, view.metadata, view.staged_context) == ({"x": "y"}, {"m": 2}, [])
+            assert view.origin is not None
+            assert (view.origin.session_id, view.origin.version) == ("o", head.version)
+            assert view.origin.conversation_digest == digest(past)
+            assert rows(engine, "o") == before
+            assert await said(engine, "f") == past
+            assert await engine.inputs("f") == []
+            assert await engine.receipts("f") == []
+
+            out = await engine.record_turn("f", [message("8")], run_id="r-1")
+            assert out.receipt is not None
+            assert out.receipt.message_count == len(past) + 1
+            assert out.receipt.conversation_digest == digest([*past, message("8")])
+            assert await said(engine, "f") == [*past, message("8")]
+            assert await said(engine, "o") == past
+            assert [one.id for one in await engine.list(labels={"x": "y"})] == ["f"]
+            (listed,) = await engine.list(labels={"x": "y"})
+            assert listed == await engine.read("f")
+            assert (await engine.audit()).ok
+
+    asyncio.run(main())
+
+
+def test_d_a_fork_at_every_message_has_the_digest_of_what_it_keeps(url: str) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            past = await origin(engine)
+            for kept in range(len(past) + 1):
+                view = await engine.fork("o", at_message=kept, new_session_id=f"f-{kept}")
+                assert (view.message_count, view.conversation_digest) == (
+                    kept,
+                    digest(past[:kept]),
+                )
+                more = [message("more"), message("and more")]
+                out = await engine.record_turn(view.id, more)
+                assert out.receipt is not None
+                assert out.receipt.conversation_digest == digest(past[:kept] + more)
+                assert await said(engine, view.id) == past[:kept] + more
+                store = engine._store
+                assert recorded_digest(store.recorder, view.id) == digest(past[:kept] + more)
+                other = await engine.register()
+                await engine.record_turn(other.id, past[:kept] + more)
+                assert canonical_digest(store.recorder, Mapper(), view.id) == canonical_digest(
+                    store.recorder, Mapper(), other.id
+                )
+            assert (await engine.audit()).ok
+
+    asyncio.run(main())
+
+
+def test_a_fork_at_every_version_is_the_session_as_it_was(url: str) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            await origin(engine)
+            for version in range(1, (await engine.head("o")).version + 1):
+                then = await engine.as_of("o", version)
+                view = await engine.fork("o", at_version=version)
+                assert view.message_count == then.message_count
+                assert view.conversation_digest == then.conversation_digest
+                assert view.origin is not None
+                assert view.origin.version == version
+            assert (await engine.audit()).ok
+
+    asyncio.run(main())
+
+
+def test_every_page_of_a_fork_of_a_fork_is_that_of_the_whole_conversation(url: str) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            past = await origin(engine)
+            await engine.fork("o", at_message=4, new_session_id="f-1")
+            await engine.record_turn("f-1", [message("a"), message("b")])
+            await engine.fork("f-1", at_message=5, new_session_id="f-2")
+            await engine.record_turn("f-2", [message("c")])
+            await engine.fork("f-2", at_message=2, new_session_id="f-3")
+            await engine.fork("f-2", new_session_id="f-4")
+            await engine.record_turn("f-4", [message("d")])
+            expected = {
+                "f-1": [*past[:4], message("a"), message("b")],
+                "f-2": [*past[:4], message("a"), message("c")],
+                "f-3": past[:2],
+                "f-4": [*past[:4], message("a"), message("c"), message("d")],
+            }
+            for name, whole in expected.items():
+                assert (await engine.read(name)).conversation_digest == digest(whole)
+                for offset in range(len(whole) + 2):
+                    for limit in (None, 0, 1, 2, 3, 99):
+                        page = await engine.history(name, offset=offset, limit=limit)
+                        end = None if limit is None else offset + limit
+                        assert page.messages == whole[offset:end]
+                        assert page.message_count == len(whole)
+            assert (await engine.audit()).ok
+
+    asyncio.run(main())
+
+
+def test_a_chain_of_forks_is_walked_and_not_recursed_into(url: str) -> None:
+    async def main() -> None:
+        async with Engine.open(url, durability="normal") as engine:
+            await engine.register("f-0")
+            await engine.record_turn("f-0", [message("0")])
+            deep = 300
+            for n in range(1, deep):
+                await engine.fork(f"f-{n - 1}", new_session_id=f"f-{n}")
+            await engine.record_turn(f"f-{deep - 1}", [message("1")])
+            await engine.discard_live(f"f-{deep - 1}")
+            view = await engine.read(f"f-{deep - 1}")
+            assert view.conversation_digest == digest([message("0"), message("1")])
+            assert await said(engine, view.id) == [message("0"), message("1")]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("end", ["archive", "destroy"])
+def test_what_has_ended_can_be_forked(url: str, end: str) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            past = await origin(engine)
+            if end == "archive":
+                await engine.archive("o", pending="abandon")
+            else:
+                await engine.control.destroy("o")
+            view = await engine.fork("o", new_session_id="f")
+            await engine.record_turn("f", [message("on")])
+            assert await said(engine, view.id) == [*past, message("on")]
+            assert (await engine.audit()).ok
+
+    asyncio.run(main())
+
+
+def test_a_fork_survives_reopening_snapshots_and_their_loss(sqlite_url: str) -> None:
+    async def main() -> None:
+        async with Engine.open(sqlite_url) as engine:
+            past = await origin(engine)
+            await engine.fork("o", at_message=3, new_session_id="f")
+            await engine.record_turn("f", [message("x")], run_id="r")
+            await engine.checkpoint("f")
+        whole = [*past[:3], message("x")]
+        for clear in (False, True):
+            async with Engine.open(sqlite_url) as engine:
+                if clear:
+                    engine._store.derived.clear()
+                else:
+                    assert engine._store.derived.snapshot("f") is not None
+                view = await engine.read("f")
+                assert view.conversation_digest == digest(whole)
+                assert view.origin is not None
+                assert (await engine.as_of("f", 1)).conversation_digest == digest(past[:3])
+                assert (await engine.record_turn("f", [message("x")], run_id="r")).duplicate
+                assert (await engine.audit()).ok
+
+    asyncio.run(main())
+
+
+def test_g10_a_fork_writes_its_own_event_and_no_more(sqlite_url: str) -> None:
+    async def main() -> None:
+        async with Engine.open(sqlite_url, durability="normal") as engine:
+            await engine.register("o")
+            for n in range(1000):
+                await engine.record_turn("o", [message(f"{n} " + "x" * 200)])
+            before = rows(engine, "o")
+            await engine.fork("o", new_session_id="f")
+            (row,) = rows(engine, "f")
+            assert len(row[4]) < 1000
+            await engine.record_turn("f", [message("on")])
+            assert sum(len(one[4]) for one in rows(engine, "f")) < 2000
+            assert rows(engine, "o") == before
+
+    asyncio.run(main())
+
+
+def test_a_message_can_be_replaced_in_the_commit_that_forks(url: str) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            past = await origin(engine)
+            before = rows(engine, "o")
+            for place in range(len(past)):
+                view = await engine.fork("o", at_message=place, replace=message("instead"))
+                assert (view.version, view.message_count) == (2, place + 1)
+                assert view.conversation_digest == digest([*past[:place], message("instead")])
+                (receipt,) = await engine.receipts(view.id)
+                assert (receipt.run_id, receipt.boundary) == (REPLACEMENT_RUN, "immediate")
+            assert rows(engine, "o") == before
+            assert (await engine.audit()).ok
+
+    asyncio.run(main())
+
+
+def test_g3_the_same_fork_again_changes_nothing_and_another_is_a_conflict(url: str) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            await origin(engine)
+            plain: dict[str, Any] = {"at_message": 3, "new_session_id": "f"}
+            replaced: dict[str, Any] = {
+                "at_message": 3,
+                "new_session_id": "g",
+                "replace": message("x"),
+            }
+            for given in (plain, replaced):
+                first = await engine.fork("o", **given)
+                assert await engine.fork("o", **given) == first
+                await engine.discard_live(first.id)
+                assert await engine.fork("o", **given) == first
+            await engine.register("other")
+            for wrong in (
+                plain | {"at_message": 4},
+                plain | {"replace": message("x")},
+                plain | {"labels": {"x": "y"}},
+                plain | {"new_session_id": "other"},
+                replaced | {"replace": message("y")},
+                {"at_message": 3, "new_session_id": "g"},
+            ):
+                with pytest.raises(Conflict):
+                    await engine.fork("o", **wrong)
+            await engine.archive("f")
+            with pytest.raises(IllegalTransition):
+                await engine.fork("o", **plain)
+            assert (await engine.head("g")).version == 2
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"at_version": 0}, InvalidArgument),
+        ({"at_version": 99}, InvalidArgument),
+        ({"at_version": "1"}, InvalidArgument),
+        ({"at_message": 99}, InvalidArgument),
+        ({"at_message": -1}, InvalidArgument),
+        ({"at_message": 7, "replace": message("x")}, InvalidArgument),
+        ({"at_version": 1, "at_message": 0}, InvalidArgument),
+        ({"replace": message("x")}, InvalidArgument),
+        ({"at_message": 1, "replace": {"x": float("nan")}}, InvalidMessage),
+        ({"new_session_id": "o"}, InvalidArgument),
+        ({"new_session_id": ""}, InvalidArgument),
+        ({"labels": {"": "x"}}, InvalidArgument),
+        ({"metadata": {"x": {1}}}, InvalidMessage),
+    ],
+    ids=str,
+)
+def test_a_fork_at_no_point_of_the_session_is_refused_and_nothing_is_written(
+    url: str, wrong: dict[str, Any], error: type[Exception]
+) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            await origin(engine)
+            with pytest.raises(error):
+                await engine.fork("o", **wrong)
+            assert [view.id for view in await engine.list()] == ["o"]
+            with pytest.raises(SessionNotFound):
+                await engine.fork("unknown")
+
+    asyncio.run(main())
+
+
+def test_k_calls_that_are_open_at_the_point_are_open_in_the_fork(url: str) -> None:
+    made = [{"id": i, "function": {"name": "look", "arguments": "{}"}} for i in ("c-1", "c-2")]
+    asked = {"role": "assistant", "tool_calls": made}
+    answer = {"role": "tool", "tool_call_id": "c-1", "content": "one"}
+
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            await engine.register("o")
+            await engine.record_turn("o", [message("go"), asked, answer])
+            await engine.abandon_call("o", "c-2")
+            for given, found in (
+                ({"at_message": 1}, []),
+                ({"at_message": 2}, ["c-1", "c-2"]),
+                ({"at_message": 3}, ["c-2"]),
+                ({"at_version": 3}, []),
+            ):
+                view = await engine.fork("o", **given)  # type: ignore[arg-type]
+                for _ in range(2):
+                    calls = await engine.open_calls(view.id)
+                    assert [(call.id, call.status) for call in calls] == [
+                        (name, "intended") for name in found
+                    ]
+                    await engine.discard_live(view.id)
+                if "c-1" in found:
+                    await engine.stage_tool_results(view.id, [answer])
+                    await engine.record_turn(view.id, [message("on")])
+                    whole = [message("go"), asked, answer, message("on")]
+                    assert await said(engine, view.id) == whole
+            assert (await engine.audit()).ok
+
+    asyncio.run(main())
+
+
+# What the audit says of forks
+
+
+def written(path: Path) -> None:
+    async def main() -> None:
+        async with Engine.open(f"sqlite:///{path}") as engine:
+            await origin(engine)
+            await engine.fork("o", at_message=5, new_session_id="f")
+            await engine.record_turn("f", [message("x")])
+            await engine.checkpoint("f")
+            await engine.fork("f", new_session_id="g")
+
+    asyncio.run(main())
+
+
+def audited(path: Path, *, jobs: int = 1) -> set[tuple[str, int, str]]:
+    store = open_store(f"sqlite:///{path}", readonly=True)
+    try:
+        report = audit_store(store, jobs=jobs)
+    finally:
+        store.close()
+    return {(one.session_id, one.version, one.kind) for one in report.findings}
+
+
+def relinked(
+    connection: sqlite3.Connection, session_id: str, change: Callable[[bytes], bytes]
+) -> None:
+    """Change a session's rows and give them the links that follow: no link shows it."""
+    link = links.genesis(session_id)
+    found = connection.execute(
+        "SELECT position, state FROM stored_events WHERE originator_id = ?"
+        " ORDER BY originator_version",
+        (session_id,),
+    ).fetchall()
+    for position, state in found:
+        event = json.loads(state)
+        del event["link"]
+        body = json.dumps(change(event), separators=(",", ":"), ensure_ascii=False).encode()
+        sealed, link = links.seal(link, body)
+        connection.execute(
+            "UPDATE stored_events SET state = ? WHERE position = ?", (sealed, position)
+        )
+    connection.commit()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_g7_a_changed_message_of_the_origin_shows_in_the_fork(tmp_path: Path, jobs: int) -> None:
+    path = tmp_path / "a.db"
+    written(path)
+    assert audited(path, jobs=jobs) == set()
+    connection = sqlite3.connect(path)
+    connection.execute(
+        'UPDATE stored_events SET state = replace(state, \'"content":"1"\', \'"content":"9"\')'
+        " WHERE originator_id = 'o' AND originator_version = 2"
+    )
+    connection.execute(
+        "UPDATE stored_events SET state = CAST(state AS BLOB) WHERE originator_id = 'o'"
+    )
+    connection.commit()
+    connection.close()
+    found = audited(path, jobs=jobs)
+    assert {("o", 2, "link"), ("f", 1, "digest"), ("g", 1, "digest")} <= found
+
+    async def main() -> None:
+        async with Engine.open(f"sqlite:///{path}") as engine:
+            engine._store.derived.clear()
+            with pytest.raises(LogCorrupt):
+                await engine.read("f")
+            with pytest.raises(LogCorrupt):
+                await engine.fork("o")
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_g7_a_missing_origin_is_a_finding_and_not_a_crash(tmp_path: Path, jobs: int) -> None:
+    path = tmp_path / "a.db"
+    written(path)
+    connection = sqlite3.connect(path)
+    connection.execute("DELETE FROM stored_events WHERE originator_id = 'o'")
+    connection.commit()
+    connection.close()
+    assert {("f", 1, "missing"), ("g", 1, "missing")} <= audited(path, jobs=jobs)
+
+    async def main() -> None:
+        async with Engine.open(f"sqlite:///{path}") as engine:
+            for verb in (engine.read, engine.history, engine.fork):
+                with pytest.raises(LogCorrupt):
+                    await verb("f")
+            assert {view.id for view in await engine.list()} >= {"f", "g"}
+
+    asyncio.run(main())
+
+
+def test_g7_a_fork_shows_that_the_tail_of_its_origin_was_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    written(path)
+    connection = sqlite3.connect(path)
+    connection.execute(
+        "DELETE FROM stored_events WHERE originator_id = 'o' AND originator_version > 3"
+    )
+    connection.commit()
+    connection.close()
+    found = {place for place in audited(path) if place[2] != "storage"}
+    assert found >= {("f", 1, "missing"), ("g", 1, "missing")}
+
+
+@pytest.mark.parametrize(
+    ("lie", "kind"),
+    [
+        ({"origin_messages": 4}, "digest"),
+        ({"origin_messages": 6}, "digest"),
+        ({"origin_messages": 99}, "receipt"),
+        ({"origin_messages": -5}, "receipt"),
+        ({"origin_digest": "0" * 64}, "digest"),
+        ({"origin_version": 3}, "receipt"),
+        ({"origin_version": 99}, "missing"),
+        ({"origin_version": 0}, "missing"),
+        ({"origin_version": 10**20}, "missing"),
+        ({"origin_session_id": "f"}, "identity"),
+        ({"origin_session_id": "g", "origin_version": 1}, "identity"),
+        ({"origin_session_id": "x"}, "missing"),
+    ],
+    ids=str,
+)
+def test_g7_a_fork_that_lies_about_its_origin_is_found(
+    tmp_path: Path, lie: dict[str, Any], kind: str
+) -> None:
+    path = tmp_path / "a.db"
+    written(path)
+    connection = sqlite3.connect(path)
+    loosened(connection)
+    relinked(connection, "f", lambda event: event | lie if "origin_version" in event else event)
+    connection.close()
+    found = {(version, what) for name, version, what in audited(path) if name == "f"}
+    assert (1, kind) in found
