@@ -226,22 +226,27 @@ class ScriptedAgent:
     def requests(self, recorded: int) -> Messages:
         """Return what is asked next, once so many of the script's messages are recorded.
 
-        What comes before the first user message belongs to the first turn's request.
+        What comes before the first user message belongs to the first turn's request. In the middle
+        of a turn that was left unfinished nothing is asked: the agent goes on with it.
         """
-        end = recorded
-        while end < len(self._script) and self._script[end].get("role") != "user":
-            end += 1
-        return self._script[recorded : end + 1]
+        next_user = self._next_user(recorded)
+        begun = self._next_user(0) < recorded
+        return [] if begun and recorded < next_user else self._script[recorded : next_user + 1]
 
     async def run_turn(self, turn: Turn) -> TurnResult:
-        """Return the messages that follow the request, up to the next user message."""
-        start = turn.session.message_count + len(turn.request)
-        end = start
-        while end < len(self._script) and self._script[end].get("role") != "user":
-            end += 1
-        said = self._script[start:end]
+        """Return the messages that follow what lands before them, up to the next user message."""
+        brought = sum(len(item.messages) for item in turn.inputs)
+        landing = len(turn.results) + len(turn.context) + brought + len(turn.request)
+        start = turn.session.message_count + landing
+        said = self._script[start : self._next_user(start)]
         if self._boundaries and said:
             for message in said[:-1]:
                 await turn.boundary([message])
             said = said[-1:]
         return TurnResult(messages=said)
+
+    def _next_user(self, place: int) -> int:
+        """Return where the next user message is, from a place on; the end where there is none."""
+        while place < len(self._script) and self._script[place].get("role") != "user":
+            place += 1
+        return place
