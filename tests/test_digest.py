@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.aggregates import Conversation, encode_messages
 from engine.aggregates.conversation import EMPTY
-from engine.aggregates.messages import Messages
+from engine.aggregates.messages import NO_MESSAGES, Messages
 from engine.testing import given as given_session
 from engine.testing import register, turn
 
@@ -49,6 +49,12 @@ def test_the_running_digest_is_the_digest_of_the_whole(batches: list[list[Any]])
         text = json.dumps(whole, separators=(",", ":"), ensure_ascii=False)
         assert conversation.digest() == hashlib.sha256(text.encode()).hexdigest()
         assert conversation.count == len(whole)
+
+
+def test_a_boundary_that_lands_nothing_leaves_the_digest_as_it_is() -> None:
+    first = extended(EMPTY, encode_messages([{"role": "user"}]))
+    assert extended(first, NO_MESSAGES) == first
+    assert extended(EMPTY, NO_MESSAGES) == EMPTY
 
 
 @given(_batches)

@@ -29,9 +29,10 @@ class Conversation:
         if known is not None and known[0] is array and known[1].count == self.count + count:
             return known[1]
         running = self._hash.copy()
-        if self.count:
+        joined = memoryview(array)[1:-1]
+        if self.count and joined:  # a boundary may land nothing
             running.update(b",")
-        running.update(memoryview(array)[1:-1])
+        running.update(joined)
         extended = Conversation(self.count + count, running)
         self._extended = (array, extended)
         return extended
