@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("examples", reason="no examples beside these tests")
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from engine.machines import check
@@ -20,7 +20,13 @@ from engine.testing import machine_test, validate_trace
 from examples.approval import APPROVAL, LIMIT, NOT_THE_AUTHOR, SECOND, Approval, Refused, amount
 
 ROOT = Path(__file__).resolve().parents[1]
-BUDGET = settings(max_examples=200, stateful_step_count=20, derandomize=True, database=None)
+BUDGET = settings(
+    max_examples=200,
+    stateful_step_count=20,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
 
 
 def test_the_workflow_keeps_its_promises() -> None:

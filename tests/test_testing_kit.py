@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from door import CALLS, DOOR, Call, Door, TheDoor, a_door, decide_door, evolve_door
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 import engine.testing
@@ -181,7 +181,11 @@ def test_an_excuse_for_a_row_that_is_not_there_is_found() -> None:
 
 def run(test: type[MachineTest], max_examples: int = 150) -> type[MachineTest]:
     budget = settings(
-        max_examples=max_examples, derandomize=True, database=None, phases=[Phase.generate]
+        max_examples=max_examples,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(test, settings=budget)
     return test

@@ -111,6 +111,20 @@ class MachineTest(RuleBasedStateMachine):
             chosen = data.draw(st.sampled_from([one for one in legal if one[0] == verb]))
             self._ask(*chosen)
 
+    @rule(data=st.data())
+    def overstep(self, data: st.DataObject) -> None:
+        """Ask for what this phase has a row for, with arguments that its guard refuses."""
+        phase = self.configuration.phase
+        here = {item.verb for item in self.machine.all_rows() if item.source == phase}
+        refused = [
+            (name, operation, arguments)
+            for name, operation, arguments, _ in self._chosen
+            if any(steps and steps[0][0] in here for steps in operation.asks(*arguments))
+            and not self._declared.first_legal(self.configuration, operation.asks(*arguments))
+        ]
+        if refused:
+            self._ask(*data.draw(st.sampled_from(refused)))
+
     def _ask(self, name: str, operation: Operation, arguments: tuple[Any, ...]) -> None:
         method = getattr(self.system, operation.method or name)
         self.attempt(name, operation.asks(*arguments), method, *arguments)
