@@ -90,3 +90,13 @@ def test_what_leads_to_something_is_refused_under_symmetry() -> None:
     item = LeadsTo("it drains", pending > 0, pending.equals(0))
     with pytest.raises(Unsupported, match="'it drains' cannot be checked under symmetry"):
         check(instances(REFERENCE, 2), properties=[item], symmetry=True)
+
+
+@pytest.mark.parametrize("vectors", ENGINES)
+def test_the_path_ends_where_the_property_that_names_a_part_is_broken(vectors: Engines) -> None:
+    promised = [Always(name, ~within(name, RUNNING)) for name in NAMES]
+    report = check(instances(REFERENCE, 2), properties=promised, symmetry=True, vectors=vectors)
+    assert report.violations
+    for violation in report.violations:
+        assert violation.path[-1].state[f"{violation.property}.phase"] == "running"
+        assert violation.path[-2].state[f"{violation.property}.phase"] != "running"
