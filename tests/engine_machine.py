@@ -405,11 +405,14 @@ class SessionRules(MachineTest):
 
     # Other engines, crashes
 
-    @rule()
+    @rule(and_back=st.booleans())
     @precondition(lambda self: self.system.durable)
-    def go_to_the_other_engine(self) -> None:
+    def go_to_the_other_engine(self, *, and_back: bool) -> None:
         """Another process has its turn; this one keeps its live copy, which grows stale."""
         self.system.at = 1 - self.system.at
+        if and_back:
+            self.attempt("note", ((("note", ()),),), self.system.note)
+            self.system.at = 1 - self.system.at
 
     @rule()
     def spoil_the_snapshot(self) -> None:
