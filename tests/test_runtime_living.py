@@ -354,6 +354,32 @@ async def test_what_a_turn_emits_comes_along_marked_and_before_what_it_recorded(
 
 
 @on_an_engine()
+async def test_all_that_a_turn_emits_comes_before_its_recorded_end_however_late_it_is_read(
+    engine: Engine,
+) -> None:
+    go = asyncio.Event()
+
+    async def agent(turn: Turn) -> str:
+        turn.emit("a")
+        await go.wait()
+        turn.emit("b")
+        return "done"
+
+    await engine.register("s")
+    await engine.attach("s", agent)
+    turn = asyncio.create_task(engine.apply_turn("s", "go"))
+    source = engine.subscribe("s", live=True)
+    seen: list[Any] = []
+    while not (seen and isinstance(seen[-1], Delivery) and seen[-1].tag == "run-completed"):
+        seen.append(await asyncio.wait_for(anext(source), 5))
+        if isinstance(seen[-1], LiveEvent) and not go.is_set():
+            go.set()
+            await turn  # while the subscriber does something else
+    assert [one.payload for one in seen if isinstance(one, LiveEvent)] == ["a", "b"]
+    await source.aclose()  # type: ignore[attr-defined]
+
+
+@on_an_engine()
 async def test_a_slow_watcher_delays_no_turn_and_is_told_what_it_missed(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,9 +114,6 @@ async def deliveries(
     try:
         while not is_closed():
             bell.quiet()
-            for live in () if watching is None else watching.take():
-                if members is None or isinstance(live, Missed) or members.has(live.session_id):
-                    yield live
             try:
                 if behind:
                     page = await asyncio.to_thread(
@@ -127,6 +124,10 @@ async def deliveries(
             except EngineClosed:
                 return
             behind = len(page) >= (_PAGE if behind else _FEW)
+            # Taken once the page is read: what a turn emitted comes before its recorded end.
+            for live in () if watching is None else watching.take():
+                if members is None or isinstance(live, Missed) or members.has(live.session_id):
+                    yield live
             for row in page:
                 after = row.id
                 if session_id in (None, row.originator_id):
