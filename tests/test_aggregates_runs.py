@@ -393,6 +393,12 @@ def test_g9_calls_of_an_interrupted_run_are_unknown_and_refuse_the_next_turn() -
     session.when(turn("run-2", "a")).then_refused(CallsUnresolved)
 
 
+def test_g5_an_ended_session_asks_for_no_call_to_be_resolved_and_no_input_to_be_queued() -> None:
+    session = given(register(), begin(), boundary(calls("c-1")), Recover(now=NOW), Archive(now=NOW))
+    for late in (begin("run-2"), turn("run-2", "a"), begin("run-2", input_ids=("input-1",))):
+        assert session.when(late).then_refused(IllegalTransition).data["phase"] == "archived"
+
+
 def test_g9_an_unknown_call_is_resolved_by_a_result_or_by_a_decision_and_nothing_else() -> None:
     past = (register(), begin(), boundary(calls("c-1", "c-2")), Recover(now=NOW))
     session = given(*past)

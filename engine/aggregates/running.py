@@ -49,10 +49,10 @@ def turn_event(state: Session, command: TurnCommand) -> SessionEvent:
     """
     match command:
         case RecordTurn():
-            _check_free(state, command.input_ids)
+            _check_free(state, command)
             return _whole_turn(state, command)
         case BeginRun():
-            _check_free(state, command.input_ids)
+            _check_free(state, command)
             return RunBegun(
                 **_next(state, command),
                 run_id=command.run_id,
@@ -91,18 +91,28 @@ def receipt_of(
     return receipt, array
 
 
-def _check_free(state: Session, input_ids: tuple[str, ...]) -> None:
-    """Refuse a new run where one is current, calls are unknown, or an input is not there."""
-    work = state.work
+def _check_free(state: Session, command: RecordTurn | BeginRun) -> None:
+    """Refuse a new run where one is current, calls are unknown, or an input is not there.
+
+    A session that takes no turn at all any more says so, and not what would have to come first.
+    """
+    work, refusal = state.work, None
     if work.run is not None:
         raise SessionBusy(state.id)
     if work.calls and (unknown := unknown_calls(work)):
-        raise CallsUnresolved(state.id, unknown)
-    if input_ids:
+        refusal = CallsUnresolved(state.id, unknown)
+    elif command.input_ids:
         waiting = queued(work)
-        for input_id in input_ids:
+        for input_id in command.input_ids:
             if input_id not in waiting:
-                raise InputNotQueued(state.id, input_id)
+                refusal = InputNotQueued(state.id, input_id)
+                break
+    if refusal is not None:
+        if "begin_run" not in LIFECYCLE.allowed(state.lifecycle):
+            LIFECYCLE.replay(
+                state.lifecycle, "begin_run", (command.run_id, len(command.input_ids)), state.id
+            )
+        raise refusal
 
 
 def _check_owner(state: Session, command: OwnRunCommand) -> None:
