@@ -84,6 +84,7 @@ from engine.errors import (
     InputNotQueued,
     SessionNotRunning,
 )
+from engine.machines import LIFECYCLE
 
 Decision = tuple[SessionEvent, ...]
 NOTHING: Final[Decision] = ()
@@ -346,6 +347,7 @@ def _over(state: Session, command: Stop | Recover | Reset | Recycle | Destroy) -
                 abandoned_input_ids=abandoned,
             )
         case Recover() if work.run is None:
+            LIFECYCLE.replay(state.lifecycle, "recover", (), state.id)  # refused where it ended
             return NOTHING
         case Recover():
             assert work.run is not None  # noqa: S101 - the case before took the other
