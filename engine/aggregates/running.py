@@ -35,7 +35,13 @@ from engine.aggregates.messages import NO_MESSAGES, Messages
 from engine.aggregates.retries import request_digest
 from engine.aggregates.session import Session
 from engine.aggregates.work import messages_of, queued, run_ended, staged, unknown_calls
-from engine.errors import CallsUnresolved, InputNotQueued, SessionBusy, StaleWriter
+from engine.errors import (
+    CallsUnresolved,
+    InputNotQueued,
+    PerdureError,
+    SessionBusy,
+    StaleWriter,
+)
 from engine.machines import LIFECYCLE
 from engine.values import Boundary, Receipt
 
@@ -96,9 +102,10 @@ def _check_free(state: Session, command: RecordTurn | BeginRun) -> None:
 
     A session that takes no turn at all any more says so, and not what would have to come first.
     """
-    work, refusal = state.work, None
+    work = state.work
     if work.run is not None:
         raise SessionBusy(state.id)
+    refusal: PerdureError | None = None
     if work.calls and (unknown := unknown_calls(work)):
         refusal = CallsUnresolved(state.id, unknown)
     elif command.input_ids:
