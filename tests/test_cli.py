@@ -24,6 +24,9 @@ COMMANDS = (
     "history",
     "log",
     "receipts",
+    "inputs",
+    "calls",
+    "fork",
     "audit",
     "head",
     "check",
@@ -37,6 +40,9 @@ ASKING = {
     "history": ("trip",),
     "log": ("trip",),
     "receipts": ("trip",),
+    "inputs": ("trip",),
+    "calls": ("trip",),
+    "fork": ("trip",),
     "audit": (),
     "head": (),
 }
@@ -256,7 +262,44 @@ def test_an_empty_database_has_nothing_to_say(sqlite_url: str) -> None:
     assert perdure("audit", "--json", db=sqlite_url).document["ok"]
 
 
-@pytest.mark.parametrize("command", ["show", "history", "log", "receipts", "head"])
+def test_inputs_and_open_calls_are_listed(trips: str) -> None:
+    made = [{"id": "c-1", "function": {"name": "look", "arguments": "{}"}}]
+    with Engine.open(trips) as engine:
+        engine.register("busy")
+        engine.ingest("busy", "hello", input_id="in-1")
+        engine.record_turn("busy", [{"role": "assistant", "tool_calls": made}])
+    (found,) = perdure("inputs", "busy", "--json", db=trips).document
+    assert (found["id"], found["state"]) == ("in-1", "queued")
+    assert "in-1  queued  queue" in perdure("inputs", "busy", db=trips).out
+    (call,) = perdure("calls", "busy", "--json", db=trips).document
+    assert (call["id"], call["name"], call["status"]) == ("c-1", "look", "intended")
+    assert "c-1  look  intended" in perdure("calls", "busy", db=trips).out
+    assert perdure("inputs", "empty", db=trips).out == "no inputs\n"
+    assert perdure("calls", "empty", "--json", db=trips).document == []
+
+
+def test_a_fork_is_made_and_every_command_knows_it(trips: str) -> None:
+    whole = perdure("history", "trip", "--json", db=trips).document["messages"]
+    made = perdure("fork", "trip", "--at-message", "3", "--id", "trip-b", "--json", db=trips)
+    assert made.document["message_count"] == 3
+    assert perdure("fork", "trip", "--at-message", "3", "--id", "trip-b", db=trips).out == (
+        "trip-b\n"
+    )
+    page = perdure("history", "trip-b", "--offset", "1", "--json", db=trips).document
+    assert page["messages"] == whole[1:3]
+    shown = perdure("show", "trip-b", "--json", db=trips).document
+    assert shown["origin"]["session_id"] == "trip"
+    assert '"tag":"session-forked"' in perdure("log", "trip-b", db=trips).out
+    assert perdure("audit", db=trips).code == 0
+    assert perdure("fork", "trip", "--at-message", "99", db=trips).code == 1
+    both = perdure("fork", "trip", "--at-message", "1", "--at-version", "1", db=trips)
+    assert both.code == 1
+    assert "not both" in both.err
+
+
+@pytest.mark.parametrize(
+    "command", ["show", "history", "log", "receipts", "inputs", "calls", "fork", "head"]
+)
 def test_an_unknown_session_is_an_error(trips: str, command: str) -> None:
     text = perdure(command, "nobody", db=trips)
     assert text == Ran(1, "", "perdure: no session 'nobody' [SESSION_NOT_FOUND]\n")
@@ -280,7 +323,7 @@ def test_asking_never_makes_a_database(tmp_path: Path, command: str) -> None:
     assert perdure(command, *ASKING[command], db="memory:").code == 2
 
 
-@pytest.mark.parametrize("command", [one for one in ASKING if one != "ls"])
+@pytest.mark.parametrize("command", [one for one in ASKING if one not in ("ls", "fork")])
 def test_looking_at_evidence_changes_no_byte_of_it(trips: str, command: str) -> None:
     path = Path(trips.removeprefix("sqlite:///"))
     connection = sqlite3.connect(path)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from engine.cli import auditing, checking, demonstration, importing, reading, specifying
+from engine.cli import auditing, checking, demonstration, importing, reading, specifying, working
 
 _EXAMPLES: Final = {
     "demo": ("perdure demo", "perdure demo --db memory: --json | jq .ok"),
@@ -28,6 +28,12 @@ _EXAMPLES: Final = {
     ),
     "log": ("perdure log trip-1 | jq -r .tag", "perdure log trip-1 > trip-1.events.jsonl"),
     "receipts": ("perdure receipts trip-1", "perdure receipts trip-1 --json"),
+    "inputs": ("perdure inputs trip-1", "perdure inputs trip-1 --json | jq -r '.[].state'"),
+    "calls": ("perdure calls trip-1", "perdure calls trip-1 --json"),
+    "fork": (
+        "perdure fork trip-1",
+        "perdure fork trip-1 --at-message 4 --id trip-1b",
+    ),
     "head": ("perdure head", "perdure head --json > heads.json   # keep it elsewhere"),
     "audit": (
         "perdure audit --jobs 4",
@@ -52,6 +58,9 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "history": reading.history,
     "log": reading.log,
     "receipts": reading.receipts,
+    "inputs": working.inputs,
+    "calls": working.calls,
+    "fork": working.fork,
     "audit": auditing.audit,
     "head": reading.head,
     "check": checking.check_,
