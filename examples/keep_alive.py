@@ -1,0 +1,111 @@
+"""A session that is kept alive: a worker answers whatever any process sends it.
+
+    python examples/keep_alive.py serve            # until Ctrl-C or a TERM signal
+    python examples/keep_alive.py send "hello"     # in another terminal, at any time
+    python examples/keep_alive.py show             # what was sent, and what became of it
+
+What is sent is durable once `send` returns, whether or not a worker runs. The worker sleeps until
+something is recorded, takes all that is queued as one turn, and sleeps again. Told to stop, it ends
+its turn first; stopped by force, it loses nothing: what no receipt names is queued again, for the
+next worker.
+"""
+
+import argparse
+import asyncio
+import signal
+import sys
+
+from engine import Engine, PerdureError, Turn
+from engine.aggregates import RunCompleted
+
+
+class Worker:
+    """The agent."""
+
+    name = "worker"
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    async def run_turn(self, turn: Turn) -> str:
+        """Answer all that was sent. The call to a real provider goes here."""
+        sent = [str(message["content"]) for item in turn.inputs for message in item.messages]
+        await asyncio.sleep(self._seconds)
+        return f"You sent {', '.join(sent)}."
+
+
+async def serve(url: str, session_id: str, seconds: float, grace_seconds: float) -> None:
+    """Work until told to stop."""
+    told = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    async with Engine.open(url, grace_seconds=grace_seconds) as engine:
+        view = await engine.register(session_id)
+        reporting = asyncio.create_task(report(engine, session_id, view.version))
+        await engine.attach(session_id, Worker(seconds))
+        await engine.keep_alive(session_id)
+        say("Working; Ctrl-C stops.")
+        await told.wait()
+        say("Stopping.")
+    await reporting  # which ends with the engine
+    say("Stopped.")
+
+
+async def report(engine: Engine, session_id: str, after_version: int) -> None:
+    """Say what is recorded of each turn from now on."""
+    async for delivery in engine.subscribe(session_id):
+        event = delivery.event
+        if delivery.version > after_version and isinstance(event, RunCompleted) and event.receipt:
+            receipt = event.receipt
+            answered = len(receipt.contributing_input_ids)
+            say(f"Answered {answered}; that makes {receipt.message_count} messages.")
+
+
+async def send(url: str, session_id: str, text: str, key: str | None) -> None:
+    """Queue a message for whoever works, now or later."""
+    async with Engine.open(url) as engine:
+        await engine.register(session_id)
+        taken = await engine.ingest(session_id, text, idempotency_key=key)
+        say(f"{taken.status} {taken.input_id}")
+
+
+async def show(url: str, session_id: str) -> None:
+    """Say what was sent, and what became of it."""
+    async with Engine.open(url, readonly=True) as engine:
+        for item in await engine.inputs(session_id):
+            texts = ", ".join(str(message["content"]) for message in item.messages)
+            say(f"{item.state:9} {texts}")
+
+
+def say(text: str) -> None:
+    """Print it now, also where nobody watches."""
+    print(text, flush=True)
+
+
+def main() -> None:
+    """Serve, send or show."""
+    arguments = argparse.ArgumentParser(description="A session fed by other processes.")
+    arguments.add_argument("--db", default="sqlite:///keep_alive.db", help="where it is recorded")
+    arguments.add_argument("--session", default="inbox", help="which session")
+    commands = arguments.add_subparsers(dest="command", required=True)
+    serving = commands.add_parser("serve", help="answer what is sent")
+    serving.add_argument("--seconds", type=float, default=0.5, help="how long a turn takes")
+    serving.add_argument("--grace", type=float, default=5.0, help="seconds a turn has to end")
+    sending = commands.add_parser("send", help="send a message")
+    sending.add_argument("text")
+    sending.add_argument("--key", help="sent twice under one key, it is accepted once")
+    commands.add_parser("show", help="what was sent, and what became of it")
+    given = arguments.parse_args()
+    try:
+        if given.command == "serve":
+            asyncio.run(serve(given.db, given.session, given.seconds, given.grace))
+        elif given.command == "send":
+            asyncio.run(send(given.db, given.session, given.text, given.key))
+        else:
+            asyncio.run(show(given.db, given.session))
+    except PerdureError as refusal:
+        sys.exit(str(refusal))
+
+
+if __name__ == "__main__":
+    main()
