@@ -332,6 +332,14 @@ def test_a_retired_session_takes_no_input_and_drains_what_it_has() -> None:
     session.when(Archive(now=NOW)).then(SessionArchived)
 
 
+def test_an_input_that_a_boundary_landed_is_consumed_by_an_end_that_lands_nothing() -> None:
+    session = given(register(), accept("in-1"), begin(input_ids=("in-1",)), boundary(says("a")))
+    session.when(complete(terminal="no_pending_boundary")).then(RunCompleted)
+    assert (session.state.work.inputs, counts(session)) == ({}, (0, 0))
+    session.when(begin("run-2")).then(RunBegun)
+    session.when(fail("run-2")).then(RunFailed)
+
+
 @pytest.mark.parametrize("outcome", ["superseded", "coalesced", "abandoned"])
 def test_a_queued_input_can_be_dropped_and_then_is_gone(outcome: Any) -> None:
     session = given(register(), accept("in-1"), accept("in-2"))

@@ -24,6 +24,7 @@ from engine import (
 from engine.runtime.forking import REPLACEMENT_RUN
 from engine.store import Mapper, links, open_store
 from projections import audit_store, canonical_digest, recorded_digest
+from projections.snapshots import Kept, restore
 
 Messages = list[dict[str, Any]]
 
@@ -64,6 +65,8 @@ def test_a_fork_goes_on_from_the_newest_version_and_names_its_origin(url: str) -
             head = await engine.head("o")
             assert (view.id, view.phase, view.version) == ("f", "idle", 1)
             assert (view.message_count, view.conversation_digest) == (len(past), digest(past))
+            (listed,) = await engine.list(labels={"x": "y"})
+            assert listed == view
             assert (view.labels, view.metadata, view.staged_context) == ({"x": "y"}, {"m": 2}, [])
             assert view.origin is not None
             assert (view.origin.session_id, view.origin.version) == ("o", head.version)
@@ -207,7 +210,11 @@ def test_a_fork_survives_reopening_snapshots_and_their_loss(sqlite_url: str) -> 
                 if clear:
                     engine._store.derived.clear()
                 else:
-                    assert engine._store.derived.snapshot("f") is not None
+                    kept = engine._store.derived.snapshot("f")
+                    assert kept is not None
+                    restored = restore(engine._store.recorder, Kept(*kept), "f")
+                    assert restored is not None
+                    assert restored.state.conversation.digest() == digest(whole)
                 view = await engine.read("f")
                 assert view.conversation_digest == digest(whole)
                 assert view.origin is not None
@@ -353,6 +360,24 @@ def test_k_calls_that_are_open_at_the_point_are_open_in_the_fork(url: str) -> No
     asyncio.run(main())
 
 
+def test_k_what_became_of_a_call_behind_the_point_is_not_known_in_the_fork(url: str) -> None:
+    made = [{"id": "c-1", "function": {"name": "look", "arguments": "{}"}}]
+
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            await engine.register("o")
+            await engine.record_turn("o", [{"role": "assistant", "tool_calls": made}])
+            await engine.abandon_call("o", "c-1")
+            await engine.record_turn("o", [message("later")])
+            whole = await engine.fork("o")
+            for name in ("o", whole.id):  # at a message of the session itself, and of its origin
+                view = await engine.fork(name, at_message=1)
+                assert [call.id for call in await engine.open_calls(view.id)] == ["c-1"]
+            assert await engine.open_calls(whole.id) == []
+
+    asyncio.run(main())
+
+
 # What the audit says of forks
 
 
@@ -443,6 +468,28 @@ def test_g7_a_missing_origin_is_a_finding_and_not_a_crash(tmp_path: Path, jobs: 
                 with pytest.raises(LogCorrupt):
                     await verb("f")
             assert {view.id for view in await engine.list()} >= {"f", "g"}
+
+    asyncio.run(main())
+
+
+def test_nothing_is_forked_from_receipts_that_count_what_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    written(path)
+
+    def more(event: dict[str, Any]) -> dict[str, Any]:
+        if "receipt" in event:
+            event["receipt"]["message_count"] += 1
+        return event
+
+    connection = sqlite3.connect(path)
+    relinked(connection, "o", more)
+    connection.close()
+
+    async def main() -> None:
+        async with Engine.open(f"sqlite:///{path}") as engine:
+            engine._store.derived.clear()
+            with pytest.raises(LogCorrupt, match="says 8 messages and holds 7"):
+                await engine.fork("o")
 
     asyncio.run(main())
 

@@ -342,12 +342,6 @@ class Running(Working):
         if written.folded.state.work.run is None:
             raise SessionNotRunning(f"session {session_id!r} runs no turn", session_id=session_id)
 
-    def _run_was_closed(self, session_id: str) -> None:
-        """End a turn whose run a verb has closed: nothing of it can land any more."""
-        turn = self._turns.get(session_id)
-        if turn is not None:
-            turn.interrupt("the run was closed")
-
     def _watch(self) -> None:
         """Look after the turns that run, until none does."""
         if self._watching is None or self._watching.done():

@@ -1,7 +1,7 @@
 """The verbs over work in hand: tool calls, filters, what is published, and the control plane.
 
 Invariants: nothing is made up for a tool call: it is answered from outside, or given up by a
-recorded decision; a run that a verb closes from outside is told so, where this engine drives it.
+recorded decision.
 """
 
 from collections.abc import Iterable, Mapping
@@ -142,10 +142,7 @@ class Working(Grouping):
                 folded = await self._attended(live, folded)
             return folded.state, await self._writer.commit(live, folded, command)
 
-        before, written = await self._writer.alone(live, work)
-        if before.work.run is not None and written.folded.state.work.run is None:
-            self._run_was_closed(session_id)
-        return before, written
+        return await self._writer.alone(live, work)
 
     async def _check_ownerless(self, live: Live, state: Session) -> None:
         """Refuse to recover a run that somebody still drives."""
@@ -170,6 +167,3 @@ class Working(Grouping):
             return await self._writer.commit(live, folded, retire)
 
         return (await self._writer.alone(live, work)).folded.state
-
-    def _run_was_closed(self, session_id: str) -> None:
-        """Tell whoever drives the session's turn that it was closed; see `Running`."""
