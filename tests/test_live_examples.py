@@ -157,6 +157,7 @@ def test_ctrl_c_interrupts_the_answer_and_at_the_prompt_the_chat(programs: Progr
     chat.wait_for("you: ", times=2)
     chat.type("go on")
     chat.wait_for("you: ", times=3)
+    time.sleep(0.5)  # from the prompt to the read behind it, where Python notices no signal
     chat.signal(signal.SIGINT)
     assert chat.process.wait(30) == 0  # of the signal: there is more to type
     assert "Traceback" not in chat.said
