@@ -63,12 +63,12 @@ class SessionAudit:
         self._state: Session | None = initial_state(session_id)
         self._held: tuple[RawRow, SessionEvent, str] | None = None
 
-    def check(self, row: RawRow) -> None:
-        """Check one row against itself, the rows before it and the law."""
+    def check(self, row: tuple[Any, ...]) -> None:
+        """Check one row (a plain tuple will do) against itself, those before it and the law."""
         if not self._passes(row):
-            self._examine(row)
+            self._examine(RawRow(*row))
 
-    def _passes(self, row: RawRow) -> bool:
+    def _passes(self, row: tuple[Any, ...]) -> bool:
         """Take a row in which `_examine` would find nothing wrong; else change nothing.
 
         Returns whether it was taken. This is quicker, as nearly all rows are sound.

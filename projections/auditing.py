@@ -1,9 +1,9 @@
 """Auditing a store: which sessions, in how many processes, compared with which exported heads.
 
 Invariants: processes share nothing but ranges of session ids; a session is audited whole by one of
-them; the report is the same for any number of processes. An index is only believed while SQLite
-finds that it agrees with the table; and where pages cannot be read, each session is tried alone, so
-that one damaged page does not hide the others.
+them; the report is the same for any number of processes. An index is only believed where SQLite,
+which looks at the file meanwhile, finds that it agrees with the table; and where pages cannot be
+read, each session is tried alone, so that one damaged page does not hide the others.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,7 +16,6 @@ import msgspec
 
 from engine.errors import StoreError
 from engine.store import Mapper, SQLiteRecorder, Store, open_store
-from engine.store.mapper import RawRow
 from engine.values import Head
 from projections.audit import SessionAudit, printable
 from projections.findings import AuditReport, Finding
@@ -29,6 +28,7 @@ Progress = Callable[[int], None]
 
 _RANGES_PER_JOB: Final = 8
 _SESSION_ID: Final = itemgetter(1)
+_SIZED: Final = (bytes, str)
 
 
 class _Range(msgspec.Struct, frozen=True):
@@ -80,25 +80,22 @@ def audit_store(
     that asks for them needs an ``if __name__ == "__main__"``. A named session that is not there is
     a finding. The file itself, pages and indexes, is only checked when all sessions are.
     """
-    tell = progress or (lambda _sessions: None)
-    problems = [] if session_ids else _file_problems(store)
-    whole = _Range(only=tuple(session_ids), indexed=not problems)
-    ranges = _split(store, whole, jobs) if jobs > 1 and not session_ids else [whole]
-    total = _Part()
-    if len(ranges) > 1 and isinstance(store.recorder, SQLiteRecorder):
-        # Only here, because whoever starts no processes need not wait for these to load.
-        import multiprocessing  # noqa: PLC0415
-        from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
-
-        path = str(store.recorder.path)
-        context = multiprocessing.get_context("spawn")  # a fork would copy locks that threads hold
-        with ProcessPoolExecutor(max_workers=jobs, mp_context=context) as pool:
-            tasks = [pool.submit(_audit_elsewhere, path, each, heads) for each in ranges]
-            for task in tasks:
-                total.add(part := task.result())
-                tell(part.sessions)
+    tell = progress or _untold
+    whole = _Range(only=tuple(session_ids))
+    if session_ids:
+        total, problems = _audit_ranges(store, [whole], heads, jobs, tell), []
     else:
-        total.add(_audit_range(store, whole, heads, tell))
+        # SQLite looks at the file meanwhile, without the interpreter's lock. Where the index turns
+        # out not to be believed, what was read by it counts for nothing.
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="perdure-audit") as checker:
+            checked = checker.submit(_file_problems, store)
+            total = _audit_ranges(store, _split(store, whole, jobs), heads, jobs, tell)
+            problems = checked.result()
+        if problems:
+            by_table = _Range(indexed=False)
+            total = _audit_ranges(store, _split(store, by_table, jobs), heads, jobs, _untold)
     total.findings += _absent(session_ids, heads, total.met)
     if not session_ids:
         total.findings += [_storage(problem) for problem in problems]
@@ -112,11 +109,38 @@ def audit_store(
     )
 
 
+def _untold(_sessions: int) -> None:
+    """Tell nobody."""
+
+
+def _audit_ranges(
+    store: Store, ranges: Sequence[_Range], heads: Sequence[Head], jobs: int, tell: Progress
+) -> _Part:
+    """Audit the ranges, in processes of their own where there are several, of a file."""
+    total = _Part()
+    if len(ranges) > 1 and isinstance(store.recorder, SQLiteRecorder):
+        # Only here, because whoever starts no processes need not wait for these to load.
+        import multiprocessing  # noqa: PLC0415
+        from concurrent.futures import ProcessPoolExecutor, as_completed  # noqa: PLC0415
+
+        path = str(store.recorder.path)
+        context = multiprocessing.get_context("spawn")  # a fork would copy locks that threads hold
+        with ProcessPoolExecutor(max_workers=jobs, mp_context=context) as pool:
+            tasks = [pool.submit(_audit_elsewhere, path, each, heads) for each in ranges]
+            for task in as_completed(tasks):
+                total.add(part := task.result())
+                tell(part.sessions)
+    else:
+        for each in ranges:
+            total.add(_audit_range(store, each, heads, tell))
+    return total
+
+
 def _audit_elsewhere(path: str, chosen: _Range, heads: Sequence[Head]) -> _Part:
     """Audit one range of sessions in a process of its own, on a store of its own."""
     store = open_store(f"sqlite:///{path}", readonly=True)
     try:
-        return _audit_range(store, chosen, heads, lambda _sessions: None)
+        return _audit_range(store, chosen, heads, _untold)
     finally:
         store.close()
 
@@ -168,13 +192,15 @@ def _audit(
             snapshot=kept,
             origins=partial(forked_state, store.recorder, mapper),
         )
-        newest = events = size = 0
+        events = size = 0
         check = audit.check
         for row in group:
-            check(RawRow(*row))
-            newest, state = row[2], row[4]
+            check(row)
             events += 1
-            size += len(state) if isinstance(state, bytes | str) else 0
+            state = row[4]
+            if isinstance(state, _SIZED):
+                size += len(state)
+        newest = row[2]
         part.events += events
         part.bytes += size
         found = audit.finish()
@@ -203,13 +229,24 @@ def _newest(store: Store, session_id: str) -> int:
 
 
 def _split(store: Store, whole: _Range, jobs: int) -> list[_Range]:
-    """Return ranges of session ids that cover the whole log.
+    """Return ranges of session ids that cover the whole log, of about as many events each.
 
     The ends are open, so that rows whose id is no text any more are in one of them too.
     """
-    names = [*filter(is_text, store.recorder.session_ids())]
-    step = max(1, len(names) // (jobs * _RANGES_PER_JOB))
-    cuts = names[step::step]
+    if jobs == 1 or not isinstance(store.recorder, SQLiteRecorder):
+        return [whole]
+    try:
+        sizes = [(name, count) for name, count in store.recorder.sizes() if is_text(name)]
+    except StoreError:
+        return [whole]
+    share = sum(count for _, count in sizes) / (jobs * _RANGES_PER_JOB)
+    cuts: list[str] = []
+    filled = 0
+    for name, count in sizes:
+        if filled >= share:
+            cuts.append(name)
+            filled = 0
+        filled += count
     return [
         _Range(low, high, indexed=whole.indexed)
         for low, high in zip([None, *cuts], [*cuts, None], strict=True)

@@ -34,7 +34,7 @@ from engine.aggregates import (
 from engine.aggregates.work import run_ended, staged
 from engine.errors import IllegalTransition
 from engine.machines import LIFECYCLE
-from engine.store.mapper import UNDECODABLE, message_bytes
+from engine.store.mapper import UNDECODABLE, is_sliced
 from engine.values import Receipt
 from projections.findings import Kind
 
@@ -246,5 +246,4 @@ def _count_of(messages: msgspec.Raw, recorded: bytes) -> int | None:
         count = len(_OBJECTS.decode(messages))
     except UNDECODABLE:
         return None
-    sliced = message_bytes(recorded)
-    return count if sliced is not None and bytes(sliced) == bytes(messages)[1:-1] else None
+    return count if is_sliced(recorded, bytes(messages)) else None

@@ -71,7 +71,11 @@ def events_of(
             )
         event = mapper.to_event(row, head)
         yield row, event
-        after, head = after + 1, links.stored_link(row.state)
+        state = row.state
+        after, head = (
+            after + 1,
+            links.stored_link(state) if head is None else links.sealed_link(state),
+        )
 
 
 def event_at(recorder: Recorder, mapper: Mapper, session_id: str, version: int) -> SessionEvent:

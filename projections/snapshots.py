@@ -113,7 +113,7 @@ def follow(folded: Folded, event: SessionEvent, row: StoredEvent) -> tuple[Folde
 def _falls_due(event: SessionEvent, growth: int, last_size: int) -> bool:
     if isinstance(event, SessionCheckpointed):
         return growth >= last_size
-    return growth >= max(MINIMUM_GROWTH_BYTES, GROWTH_FACTOR * last_size)
+    return growth >= MINIMUM_GROWTH_BYTES and growth >= GROWTH_FACTOR * last_size
 
 
 def encode_snapshot(state: Session, head: str) -> bytes:

@@ -74,15 +74,7 @@ def evolve(state: Session, event: SessionEvent) -> Session:
     """
     match event:
         case TurnApplied():
-            return _moved(
-                state,
-                event,
-                conversation=_extended(state.conversation, event),
-                runs=state.runs.set(event.receipt.run_id, event.version),
-                staged=state.staged[event.staged_context :],
-                usage=_summed(state.usage, event.usage),
-                work=_after_turn(state.work, event),
-            )
+            return _after_whole_turn(state, event)
         case RunBegun() | BoundaryApplied() | RunCompleted():
             return _run_went_on(state, event)
         case RunFailed() | RunCancelled() | RunRolledBack() | RunInterrupted() | SessionStopped():
@@ -210,6 +202,24 @@ def _run_went_on(state: Session, event: RunBegun | BoundaryApplied | RunComplete
         staged=state.staged[event.staged_context :],
         usage=_summed(state.usage, event.usage),
         work=work,
+    )
+
+
+def _after_whole_turn(state: Session, event: TurnApplied) -> Session:
+    """Return the state after a whole turn: `_moved`, spelt out, as nearly all of a log is turns."""
+    receipt, conversation = event.receipt, state.conversation
+    return _replace(
+        state,
+        version=event.version,
+        updated_at=event.at,
+        lifecycle=advance(state.lifecycle, event),
+        conversation=conversation.extend(
+            event.messages, receipt.message_count - conversation.count
+        ),
+        runs=state.runs.set(receipt.run_id, event.version),
+        staged=state.staged[event.staged_context :],
+        usage=_summed(state.usage, event.usage),
+        work=_after_turn(state.work, event),
     )
 
 

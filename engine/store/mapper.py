@@ -19,7 +19,9 @@ UNDECODABLE: Final = (msgspec.MsgspecError, ValueError, KeyError, TypeError, Rec
 """What decoding bytes that are no event can raise; UnicodeDecodeError is a ValueError."""
 
 _MESSAGES: Final = b',"messages":['
-_AFTER_MESSAGES: Final = len(b'],"link":"') + links.LINK_LENGTH + len(b'"}')
+_BEFORE_ARRAY: Final = len(_MESSAGES) - 1
+_AFTER_ARRAY: Final = len(b',"link":"') + links.LINK_LENGTH + len(b'"}')
+_AFTER_MESSAGES: Final = len(b"]") + _AFTER_ARRAY
 
 
 class RawRow(NamedTuple):
@@ -117,3 +119,13 @@ def message_bytes(state: bytes) -> memoryview | None:
     if start < 0:
         return None
     return memoryview(state)[start + len(_MESSAGES) : -_AFTER_MESSAGES]
+
+
+def is_sliced(state: bytes, array: bytes) -> bool:
+    """Whether `message_bytes` finds just what is in this array, the event's messages."""
+    start = state.find(_MESSAGES) + _BEFORE_ARRAY
+    return (
+        start >= _BEFORE_ARRAY
+        and start + len(array) == len(state) - _AFTER_ARRAY
+        and state.startswith(array, start)
+    )

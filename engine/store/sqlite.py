@@ -499,12 +499,23 @@ class SQLiteRecorder(ProcessRecorder):
             )
         ]
 
+    def sizes(self) -> list[tuple[Any, int]]:
+        """Return every distinct session id in the log, in order, with how many events it has."""
+        return self.read(
+            "SELECT originator_id, count(*) FROM stored_events"
+            " GROUP BY originator_id ORDER BY originator_id"
+        )
+
     def integrity_problems(self) -> list[str]:
         """Return what is wrong with the file's pages and indexes, and with the table's schema."""
-        rows = self.read("PRAGMA integrity_check(20)")
-        return [problem for (problem,) in rows if problem != "ok"] + schema.changes(
-            self.read("SELECT type, name, sql FROM sqlite_master WHERE tbl_name = 'stored_events'")
-        )
+        with translated(self.path):
+            self._check_open()
+            with contextlib.closing(self.connect()) as connection:  # it takes long: no one waits
+                rows = connection.execute("PRAGMA integrity_check(20)").fetchall()
+                declared = connection.execute(
+                    "SELECT type, name, sql FROM sqlite_master WHERE tbl_name = 'stored_events'"
+                ).fetchall()
+        return [problem for (problem,) in rows if problem != "ok"] + schema.changes(declared)
 
     # Watching
 
