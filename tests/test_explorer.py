@@ -1,5 +1,6 @@
 """The explorer: what it counts, what it finds, and how it says so."""
 
+import msgspec
 import pytest
 from reference_model import REFERENCE, looking_across
 
@@ -9,6 +10,7 @@ from engine.machines import (
     AlwaysPossible,
     Arg,
     Bound,
+    Choice,
     Count,
     Flag,
     LeadsTo,
@@ -20,6 +22,7 @@ from engine.machines import (
     Var,
     Verb,
     check,
+    compose,
     in_phase,
     instances,
     row,
@@ -273,3 +276,39 @@ def test_what_is_fair_and_stays_possible_happens_at_last() -> None:
         fair=("on",),
     )
     assert check(machine).ok
+
+
+@pytest.mark.parametrize("vectors", ENGINES)
+def test_what_a_row_would_write_is_asked_only_where_the_row_may_fire(vectors: Engines) -> None:
+    word = Choice("word", ("a", "b"))
+    told = Machine(
+        name="told",
+        phases=("deaf", "open", "done"),
+        initial="deaf",
+        final=("done",),
+        variables=(word,),
+        verbs=(Verb("hear", (word,)),),
+        rows=(
+            row("wake", "deaf", "open"),
+            row("hear", "open", "done", updates={"word": Arg("word")}),
+        ),
+    )
+    teller = Machine(
+        name="teller",
+        phases=("quiet", "done"),
+        initial="quiet",
+        final=("done",),
+        variables=(Choice("word", ("a", "b"), "b"),),
+        rows=(row("stop", "quiet", "done"),),
+    )
+    model = compose("telling", {"one": told, "two": teller})
+    heard = ("one.word", Var("two.word"))
+    copying = [
+        msgspec.structs.replace(action, updates=(action.updates[0], heard))
+        if action.name == "one.hear"
+        else action
+        for action in model.actions
+    ]
+    report = check(msgspec.structs.replace(model, actions=tuple(copying)), vectors=vectors)
+    assert report.ok, str(report)
+    assert report.states == 3 * 2

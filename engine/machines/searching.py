@@ -283,6 +283,9 @@ class Ready:
 
     def reached(self, state: int, digits: Digits) -> Iterator[tuple[int, int]]:
         """Yield the bundle's steps and where they lead, its condition given."""
+        moves = self._bundle.moves[digits[self.digit]]
+        if not moves:  # and then what would be written may be nothing the component can have
+            return
         base = state
         for component, deltas in self._bundle.others:
             delta = deltas[digits[component]]
@@ -297,7 +300,7 @@ class Ready:
                     return
                 after[offset] = values[code]
             base += (one.numbers[tuple(after)] - digits[component]) * one.weight
-        for step, delta in self._bundle.moves[digits[self.digit]]:
+        for step, delta in moves:
             if delta is not None:
                 yield step, base + delta
 
