@@ -15,6 +15,7 @@ import pytest
 
 pytest.importorskip("examples", reason="no examples beside these tests")
 
+from engine import OpenCall
 from engine.sync import Engine
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -294,3 +295,90 @@ def test_what_is_sent_twice_under_one_key_is_answered_once(programs: Programs) -
         ran = programs.run("keep_alive.py", "send", "hello", "--key", "k")
         assert ran.startswith(status)
     assert programs.run("keep_alive.py", "show") == "queued    hello\n"
+
+
+# The call that needs a human
+
+
+def approval(programs: Programs, *arguments: str) -> list[str]:
+    return programs.run("human_approval.py", *arguments).splitlines()
+
+
+def calls(folder: Path) -> list[OpenCall]:
+    with Engine.open(f"sqlite:///{folder / 'human_approval.db'}", readonly=True) as engine:
+        return engine.open_calls("refunds")
+
+
+def refunds(folder: Path) -> list[str]:
+    path = folder / "refunds.txt"
+    return path.read_text("utf-8").splitlines() if path.exists() else []
+
+
+ASKED = 'waits: ask_human {"question": "Refund order 7: may I?"}; --approve or --deny'
+
+
+def test_a_call_that_waits_for_a_human_is_answered_after_a_restart(programs: Programs) -> None:
+    assert approval(programs) == ["Nothing waits."]
+    assert approval(programs, "--ask", "Refund order 7") == [ASKED]
+    (waiting,) = calls(programs.folder)
+    assert (waiting.name, waiting.status) == ("ask_human", "intended")
+    assert approval(programs) == [ASKED]
+    assert approval(programs, "--ask", "Refund order 8") == ["First things first.", ASKED]
+    assert refunds(programs.folder) == []
+    assert approval(programs, "--approve") == ["agent: The money is on its way.", "Nothing waits."]
+    messages, tags = log(programs.folder, "human_approval.db", "refunds")
+    assert [message["role"] for message in messages] == [
+        *("user", "assistant", "tool"),
+        *("assistant", "tool", "assistant"),
+    ]
+    assert messages[2] == {"role": "tool", "tool_call_id": waiting.id, "content": "approved"}
+    assert refunds(programs.folder) == [messages[3]["tool_calls"][0]["id"]]
+    assert (tags.count("tool-results-staged"), tags.count("run-completed")) == (1, 2)
+
+
+def test_a_call_that_is_denied_does_nothing(programs: Programs) -> None:
+    approval(programs, "--ask", "Refund order 7")
+    assert approval(programs, "--deny") == ["agent: I was told: denied.", "Nothing waits."]
+    assert refunds(programs.folder) == []
+    log(programs.folder, "human_approval.db", "refunds")
+
+
+@pytest.mark.parametrize(
+    ("resolution", "told"),
+    [
+        ("--happened", "agent: I was told: refunded."),
+        ("--did-not-happen", "agent: I was told: not refunded: the program ended before."),
+        ("--give-up", None),
+    ],
+)
+def test_killed_between_the_intent_and_the_result_the_call_is_unknown_until_somebody_decides(
+    programs: Programs, resolution: str, told: str | None
+) -> None:
+    approval(programs, "--ask", "Refund order 7")
+    going = programs.start("human_approval.py", "--approve", "--seconds", "60")
+    for _ in range(600):
+        if any(call.name == "refund" for call in calls(programs.folder)):
+            break
+        time.sleep(0.05)
+    going.signal(signal.SIGKILL)
+    going.ended()
+    messages, _ = log(programs.folder, "human_approval.db", "refunds")
+    assert [message["role"] for message in messages] == ["user", "assistant", "tool", "assistant"]
+    (call,) = calls(programs.folder)
+    assert call.id == messages[3]["tool_calls"][0]["id"]
+
+    unknown = "unknown: refund {}; look, then --happened, --did-not-happen or --give-up"
+    assert approval(programs) == [unknown]
+    refused = programs.start("human_approval.py", "--ask", "Go on")
+    assert refused.ended() == 1
+    assert f"whose outcome is unknown: {call.id}" in refused.said
+    assert refunds(programs.folder) == []
+
+    expected = ["Nothing waits."] if told is None else [told, "Nothing waits."]
+    assert approval(programs, resolution) == expected
+    messages, tags = log(programs.folder, "human_approval.db", "refunds")
+    results = [one["content"] for one in messages if one.get("tool_call_id") == call.id]
+    assert len(results) == (told is not None)
+    assert tags.count("call-abandoned") == (told is None)
+    assert tags.count("run-interrupted") == 1
+    assert approval(programs, "--ask", "Refund order 9")[-1].startswith("waits: ask_human")

@@ -1,0 +1,169 @@
+"""A tool call that needs a human, who may answer days later and after any number of restarts.
+
+    python examples/human_approval.py --ask "Refund order 7"
+    python examples/human_approval.py                  # shows what waits
+    python examples/human_approval.py --approve        # or --deny
+
+The first turn ends with a call that waits for a human, and the program ends with it. The answer is
+recorded as that call's result, and the next turn goes on from it: it makes the refund, which here
+is a line in refunds.txt. Killed in the middle of that, nobody knows whether the money went out, and
+nothing here guesses: the session refuses to go on until somebody has looked, and says `--happened`,
+`--did-not-happen`, or `--give-up`.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from engine import (
+    CallbackPending,
+    Completed,
+    Engine,
+    Failed,
+    OpenCall,
+    PerdureError,
+    Turn,
+    TurnResult,
+)
+
+SESSION = "refunds"
+REFUNDS = Path("refunds.txt")
+ANSWERS = {
+    "approve": "approved",
+    "deny": "denied",
+    "happened": "refunded",
+    "did_not_happen": "not refunded: the program ended before",
+}
+
+
+class Agent:
+    """Asks a human before it refunds, refunds, and says what came of it.
+
+    A real one would ask a model for each next message, with all that `turn.prompt()` gives; this
+    one knows its part. The engine sees the same: messages that make calls, and messages that answer
+    them.
+    """
+
+    name = "refunds"
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    async def run_turn(self, turn: Turn) -> TurnResult:
+        """Take the next step, from what was said last."""
+        last = (await turn.prompt())[-1]
+        if last["role"] == "user":
+            question = {"question": f"{last['content']}: may I?"}
+            call_id = f"ask-{turn.run_id}"
+            asking = made(call_id, "ask_human", question)
+            waiting = CallbackPending("ask_human", question, call_id)
+            return TurnResult(messages=[asking], terminal=waiting)
+        if last["content"] != "approved":
+            return TurnResult(messages=[says(f"I was told: {last['content']}.")])
+        call_id = f"refund-{turn.run_id}"
+        await turn.boundary([made(call_id, "refund", {})])  # the intent is on record, then the deed
+        await self._refund(call_id)
+        await turn.boundary([answered(call_id, "refunded")])
+        return TurnResult(messages=[says("The money is on its way.")])
+
+    async def _refund(self, call_id: str) -> None:
+        """Do what cannot be undone: a call to whoever moves the money goes here."""
+        await asyncio.sleep(self._seconds)
+        await asyncio.to_thread(note, call_id)
+        await asyncio.sleep(self._seconds)
+
+
+def note(call_id: str) -> None:
+    """Write down that money went out."""
+    with REFUNDS.open("a", encoding="utf-8") as refunds:
+        refunds.write(f"{call_id}\n")
+
+
+def made(call_id: str, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the message that makes a tool call, in the shape of chat completions."""
+    function = {"name": name, "arguments": json.dumps(arguments)}
+    call = {"id": call_id, "type": "function", "function": function}
+    return {"role": "assistant", "content": None, "tool_calls": [call]}
+
+
+def answered(call_id: str, text: str) -> dict[str, Any]:
+    """Return the message that answers a tool call."""
+    return {"role": "tool", "tool_call_id": call_id, "content": text}
+
+
+def says(text: str) -> dict[str, Any]:
+    """Return what the assistant says."""
+    return {"role": "assistant", "content": text}
+
+
+async def resolve(engine: Engine, answer: str) -> None:
+    """Record what the human says of the oldest call that waits for it."""
+    wanted = "intended" if answer in ("approve", "deny") else "unknown"
+    calls = [call for call in await engine.open_calls(SESSION) if call.status == wanted]
+    if not calls:
+        sys.exit("No call waits for that.")
+    if answer == "give_up":
+        await engine.abandon_call(SESSION, calls[0].id, reason="nobody knows what became of it")
+    else:
+        await engine.stage_tool_results(SESSION, [answered(calls[0].id, ANSWERS[answer])])
+
+
+async def go_on(engine: Engine, request: str | None) -> None:
+    """Run a turn, and show what was said."""
+    out = await engine.apply_turn(SESSION, request)
+    if isinstance(out.terminal, Failed):
+        print(f"failed: {out.terminal.message}")
+    elif isinstance(out.terminal, Completed):
+        count = (await engine.read(SESSION)).message_count
+        (last,) = (await engine.history(SESSION, offset=count - 1)).messages
+        print(f"agent: {last['content']}")
+
+
+def waiting(call: OpenCall) -> str:
+    """Say what a call waits for."""
+    told = f"{call.name} {call.arguments}"
+    if call.status == "unknown":
+        return f"unknown: {told}; look, then --happened, --did-not-happen or --give-up"
+    if call.status == "executed":
+        return f"answered: {told}"
+    return f"waits: {told}; --approve or --deny"
+
+
+async def run(db: str, seconds: float, request: str | None, answer: str | None) -> None:
+    """Do one thing, and leave."""
+    async with Engine.open(db) as engine:
+        await engine.register(SESSION)
+        await engine.attach(SESSION, Agent(seconds))  # closes the run that a crash left behind
+        if answer is not None:
+            await resolve(engine, answer)
+        statuses = {call.status for call in await engine.open_calls(SESSION)}
+        if request is not None and "intended" in statuses:
+            print("First things first.")
+        elif request is not None or "executed" in statuses:
+            await go_on(engine, request)
+        calls = await engine.open_calls(SESSION)
+        print("\n".join(waiting(call) for call in calls) or "Nothing waits.")
+
+
+def main() -> None:
+    """Ask, answer or show."""
+    arguments = argparse.ArgumentParser(description="Refunds, each approved by a human.")
+    arguments.add_argument("--db", default="sqlite:///human_approval.db", help="the log")
+    arguments.add_argument("--seconds", type=float, default=0.0, help="how slow the money moves")
+    choice = arguments.add_mutually_exclusive_group()
+    choice.add_argument("--ask", metavar="TEXT", help="what to ask the agent for")
+    for name in (*ANSWERS, "give_up"):
+        option = f"--{name.replace('_', '-')}"
+        choice.add_argument(option, dest="answer", action="store_const", const=name)
+    given = arguments.parse_args()
+    try:
+        asyncio.run(run(given.db, given.seconds, given.ask, given.answer))
+    except PerdureError as refusal:
+        sys.exit(str(refusal))
+
+
+if __name__ == "__main__":
+    main()
