@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from engine.machines.declaration import Machine
-from engine.machines.expressions import Next, Var
+from engine.machines.expressions import TRUE, Next, Var
 from engine.machines.model import Action, Model, model_of
 from engine.machines.printing.names import ascii_text
 from engine.machines.printing.steps import (
@@ -182,6 +182,9 @@ def _property(item: Property, model: Model, words: Words) -> Iterator[str]:
                 "a state can be reached from every reachable one; here is just what it is.",
             )
             yield f"{about}\n{note}\n{name} ==\n    {words.expression(item.goal)}"
+            if item.given != TRUE:
+                where = _comment("From every reachable state of which this holds:")
+                yield f"{where}\n{name}_From ==\n    {words.expression(item.given)}"
         case LeadsTo():
             given, then = words.operand(item.given), words.operand(item.then)
             yield f"{about}\n{name} ==\n    {given} ~> {then}"

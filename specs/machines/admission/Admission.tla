@@ -256,6 +256,10 @@ GoalShuttingDownStaysPossible ==
 GoalAnotherTurnCanBeAdmittedUnlessShuttingDown ==
     phase = "admitted"
 
+\* From every reachable state of which this holds:
+GoalAnotherTurnCanBeAdmittedUnlessShuttingDown_From ==
+    ~shutdown_requested /\ ~(phase = "shut_down")
+
 \* a requested shutdown comes at last, if turns are finished
 \* shutdown_requested leads to phase = shut_down
 ARequestedShutdownComesAtLastIfTurns ==

@@ -111,20 +111,6 @@ ClosingCloses ==
     => (phase' = "closed")
     ]_vars
 
-\* F: a closed gate stays closed
-\* always: (not (phase = closed) or phase' = closed)
-FAClosedGateStaysClosed ==
-    [][
-    (~(phase = "closed") \/ (phase' = "closed"))
-    ]_vars
-
-\* F: a closed gate stays closed: the same for steps that change nothing.
-FAClosedGateStaysClosed_Enabled ==
-    ENABLED (
-    (Step)
-    /\ UNCHANGED vars)
-    => (~(phase = "closed") \/ (phase = "closed"))
-
 \* a gate can be armed again until it is closed
 \* always possible, from where not (phase = closed): phase = armed
 \* TLC has no word for what stays possible (AG EF). The explorer checks that such
@@ -132,10 +118,7 @@ FAClosedGateStaysClosed_Enabled ==
 GoalAGateCanBeArmedAgainUntilIt ==
     phase = "armed"
 
-\* a gate can be closed
-\* always possible: phase = closed
-\* TLC has no word for what stays possible (AG EF). The explorer checks that such
-\* a state can be reached from every reachable one; here is just what it is.
-GoalAGateCanBeClosed ==
-    phase = "closed"
+\* From every reachable state of which this holds:
+GoalAGateCanBeArmedAgainUntilIt_From ==
+    ~(phase = "closed")
 =============================================================================

@@ -262,6 +262,10 @@ NeverAnInputIsGivenUpHavingBeenStaged ==
 GoalAnInputThatHasNotBeenDroppedCan ==
     phase = "consumed"
 
+\* From every reachable state of which this holds:
+GoalAnInputThatHasNotBeenDroppedCan_From ==
+    ~(phase \in {"superseded", "coalesced", "abandoned"})
+
 \* an input that a receipt names is consumed at last
 \* phase = applied leads to phase = consumed
 AnInputThatAReceiptNamesIsConsumed ==

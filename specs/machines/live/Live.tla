@@ -345,7 +345,6 @@ ApplyBoundaryNamingInput(given_run, given_inputs) ==
     /\ session_sequence < boundary_capacity
     /\ input_phase = "staged"
     /\ input_run = given_run
-    /\ given_inputs = 0
     /\ session_queued' = session_queued - given_inputs
     /\ session_staged' = given_inputs
     /\ session_sequence' = session_sequence + 1
@@ -375,7 +374,6 @@ SupersedeInput(given_inputs) ==
     /\ given_inputs > 0
     /\ given_inputs <= session_queued
     /\ input_phase = "queued"
-    /\ given_inputs = 1
     /\ input_phase = "queued"
     /\ session_queued' = session_queued - given_inputs
     /\ input_phase' = "superseded"
@@ -387,7 +385,6 @@ CoalesceInput(given_inputs) ==
     /\ given_inputs > 0
     /\ given_inputs <= session_queued
     /\ input_phase = "queued"
-    /\ given_inputs = 1
     /\ input_phase = "queued"
     /\ session_queued' = session_queued - given_inputs
     /\ input_phase' = "coalesced"
@@ -399,7 +396,6 @@ AbandonInput(given_inputs) ==
     /\ given_inputs > 0
     /\ given_inputs <= session_queued
     /\ input_phase = "queued"
-    /\ given_inputs = 1
     /\ input_phase = "queued"
     /\ session_queued' = session_queued - given_inputs
     /\ input_phase' = "abandoned"
@@ -480,7 +476,6 @@ CompleteRun(given_run) ==
     /\ session_staged = 0
     /\ admission_phase = "running"
     /\ ~(input_phase \in {"staged", "applied"})
-    /\ session_phase = "running"
     /\ session_phase' = session_return_to
     /\ session_run' = NONE
     /\ session_cancel_requested' = FALSE
@@ -498,7 +493,6 @@ CompleteRunConsuming(given_run) ==
     /\ input_phase = "applied"
     /\ input_run = given_run
     /\ admission_phase = "running"
-    /\ session_phase = "running"
     /\ session_phase' = session_return_to
     /\ session_run' = NONE
     /\ session_cancel_requested' = FALSE
@@ -515,7 +509,6 @@ FailRun(given_run) ==
     /\ session_run = given_run
     /\ admission_phase = "running"
     /\ ~(input_phase \in {"staged", "applied"})
-    /\ session_phase = "running"
     /\ session_phase' = session_return_to
     /\ session_run' = NONE
     /\ session_cancel_requested' = FALSE
@@ -534,7 +527,6 @@ FailRunConsuming(given_run) ==
     /\ input_phase = "applied"
     /\ input_run = given_run
     /\ admission_phase = "running"
-    /\ session_phase = "running"
     /\ session_phase' = session_return_to
     /\ session_run' = NONE
     /\ session_cancel_requested' = FALSE
@@ -553,7 +545,6 @@ CancelRun(given_run) ==
     /\ session_run = given_run
     /\ admission_phase = "running"
     /\ ~(input_phase \in {"staged", "applied"})
-    /\ session_phase = "running"
     /\ session_phase' = session_return_to
     /\ session_run' = NONE
     /\ session_cancel_requested' = FALSE
@@ -572,7 +563,6 @@ CancelRunConsuming(given_run) ==
     /\ input_phase = "applied"
     /\ input_run = given_run
     /\ admission_phase = "running"
-    /\ session_phase = "running"
     /\ session_phase' = session_return_to
     /\ session_run' = NONE
     /\ session_cancel_requested' = FALSE
@@ -591,7 +581,6 @@ RollBackRun(given_run) ==
     /\ session_run = given_run
     /\ admission_phase = "running"
     /\ ~(input_phase \in {"staged", "applied"})
-    /\ session_phase = "running"
     /\ session_phase' = session_return_to
     /\ session_run' = NONE
     /\ session_cancel_requested' = FALSE
@@ -610,7 +599,6 @@ RollBackRunConsuming(given_run) ==
     /\ input_phase = "applied"
     /\ input_run = given_run
     /\ admission_phase = "running"
-    /\ session_phase = "running"
     /\ session_phase' = session_return_to
     /\ session_run' = NONE
     /\ session_cancel_requested' = FALSE
@@ -795,8 +783,7 @@ FailRunGivingBack(given_run) ==
     /\ input_run = given_run
     /\ input_attempts < staging_limit
     /\ admission_phase = "running"
-    /\ input_attempts < staging_limit
-    /\ session_phase = "running"
+    /\ ~(input_attempts = staging_limit)
     /\ session_phase' = session_return_to
     /\ session_run' = NONE
     /\ session_cancel_requested' = FALSE
@@ -822,8 +809,6 @@ FailRunGivingUp(given_run, given_inputs) ==
        /\ input_attempts = staging_limit
        /\ admission_phase = "running"
        /\ input_attempts = staging_limit
-       /\ given_inputs = 1
-       /\ session_phase = "running"
        /\ session_phase' = session_return_to
        /\ session_run' = NONE
        /\ session_cancel_requested' = FALSE
@@ -846,8 +831,6 @@ FailRunGivingUp(given_run, given_inputs) ==
        /\ input_attempts = staging_limit
        /\ admission_phase = "running"
        /\ input_attempts = staging_limit
-       /\ given_inputs = 1
-       /\ session_phase = "running"
        /\ session_phase' = session_return_to
        /\ session_run' = NONE
        /\ session_cancel_requested' = FALSE
@@ -870,8 +853,6 @@ FailRunGivingUp(given_run, given_inputs) ==
        /\ input_attempts = staging_limit
        /\ admission_phase = "running"
        /\ input_attempts = staging_limit
-       /\ given_inputs = 1
-       /\ session_phase = "running"
        /\ session_phase' = session_return_to
        /\ session_run' = NONE
        /\ session_cancel_requested' = FALSE
@@ -893,8 +874,7 @@ CancelRunGivingBack(given_run) ==
     /\ input_run = given_run
     /\ input_attempts < staging_limit
     /\ admission_phase = "running"
-    /\ input_attempts < staging_limit
-    /\ session_phase = "running"
+    /\ ~(input_attempts = staging_limit)
     /\ session_phase' = session_return_to
     /\ session_run' = NONE
     /\ session_cancel_requested' = FALSE
@@ -920,8 +900,6 @@ CancelRunGivingUp(given_run, given_inputs) ==
        /\ input_attempts = staging_limit
        /\ admission_phase = "running"
        /\ input_attempts = staging_limit
-       /\ given_inputs = 1
-       /\ session_phase = "running"
        /\ session_phase' = session_return_to
        /\ session_run' = NONE
        /\ session_cancel_requested' = FALSE
@@ -944,8 +922,6 @@ CancelRunGivingUp(given_run, given_inputs) ==
        /\ input_attempts = staging_limit
        /\ admission_phase = "running"
        /\ input_attempts = staging_limit
-       /\ given_inputs = 1
-       /\ session_phase = "running"
        /\ session_phase' = session_return_to
        /\ session_run' = NONE
        /\ session_cancel_requested' = FALSE
@@ -968,8 +944,6 @@ CancelRunGivingUp(given_run, given_inputs) ==
        /\ input_attempts = staging_limit
        /\ admission_phase = "running"
        /\ input_attempts = staging_limit
-       /\ given_inputs = 1
-       /\ session_phase = "running"
        /\ session_phase' = session_return_to
        /\ session_run' = NONE
        /\ session_cancel_requested' = FALSE
@@ -991,8 +965,7 @@ RollBackRunGivingBack(given_run) ==
     /\ input_run = given_run
     /\ input_attempts < staging_limit
     /\ admission_phase = "running"
-    /\ input_attempts < staging_limit
-    /\ session_phase = "running"
+    /\ ~(input_attempts = staging_limit)
     /\ session_phase' = session_return_to
     /\ session_run' = NONE
     /\ session_cancel_requested' = FALSE
@@ -1018,8 +991,6 @@ RollBackRunGivingUp(given_run, given_inputs) ==
        /\ input_attempts = staging_limit
        /\ admission_phase = "running"
        /\ input_attempts = staging_limit
-       /\ given_inputs = 1
-       /\ session_phase = "running"
        /\ session_phase' = session_return_to
        /\ session_run' = NONE
        /\ session_cancel_requested' = FALSE
@@ -1042,8 +1013,6 @@ RollBackRunGivingUp(given_run, given_inputs) ==
        /\ input_attempts = staging_limit
        /\ admission_phase = "running"
        /\ input_attempts = staging_limit
-       /\ given_inputs = 1
-       /\ session_phase = "running"
        /\ session_phase' = session_return_to
        /\ session_run' = NONE
        /\ session_cancel_requested' = FALSE
@@ -1066,8 +1035,6 @@ RollBackRunGivingUp(given_run, given_inputs) ==
        /\ input_attempts = staging_limit
        /\ admission_phase = "running"
        /\ input_attempts = staging_limit
-       /\ given_inputs = 1
-       /\ session_phase = "running"
        /\ session_phase' = session_return_to
        /\ session_run' = NONE
        /\ session_cancel_requested' = FALSE
@@ -1088,7 +1055,7 @@ RecoverRunningGivingBack(given_run) ==
     /\ input_run = given_run
     /\ input_attempts < staging_limit
     /\ admission_phase = "running"
-    /\ input_attempts < staging_limit
+    /\ ~(input_attempts = staging_limit)
     /\ session_phase = "running"
     /\ session_phase' = session_return_to
     /\ session_run' = NONE
@@ -1114,7 +1081,6 @@ RecoverRunningGivingUp(given_inputs, given_run) ==
        /\ input_attempts = staging_limit
        /\ admission_phase = "running"
        /\ input_attempts = staging_limit
-       /\ given_inputs = 1
        /\ session_phase = "running"
        /\ session_phase' = session_return_to
        /\ session_run' = NONE
@@ -1137,7 +1103,6 @@ RecoverRunningGivingUp(given_inputs, given_run) ==
        /\ input_attempts = staging_limit
        /\ admission_phase = "running"
        /\ input_attempts = staging_limit
-       /\ given_inputs = 1
        /\ session_phase = "running"
        /\ session_phase' = session_return_to
        /\ session_run' = NONE
@@ -1160,7 +1125,6 @@ RecoverRunningGivingUp(given_inputs, given_run) ==
        /\ input_attempts = staging_limit
        /\ admission_phase = "running"
        /\ input_attempts = staging_limit
-       /\ given_inputs = 1
        /\ session_phase = "running"
        /\ session_phase' = session_return_to
        /\ session_run' = NONE
@@ -1182,7 +1146,7 @@ StopRunningGivingBack(given_run) ==
        /\ input_run = given_run
        /\ input_attempts < staging_limit
        /\ admission_phase = "running"
-       /\ input_attempts < staging_limit
+       /\ ~(input_attempts = staging_limit)
        /\ session_phase = "running"
        /\ session_phase' = "stopped"
        /\ session_run' = NONE
@@ -1201,7 +1165,7 @@ StopRunningGivingBack(given_run) ==
        /\ input_run = given_run
        /\ input_attempts < staging_limit
        /\ admission_phase = "running"
-       /\ input_attempts < staging_limit
+       /\ ~(input_attempts = staging_limit)
        /\ session_phase = "running"
        /\ session_phase' = "stopped"
        /\ session_run' = NONE
@@ -1225,7 +1189,6 @@ StopRunningGivingUp(given_inputs, given_run) ==
        /\ input_attempts = staging_limit
        /\ admission_phase = "running"
        /\ input_attempts = staging_limit
-       /\ given_inputs = 1
        /\ session_phase = "running"
        /\ session_phase' = "stopped"
        /\ session_run' = NONE
@@ -1247,7 +1210,6 @@ StopRunningGivingUp(given_inputs, given_run) ==
        /\ input_attempts = staging_limit
        /\ admission_phase = "running"
        /\ input_attempts = staging_limit
-       /\ given_inputs = 1
        /\ session_phase = "running"
        /\ session_phase' = "stopped"
        /\ session_run' = NONE
@@ -1268,7 +1230,7 @@ ExecutorExitedRunningGivingBack(given_run) ==
        /\ input_run = given_run
        /\ input_attempts < staging_limit
        /\ admission_phase = "running"
-       /\ input_attempts < staging_limit
+       /\ ~(input_attempts = staging_limit)
        /\ session_phase = "running"
        /\ session_phase' = "stopped"
        /\ session_run' = NONE
@@ -1287,7 +1249,7 @@ ExecutorExitedRunningGivingBack(given_run) ==
        /\ input_run = given_run
        /\ input_attempts < staging_limit
        /\ admission_phase = "running"
-       /\ input_attempts < staging_limit
+       /\ ~(input_attempts = staging_limit)
        /\ session_phase = "running"
        /\ session_phase' = "stopped"
        /\ session_run' = NONE
@@ -1311,7 +1273,6 @@ ExecutorExitedRunningGivingUp(given_inputs, given_run) ==
        /\ input_attempts = staging_limit
        /\ admission_phase = "running"
        /\ input_attempts = staging_limit
-       /\ given_inputs = 1
        /\ session_phase = "running"
        /\ session_phase' = "stopped"
        /\ session_run' = NONE
@@ -1333,7 +1294,6 @@ ExecutorExitedRunningGivingUp(given_inputs, given_run) ==
        /\ input_attempts = staging_limit
        /\ admission_phase = "running"
        /\ input_attempts = staging_limit
-       /\ given_inputs = 1
        /\ session_phase = "running"
        /\ session_phase' = "stopped"
        /\ session_run' = NONE
@@ -1710,6 +1670,23 @@ OneRunAtATimeAndOnlyUnder ==
 AnInputInARunIsInThe ==
     ~(input_phase \in {"staged", "applied"}) \/ ((session_phase = "running") /\ (input_run = session_run))
 
+\* an interrupt of a run reaches its claim, and one of a claim reaches its run
+\* always, on interrupt, interrupt_running: (not (session.phase = running) or admission.interrupt_requested') and (not (session.phase = running) or session.cancel_requested')
+AnInterruptOfARunReachesItsClaim ==
+    [][
+    (\/ Interrupt
+     \/ InterruptRunning)
+    => ((~(session_phase = "running") \/ admission_interrupt_requested') /\ (~(session_phase = "running") \/ session_cancel_requested'))
+    ]_vars
+
+\* an interrupt of a run reaches its claim, and one of a claim reaches its run: the same for steps that change nothing.
+AnInterruptOfARunReachesItsClaim_Enabled ==
+    ENABLED (
+    (\/ Interrupt
+     \/ InterruptRunning)
+    /\ UNCHANGED vars)
+    => ((~(session_phase = "running") \/ admission_interrupt_requested) /\ (~(session_phase = "running") \/ session_cancel_requested))
+
 \* a run ends at last, if one that does not end otherwise fails
 \* session.phase = running leads to not (session.phase = running)
 ARunEndsAtLastIfOneThat ==
@@ -1809,6 +1786,20 @@ CHoweverARunEndsItConsumesWhat_Enabled ==
      \/ \E given_inputs \in 0..input_capacity, given_run \in RunIds : RecoverRunningGivingUp(given_inputs, given_run))
     /\ UNCHANGED vars)
     => (((~(input_phase = "applied") \/ (input_phase = "consumed")) /\ (~(input_phase = "staged") \/ ((input_phase = "queued") \/ ((input_phase = "abandoned") /\ (input_attempts = staging_limit))))) /\ (~~(input_phase \in {"applied", "staged"}) \/ ((input_phase = input_phase))))
+
+\* a run that has begun takes up only input that steers
+\* always: (not (session.phase = running and not (input.phase = staged) and input.phase' = staged) or input.lane = steer)
+ARunThatHasBegunTakesUpOnly ==
+    [][
+    (~(((session_phase = "running") /\ ~(input_phase = "staged")) /\ (input_phase' = "staged")) \/ (input_lane = "steer"))
+    ]_vars
+
+\* a run that has begun takes up only input that steers: the same for steps that change nothing.
+ARunThatHasBegunTakesUpOnly_Enabled ==
+    ENABLED (
+    (Step)
+    /\ UNCHANGED vars)
+    => (~(((session_phase = "running") /\ ~(input_phase = "staged")) /\ (input_phase = "staged")) \/ (input_lane = "steer"))
 
 \* an input that a run gave back is consumed by a later one
 \* sometimes: input.phase = consumed and input.attempts > 1
@@ -2023,6 +2014,13 @@ FNothingIsWrittenOnceASessionHas_Enabled ==
 FTheCheckpointerSGateIsClosedOnce ==
     (~(gate_phase = "closed") \/ (session_phase \in {"archived", "destroyed"})) /\ (~(session_phase \in {"archived", "destroyed"}) \/ (gate_phase = "closed"))
 
+\* F: a checkpoint is taken of a session that exists, through a gate that is armed
+\* always, on checkpoint: gate.phase = armed and not ((session.phase = unregistered or session.phase = archived or session.phase = destroyed))
+FACheckpointIsTakenOfASession_Enabled ==
+    ENABLED (
+    (Checkpoint))
+    => ((gate_phase = "armed") /\ ~(session_phase \in {"unregistered", "archived", "destroyed"}))
+
 \* F: no input is admitted while a session drains
 \* always, on accept_input: not ((session.phase = retired or session.return_to = retired)) and not (session.phase = stopped)
 FNoInputIsAdmittedWhileASession_Enabled ==
@@ -2057,12 +2055,20 @@ FRetiringTouchesNeitherTheRunInFlight_Enabled ==
 GoalFARunInFlightIsNeverStranded ==
     input_phase = "consumed"
 
+\* From every reachable state of which this holds:
+GoalFARunInFlightIsNeverStranded_From ==
+    (input_phase = "staged") /\ (session_sequence < boundary_capacity)
+
 \* F: from everywhere but destroyed, the session can still be archived
 \* always possible, from where not (session.phase = destroyed): session.phase = archived
 \* TLC has no word for what stays possible (AG EF). The explorer checks that such
 \* a state can be reached from every reachable one; here is just what it is.
 GoalFFromEverywhereButDestroyedTheSessionCan ==
     session_phase = "archived"
+
+\* From every reachable state of which this holds:
+GoalFFromEverywhereButDestroyedTheSessionCan_From ==
+    ~(session_phase = "destroyed")
 
 \* a receipt names an input after the session retired
 \* sometimes: session.phase = running and (session.phase = retired or session.return_to = retired) and input.phase = applied

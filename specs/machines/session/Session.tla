@@ -1141,12 +1141,20 @@ NeverASessionRetiresDuringARun ==
 GoalFFromEverywhereButDestroyedASessionCan ==
     phase = "archived"
 
+\* From every reachable state of which this holds:
+GoalFFromEverywhereButDestroyedASessionCan_From ==
+    ~(phase = "destroyed")
+
 \* F: no phase absorbs: a session that has not ended can run again and land a boundary
 \* always possible, from where not ((phase = archived or phase = destroyed)): phase = running and sequence > 0
 \* TLC has no word for what stays possible (AG EF). The explorer checks that such
 \* a state can be reached from every reachable one; here is just what it is.
 GoalFNoPhaseAbsorbsASessionThatHas ==
     (phase = "running") /\ (sequence > 0)
+
+\* From every reachable state of which this holds:
+GoalFNoPhaseAbsorbsASessionThatHas_From ==
+    ~(phase \in {"archived", "destroyed"})
 
 \* facts, context and checkpoints move nothing
 \* always, on append_context, stage_context, stage_tool_results, checkpoint, note: phase' = phase and run' = run and return_to' = return_to and cancel_requested' = cancel_requested and queued' = queued and staged' = staged and sequence' = sequence

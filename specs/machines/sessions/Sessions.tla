@@ -2248,12 +2248,20 @@ NeverSession2ASessionRetiresDuringARun ==
 GoalSession1FFromEverywhereButDestroyedASession ==
     session1_phase = "archived"
 
+\* From every reachable state of which this holds:
+GoalSession1FFromEverywhereButDestroyedASession_From ==
+    ~(session1_phase = "destroyed")
+
 \* session2: F: from everywhere but destroyed, a session can still be archived
 \* always possible, from where not (session2.phase = destroyed): session2.phase = archived
 \* TLC has no word for what stays possible (AG EF). The explorer checks that such
 \* a state can be reached from every reachable one; here is just what it is.
 GoalSession2FFromEverywhereButDestroyedASession ==
     session2_phase = "archived"
+
+\* From every reachable state of which this holds:
+GoalSession2FFromEverywhereButDestroyedASession_From ==
+    ~(session2_phase = "destroyed")
 
 \* session1: F: no phase absorbs: a session that has not ended can run again and land a boundary
 \* always possible, from where not ((session1.phase = archived or session1.phase = destroyed)): session1.phase = running and session1.sequence > 0
@@ -2262,12 +2270,20 @@ GoalSession2FFromEverywhereButDestroyedASession ==
 GoalSession1FNoPhaseAbsorbsASessionThat ==
     (session1_phase = "running") /\ (session1_sequence > 0)
 
+\* From every reachable state of which this holds:
+GoalSession1FNoPhaseAbsorbsASessionThat_From ==
+    ~(session1_phase \in {"archived", "destroyed"})
+
 \* session2: F: no phase absorbs: a session that has not ended can run again and land a boundary
 \* always possible, from where not ((session2.phase = archived or session2.phase = destroyed)): session2.phase = running and session2.sequence > 0
 \* TLC has no word for what stays possible (AG EF). The explorer checks that such
 \* a state can be reached from every reachable one; here is just what it is.
 GoalSession2FNoPhaseAbsorbsASessionThat ==
     (session2_phase = "running") /\ (session2_sequence > 0)
+
+\* From every reachable state of which this holds:
+GoalSession2FNoPhaseAbsorbsASessionThat_From ==
+    ~(session2_phase \in {"archived", "destroyed"})
 
 \* session1: facts, context and checkpoints move nothing
 \* always, on session1.append_context, session1.stage_context, session1.stage_tool_results, session1.checkpoint, session1.note: session1.phase' = session1.phase and session1.run' = session1.run and session1.return_to' = session1.return_to and session1.cancel_requested' = session1.cancel_requested and session1.queued' = session1.queued and session1.staged' = session1.staged and session1.sequence' = session1.sequence
