@@ -99,6 +99,9 @@ def test_a_whatever_commit_a_kill_comes_behind_everything_agrees(tmp_path: Path)
             states = {one.id: one.state for one in await engine.inputs("s")}
             assert {one for one, state in states.items() if state == "consumed"} == named
             assert set(states.values()) <= {"consumed", "queued"}
+            in_hand = await engine.control.runtime_state("s")
+            assert set(in_hand.queued) == set(states) - named
+            assert not in_hand.staged
             assert ((await engine.load_persisted("s")) is None) == (view.phase == "archived")
             assert (await engine.audit()).ok
             return view.phase
