@@ -11,6 +11,7 @@ size (and at least 1 MiB); a checkpoint takes one after growth by its size alone
 therefore paid for by at least as many bytes of log, however long the session grows.
 """
 
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import immutables
@@ -88,6 +89,7 @@ class Folded(NamedTuple):
 
 
 _ENCODER: Final = msgspec.json.Encoder()
+_VERSION: Final = itemgetter(1)
 _DECODER: Final = msgspec.json.Decoder(Snapshot)
 
 
@@ -256,4 +258,4 @@ def _state(snapshot: Snapshot, conversation: Conversation) -> Session:
 
 def _by_version(recorded: immutables.Map[str, int]) -> dict[str, int]:
     """Return the map in the order of recording, so that its bytes are always the same."""
-    return dict(sorted(recorded.items(), key=lambda item: item[1]))
+    return dict(sorted(recorded.items(), key=_VERSION))

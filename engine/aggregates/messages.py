@@ -21,6 +21,7 @@ MAX_DIGITS: Final = 4299
 
 _ENCODER: Final = msgspec.json.Encoder()
 _ATOMS: Final = (str, bool, type(None))
+_NO_LISTS: Final = (str, bytes, Mapping)
 _OBJECTS: Final = (dict, Mapping)  # the first is all but free to ask for
 _STAND_INS: Final = (str, int, float, list, tuple, Mapping)
 _TOO_LARGE: Final = 10**MAX_DIGITS
@@ -55,9 +56,12 @@ def encode_messages(messages: object) -> Messages:
     Encoding is compact UTF-8 with keys in the order given and numbers in shortest round-trip form.
     Raises InvalidMessage with the path to the first offending value.
     """
-    if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
+    if type(messages) is not list and (
+        isinstance(messages, _NO_LISTS) or not isinstance(messages, Iterable)
+    ):
         raise InvalidMessage("messages", f"must be a list of objects, not {_kind(messages)}")
-    encoded = [_encode_message(message, f"messages[{i}]") for i, message in enumerate(messages)]
+    given: Iterable[object] = messages
+    encoded = [_encode_message(message, f"messages[{i}]") for i, message in enumerate(given)]
     if not encoded:
         raise InvalidMessage("messages", "is empty: a turn has at least one message")
     return Messages(b",".join(encoded), len(encoded))

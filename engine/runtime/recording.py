@@ -142,7 +142,7 @@ class Recording(Reader):
             run_id=self._new_or_checked(run_id, "run_id"),
             messages=encode_messages(messages),
             boundary=boundary,
-            input_ids=tuple(checked_id(one, "input_ids") for one in input_ids),
+            input_ids=tuple([checked_id(one, "input_ids") for one in input_ids]),
             usage=None if usage is None else checked_usage(usage),
         )
         if expected_version is not None:
@@ -294,7 +294,9 @@ class Recording(Reader):
     async def _turn(
         self, live: Live, folded: Folded, command: RecordTurn, expected: int | None
     ) -> ApplyOutput:
-        folded = await self._attended(live, known(folded))
+        folded = known(folded)
+        if folded.state.work.run is not None:
+            folded = await self._attended(live, folded)
         state = folded.state
         version = state.runs.get(command.run_id)
         if version is not None:

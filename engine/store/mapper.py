@@ -14,6 +14,7 @@ from engine.aggregates.events import SCHEMA, SessionEvent, tag_of
 from engine.aggregates.upcasting import UPCASTERS, Upcaster, upcast
 from engine.errors import LogCorrupt
 from engine.store import links
+from engine.store.recording import stored_event
 
 UNDECODABLE: Final = (msgspec.MsgspecError, ValueError, KeyError, TypeError, RecursionError)
 """What decoding bytes that are no event can raise; UnicodeDecodeError is a ValueError."""
@@ -49,7 +50,7 @@ class Mapper:
         rows = []
         for event in events:
             state, previous = links.seal(previous, self._encoder.encode(event))
-            rows.append(StoredEvent(event.session_id, event.version, tag_of(event), state))
+            rows.append(stored_event(event.session_id, event.version, tag_of(event), state))
         return rows, previous
 
     def decode(self, state: bytes) -> SessionEvent:

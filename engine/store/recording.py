@@ -5,6 +5,7 @@ not at all.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from eventsourcing.persistence import IntegrityError, OperationalError, StoredEvent
 
@@ -26,6 +27,21 @@ class RecorderRefusal(StoreError, IntegrityError):
 
 class RecorderError(StoreError, OperationalError):
     """The database failed; also an eventsourcing OperationalError."""
+
+
+def stored_event(session_id: Any, version: int, topic: str, state: bytes) -> StoredEvent:
+    """Return a row as eventsourcing knows it, by the shortest way.
+
+    Its own constructor sets each field of the frozen dataclass through a call; that takes four
+    times as long, for every event that is written or read.
+    """
+    event = object.__new__(StoredEvent)
+    fields = event.__dict__
+    fields["originator_id"] = session_id
+    fields["originator_version"] = version
+    fields["topic"] = topic
+    fields["state"] = state
+    return event
 
 
 def check_dense(

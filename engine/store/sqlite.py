@@ -27,7 +27,13 @@ from eventsourcing.persistence import (
 
 from engine.errors import EngineClosed
 from engine.store import schema
-from engine.store.recording import Outcome, RecorderError, StaleAppend, check_dense
+from engine.store.recording import (
+    Outcome,
+    RecorderError,
+    StaleAppend,
+    check_dense,
+    stored_event,
+)
 from engine.store.statements import (
     TRACK,
     chosen_sessions,
@@ -310,7 +316,10 @@ class SQLiteRecorder(ProcessRecorder):
         whole statement. Then, as after any failure, nothing was written, and the careful way
         judges each submission alone.
         """
-        events = [event for submission in submissions for event in submission]
+        if len(submissions) == 1:
+            events = submissions[0]
+        else:
+            events = [event for submission in submissions for event in submission]
         count = len(events)
         if not 0 < count <= _MAX_ROWS or self._writer.in_transaction:
             return None
@@ -413,7 +422,7 @@ class SQLiteRecorder(ProcessRecorder):
                 -1 if limit is None else limit,
             ),
         )
-        return [StoredEvent(originator_id, *row) for row in rows]
+        return [stored_event(originator_id, *row) for row in rows]
 
     def select_notifications(
         self,
