@@ -170,7 +170,7 @@ def test_g5_a_turn_is_refused_once_the_session_retired_unless_it_drains() -> Non
     draining = queueing(1, retired=True)
     draining.when(turn("run-1", "hello", input_ids=("in-1",))).then(TurnApplied)
     assert draining.state.phase == "retired"
-    draining.when(turn("run-2", "hello", input_ids=("in-2",))).then_refused(InputNotQueued)
+    draining.when(turn("run-2", "hello", input_ids=("in-2",))).then_refused(IllegalTransition)
 
 
 def test_g4_a_turn_is_refused_while_a_run_is_current() -> None:
