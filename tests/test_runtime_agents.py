@@ -5,6 +5,7 @@ import hashlib
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from engines import on_an_engine
 
@@ -664,3 +665,46 @@ async def test_closing_releases_what_only_waits_and_rolls_back_what_had_no_agent
         assert seat.phase == "shut_down"
     if url != "memory:":
         assert (await engine.read("s")).phase == "idle"
+
+
+@on_an_engine(**FAST)
+async def test_g2_a_boundary_that_lands_while_its_turn_is_interrupted_has_its_receipt(
+    engine: Engine,
+) -> None:
+    engine._store.commit_now = lambda submissions: None  # type: ignore[method-assign]
+
+    async def agent(turn: Turn) -> None:
+        interrupting = asyncio.create_task(engine.interrupt("s"))
+        try:
+            await turn.boundary([says("x")])
+        finally:
+            await interrupting
+
+    await attached(engine, agent)
+    out = await engine.apply_turn("s", "a", run_id="r")
+    assert isinstance(out.terminal, Cancelled)
+    assert [out.receipt] == await engine.receipts("s")
+    assert await engine.apply_turn("s", "a", run_id="r") == msgspec.structs.replace(
+        out, terminal=out.terminal, duplicate=True
+    )
+
+
+@on_an_engine()
+async def test_g9_a_turn_cancelled_again_and_again_has_ended_its_run_when_it_ends(
+    engine: Engine,
+) -> None:
+    async def never(turn: Turn) -> None:
+        raise AssertionError
+
+    await attached(engine, never)
+    engine._store.commit_now = lambda submissions: None  # type: ignore[method-assign]
+    for moments in range(12):
+        turn = asyncio.create_task(engine.apply_turn("s", "a", run_id=f"r-{moments}"))
+        for _ in range(moments):
+            await asyncio.sleep(0)
+        while not turn.done():
+            turn.cancel()
+            await asyncio.sleep(0)
+        assert turn.cancelled()
+        (newest,) = engine._store.recorder.select_events("s", desc=True, limit=1)
+        assert newest.topic != "run-begun", moments

@@ -27,6 +27,7 @@ from engine.errors import (
     PerdureError,
     SessionBusy,
     SessionNotRunning,
+    StaleWriter,
 )
 from engine.machines import LIFECYCLE, Token
 from engine.runtime.admission import Claim
@@ -36,7 +37,7 @@ from engine.runtime.checkpointers import CheckpointPolicy
 from engine.runtime.environment import Environment
 from engine.runtime.live import Live
 from engine.runtime.recording import BOUNDARIES, LEASE_SECONDS, conflict, known
-from engine.runtime.turns import LiveTurn
+from engine.runtime.turns import LiveTurn, unhurried
 from engine.runtime.working import Working
 from engine.runtime.writing import Written
 from engine.store import Store
@@ -231,7 +232,7 @@ class Running(Working):
             rolled_back = RollBackRun(
                 now=self._now(), run_id=command.run_id, epoch=command.epoch, reason=_told(reason)
             )
-            await asyncio.shield(self._commit_for_run(live, rolled_back))
+            await self._withdrawn(live, rolled_back)
             raise
         self._turns[session_id] = turn
         self._watch()
@@ -282,8 +283,13 @@ class Running(Working):
                 rolled_back = RollBackRun(
                     now=self._now(), run_id=run.id, epoch=run.epoch, reason="cancelled"
                 )
-                await asyncio.shield(self._commit_for_run(live, rolled_back))
+                await self._withdrawn(live, rolled_back)
             raise
+
+    async def _withdrawn(self, live: Live, command: RollBackRun) -> None:
+        """Roll a run back, however often the caller is cancelled, if nobody else has ended it."""
+        with contextlib.suppress(StaleWriter):
+            await unhurried(self._commit_for_run(live, command))
 
     async def _commit_for_run(self, live: Live, command: SessionCommand) -> Written:
         return await self._writer.alone(

@@ -120,17 +120,22 @@ class LiveTurn:
         self, messages: Iterable[Message] = (), *, usage: Usage | None = None
     ) -> Boundary:
         """Land what the run has so far, with a receipt of its own, and go on."""
-        own = _encoded(messages)
-        written = await self._commit(
-            ApplyBoundary(
-                now=self._now(),
-                run_id=self.run_id,
-                epoch=self._begun.epoch,
-                request=self._begun.request,
-                messages=own,
-                usage=None if usage is None else checked_usage(usage),
+        committing = asyncio.ensure_future(
+            self._commit(
+                ApplyBoundary(
+                    now=self._now(),
+                    run_id=self.run_id,
+                    epoch=self._begun.epoch,
+                    request=self._begun.request,
+                    messages=_encoded(messages),
+                    usage=None if usage is None else checked_usage(usage),
+                )
             )
         )
+        _, cancelled = await unhurried(asyncio.wait({committing}))  # for what lands is to be known
+        if cancelled and (refusal := committing.exception()) is not None:
+            raise asyncio.CancelledError from refusal
+        written = committing.result()
         event, state = written.events[0], written.folded.state
         assert isinstance(event, BoundaryApplied)  # noqa: S101 - that is what was asked for
         self.boundaries += 1
@@ -142,6 +147,9 @@ class LiveTurn:
             self.scope.request()
         if self.scope.requested:
             self._stop()
+        if cancelled:
+            raise asyncio.CancelledError
+        if self.scope.requested:
             await asyncio.sleep(0)  # where the cancellation is delivered
         return Boundary(receipt=event.receipt, steered=self.inputs)
 
@@ -174,10 +182,10 @@ class LiveTurn:
             cancelled = await self._agent_done(self._task, grace_seconds)
             command, terminal = self._outcome(self._task)
             try:
-                written, again = await _unhurried(self._commit(command))
+                written, again = await unhurried(self._commit(command))
             except InvalidMessage as refusal:  # of what the agent returned
                 command, terminal = self._failure(AgentFailure(str(refusal)))
-                written, again = await _unhurried(self._commit(command))
+                written, again = await unhurried(self._commit(command))
             if cancelled or again:
                 raise asyncio.CancelledError
             return written, terminal
@@ -202,7 +210,7 @@ class LiveTurn:
         finally:
             stopped.cancel()
         if not task.done():
-            _, again = await _unhurried(asyncio.wait({task}, timeout=grace_seconds))
+            _, again = await unhurried(asyncio.wait({task}, timeout=grace_seconds))
             cancelled = cancelled or again
         return cancelled
 
@@ -319,7 +327,7 @@ def _plain(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-async def _unhurried(work: Awaitable[_T]) -> tuple[_T, bool]:
+async def unhurried(work: Awaitable[_T]) -> tuple[_T, bool]:
     """Return what the work leads to, and whether a cancellation was held back until then."""
     task = asyncio.ensure_future(work)
     cancelled = False
