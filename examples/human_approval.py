@@ -155,9 +155,15 @@ def main() -> None:
     arguments.add_argument("--seconds", type=float, default=0.0, help="how slow the money moves")
     choice = arguments.add_mutually_exclusive_group()
     choice.add_argument("--ask", metavar="TEXT", help="what to ask the agent for")
-    for name in (*ANSWERS, "give_up"):
+    for name, about in (
+        ("approve", "what waits may be done"),
+        ("deny", "what waits may not be done"),
+        ("happened", "what is unknown was done"),
+        ("did_not_happen", "what is unknown was not done"),
+        ("give_up", "what is unknown stays so, on the record"),
+    ):
         option = f"--{name.replace('_', '-')}"
-        choice.add_argument(option, dest="answer", action="store_const", const=name)
+        choice.add_argument(option, dest="answer", action="store_const", const=name, help=about)
     given = arguments.parse_args()
     try:
         asyncio.run(run(given.db, given.seconds, given.ask, given.answer))
