@@ -210,14 +210,25 @@ def test_importing_the_engine_loads_nothing_that_proves_or_prints_machines() -> 
     }
 
 
-def test_every_public_name_of_machines_is_there_when_it_is_asked_for() -> None:
+def test_importing_the_engine_does_not_load_the_audit() -> None:
+    script = "import sys, engine; print(*sorted(m for m in sys.modules if m.startswith('proj')))"
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    loaded = set(run.stdout.split())
+    assert "projections.catalog" in loaded
+    assert not loaded & {"projections.audit", "projections.auditing", "projections.meaning"}
+
+
+@pytest.mark.parametrize("package", ["engine.machines", "projections"])
+def test_every_public_name_is_there_when_it_is_asked_for(package: str) -> None:
     script = (
-        "import engine.machines as machines\n"
-        "for name in machines.__all__: getattr(machines, name)\n"
-        "try: machines.nothing\n"
+        f"import {package} as package\n"
+        "for name in package.__all__: getattr(package, name)\n"
+        "try: package.nothing\n"
         "except AttributeError as error: print(error)"
     )
     run = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    assert run.stdout == "module 'engine.machines' has no attribute 'nothing'\n"
+    assert run.stdout == f"module '{package}' has no attribute 'nothing'\n"

@@ -53,6 +53,12 @@ class Kind(msgspec.Struct, frozen=True):
         return self.name != WORD or bool(self.words & other.words)
 
 
+_FLAG: Final = Kind(FLAG)
+_NUMBER: Final = Kind(NUMBER)
+_IDENTITY: Final = Kind(IDENTITY)
+_NOTHING: Final = Kind(NOTHING)
+
+
 def kind_of(
     expression: Expression, variables: Mapping[str, Variable], arguments: Mapping[str, Variable]
 ) -> Kind:
@@ -72,12 +78,12 @@ def kind_of(
         case Arg(name):
             return held_by(arguments[name])
         case Bound():
-            return Kind(NUMBER)
+            return _NUMBER
         case Compare("=" | "≠", left, right):
             one, two = kind(left), kind(right)
             if not one.fits(two):
                 _complain(expression, f"{_named(left, one)} can never be {_named(right, two)}")
-            return Kind(FLAG)
+            return _FLAG
         case Compare(_, left, right):
             return _needing(NUMBER, expression, kind, left, right, gives=FLAG)
         case Calculate(_, left, right):
@@ -109,13 +115,13 @@ def held_by(variable: Variable) -> Kind:
     """Return the kind of value a variable or an argument holds."""
     match variable:
         case Flag():
-            return Kind(FLAG)
+            return _FLAG
         case Count():
-            return Kind(NUMBER)
+            return _NUMBER
         case Choice():
             return Kind(WORD, frozenset(variable.words))
         case Identity():
-            return Kind(IDENTITY)
+            return _IDENTITY
 
 
 def misfit(variable: Variable, value: Kind) -> str | None:
@@ -131,11 +137,11 @@ def misfit(variable: Variable, value: Kind) -> str | None:
 def _of_value(value: object) -> Kind:
     match value:
         case None:
-            return Kind(NOTHING)
+            return _NOTHING
         case bool():
-            return Kind(FLAG)
+            return _FLAG
         case int():
-            return Kind(NUMBER)
+            return _NUMBER
         case str():
             return Kind(WORD, frozenset((value,)))
         case _:

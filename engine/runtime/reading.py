@@ -21,7 +21,6 @@ from engine.runtime.streams import LiveEvent, Missed, Streams
 from engine.runtime.subscriptions import Delivery, deliveries
 from engine.store import Mapper, Store
 from engine.values import Head, Receipt, checked_id
-from projections.auditing import audit_store
 from projections.catalog import SessionView, list_sessions, view_of
 from projections.findings import AuditReport
 from projections.history import HistoryPage, page_of, receipt_of_run, receipts_of
@@ -154,6 +153,8 @@ class Reader:
         self, session_ids: Iterable[str] = (), *, heads: Iterable[Head] = (), jobs: int = 1
     ) -> AuditReport:
         """Replay and verify sessions, all unless some are named; see `projections.audit_store`."""
+        from projections.auditing import audit_store  # noqa: PLC0415 - few processes audit
+
         self._check_open()
         return await asyncio.to_thread(
             audit_store, self._store, session_ids=tuple(session_ids), heads=tuple(heads), jobs=jobs
