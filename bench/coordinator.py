@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from bench.contenders import CONTENDERS
-from bench.setup import ROOT, Setup, interpreter
+from bench.setup import ROOT, Setup, compiling, interpreter
 
 ANSWER_SECONDS: Final = 900
 """How long a worker may take for one answer."""
@@ -49,7 +49,11 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=setup.complaints,
             cwd=ROOT,
-            env={**os.environ, "OPENAI_AGENTS_DISABLE_TRACING": "1", "DBOS__APPVERSION": "bench"},
+            env={
+                **compiling(),
+                "OPENAI_AGENTS_DISABLE_TRACING": "1",
+                "DBOS__APPVERSION": "bench",
+            },
             text=True,
         )
         self._selector: Final = selectors.DefaultSelector()

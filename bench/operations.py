@@ -109,9 +109,16 @@ async def resume(contender: Contender, session: str) -> dict[str, Any]:
     start = time.perf_counter()
     await contender.open()
     opened = time.perf_counter()
+    await contender.ready(session)
+    ready = time.perf_counter()
     messages = await contender.conversation(session)
     seconds = time.perf_counter() - start
-    return {"seconds": seconds, "open": opened - start, "messages": len(messages)}
+    return {
+        "seconds": seconds,
+        "open": opened - start,
+        "ready": ready - start,
+        "messages": len(messages),
+    }
 
 
 async def pages(

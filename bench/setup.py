@@ -1,5 +1,6 @@
 """What every work item is given: sizes, a folder, and the environments to start workers in."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,15 @@ class Setup(NamedTuple):
     def sized(self, full: int, quick: int) -> int:
         """Return the size of something in this run."""
         return quick if self.quick else full
+
+
+def compiling() -> dict[str, str]:
+    """Return this environment for a process that keeps compiled modules, as it does by default.
+
+    Those of other distributions are compiled when they are installed. If perdure's were not kept,
+    each process would compile them anew, and that would be measured.
+    """
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def interpreter(environment: str) -> str | None:

@@ -24,6 +24,9 @@ class Entry(NamedTuple):
 CONTENDERS: Final[dict[str, Entry]] = {
     "perdure-full": Entry("perdure, full", "perdure:Perdure", {"durability": "full"}),
     "perdure-normal": Entry("perdure, normal", "perdure:Perdure", {"durability": "normal"}),
+    "perdure-slow-disk": Entry(
+        "perdure, full, a sync takes 2 ms more", "perdure:SlowDisk", {"sync_seconds": 0.002}
+    ),
     "perdure-blocking": Entry("perdure, full, blocking facade", "perdure:Facade", {}),
     "raw-full": Entry("raw sqlite3 rows", "raw:RawRows", {"synchronous": "FULL"}),
     "raw-normal": Entry("raw sqlite3 rows, NORMAL", "raw:RawRows", {"synchronous": "NORMAL"}),

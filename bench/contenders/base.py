@@ -45,6 +45,9 @@ class Contender:
         del session, turns
         return False
 
+    async def ready(self, session: str) -> None:
+        """Do what the next turn needs done first, where that is less than reading everything."""
+
     async def conversation(self, session: str) -> list[Any]:
         """Return all messages, ready for a model, from whatever is in the file."""
         raise NotImplementedError

@@ -16,6 +16,7 @@ from engine import sync as blocking
 
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _FILLING: Final = 800
+_COMMITS: Final = ("INSERT", "COMMIT")
 
 
 class Perdure(Contender):
@@ -48,8 +49,12 @@ class Perdure(Contender):
         """Record a turn."""
         await self.engine.record_turn(session, messages)
 
+    async def ready(self, session: str) -> None:
+        """Fold the session, so that the next turn can begin."""
+        await self.engine.read(session)
+
     async def conversation(self, session: str) -> list[Any]:
-        """Fold the session, so that the next turn can begin, and read all its messages."""
+        """Fold the session, unless that is done, and read all its messages."""
         await self.engine.read(session)
         return (await self.engine.history(session)).messages
 
@@ -182,6 +187,42 @@ class Perdure(Contender):
                 await self.engine.record_turn(name, TURN)
         gc.collect()
         return (_resident_bytes() - before) / sessions
+
+
+class SlowDisk(Perdure):
+    """The asynchronous engine on a disk that takes longer to sync.
+
+    Each transaction that the writing connection commits waits ``sync_seconds`` more, on whichever
+    thread it runs, without the interpreter's lock: as it would for the disk.
+    """
+
+    def __init__(self, path: Path, sync_seconds: float) -> None:
+        super().__init__(path)
+        self._sync_seconds: Final = sync_seconds
+
+    async def open(self) -> None:
+        """Open the engine, and put the slower disk under it."""
+        await super().open()
+        recorder: Any = self.engine._store.recorder  # noqa: SLF001
+        recorder._writer = _Slower(recorder._writer, self._sync_seconds)  # noqa: SLF001
+
+
+class _Slower:
+    """A connection whose commits take longer."""
+
+    def __init__(self, connection: sqlite3.Connection, seconds: float) -> None:
+        self._connection: Final = connection
+        self._seconds: Final = seconds
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
+        """Execute the statement, and wait where that committed something."""
+        done = self._connection.execute(statement, *parameters)
+        if statement.startswith(_COMMITS) and not self._connection.in_transaction:
+            time.sleep(self._seconds)
+        return done
 
 
 class Facade(Contender):
