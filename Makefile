@@ -8,14 +8,18 @@ BIN := $(VENV)/bin
 WORKERS ?= auto
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+SEEDS ?= 10000
 
-.PHONY: demo test check format specs checkers bench profile wheel-test clean
+.PHONY: demo test soak check format specs checkers bench profile wheel-test clean
 
 demo: $(VENV)/run  ## the main job, end to end, on an embedded SQLite file
 	$(BIN)/perdure demo
 
 test: $(VENV)/dev  ## the whole suite
 	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+soak: $(VENV)/dev  ## very many simulated runs, on all cores; SEEDS=100000 for more
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 check: $(VENV)/dev  ## lint, types, layers, contracts
 	$(BIN)/ruff check .

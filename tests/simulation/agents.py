@@ -1,0 +1,204 @@
+"""Agents that do whatever agents do: answer, fail, hang, ignore, stream, land, call tools.
+
+Invariants: what an agent hands over is noted before it is handed over; an agent draws what it does
+when its turn begins, from the seed.
+"""
+
+import asyncio
+import contextlib
+from typing import Any, Final
+
+from engine import CallbackPending, Completed, NoPendingBoundary, Usage
+from engine.errors import PerdureError, StaleWriter
+from engine.runtime.agents import AgentFailure, Turn, TurnResult
+
+from .clock import Process
+from .knowledge import Violation
+from .world import Site, World
+
+ENDS: Final = {
+    "answer": 40,
+    "say": 10,
+    "nothing to do": 4,
+    "nothing to say": 3,
+    "call back": 8,
+    "fail": 6,
+    "break": 4,
+    "return nonsense": 2,
+    "return what nobody can record": 2,
+    "stop itself": 2,
+    "hang": 8,
+    "ignore its cancellation": 4,
+    "wait to be asked to end": 5,
+}
+
+
+class Agent:
+    """An agent of one session in one process."""
+
+    name = "simulated"
+
+    def __init__(self, world: World, site: Site) -> None:
+        self._world: Final = world
+        self._site: Final = site
+
+    async def run_turn(self, turn: Turn) -> Any:
+        session_id = turn.session.id
+        process = self._site.process
+        self._world.enter(process, session_id)
+        try:
+            return await self._turn(turn, session_id, process)
+        finally:
+            if process.alive:
+                self._world.leave(process, session_id)
+
+    async def _turn(self, turn: Turn, session_id: str, process: Process) -> Any:
+        chance = self._world.chance
+        self._looks(turn, session_id)
+        self._world.seen["agent runs"] += 1
+        if turn.inputs and chance.random() < 0.5:
+            await self._lands(turn, session_id)
+        while chance.random() < 0.4:
+            match chance.randrange(6):
+                case 0 | 1:
+                    await asyncio.sleep(chance.choice((0, 0.01, 0.3)))
+                case 2:
+                    turn.emit({"delta": self._world.known.number()})
+                case 3:
+                    history = await turn.history(limit=3)
+                    self._world.heard(session_id, 0, history)
+                case _:
+                    await self._lands(turn, session_id)
+        weights = list(ENDS.values())
+        (end,) = chance.choices(list(ENDS), weights)
+        self._world.seen[f"agent: {end}"] += 1
+        return await self._ends(turn, session_id, end)
+
+    def _looks(self, turn: Turn, session_id: str) -> None:
+        """Compare what the turn shows with what the log holds."""
+        log = self._world.log(session_id)
+        run = log.runs.get(turn.run_id)
+        if run is None:
+            raise self._world.violated(
+                Violation("G1", f"the agent runs {turn.run_id}, of which nothing is recorded")
+            )
+
+    async def _lands(self, turn: Turn, session_id: str) -> None:
+        world = self._world
+        said = [world.says(session_id) for _ in range(world.chance.randrange(3))]
+        if world.chance.random() < 0.4:
+            said += self._calls(session_id)
+        usage = Usage(input_tokens=1) if world.chance.random() < 0.2 else None
+        world.known.offer(session_id, turn.run_id, "boundary", said)
+        try:
+            landed = await turn.boundary(said, usage=usage)
+        except StaleWriter:
+            world.seen["a fenced owner was refused"] += 1
+            if world.chance.random() < 0.8:
+                world.known.fail(session_id, turn.run_id)
+                raise
+        except PerdureError:
+            world.known.fail(session_id, turn.run_id)
+            raise
+        else:
+            world.told_receipt(session_id, landed.receipt)
+
+    def _calls(self, session_id: str) -> list[dict[str, Any]]:
+        """Make tool calls, and answer some of them."""
+        world = self._world
+        calls = [f"call-{world.known.number()}" for _ in range(world.chance.choice((1, 1, 2)))]
+        made = world.known.give(
+            session_id,
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [
+                    {
+                        "id": call,
+                        "type": "function",
+                        "function": {"name": "look", "arguments": "{}"},
+                    }
+                    for call in calls
+                ],
+            },
+        )
+        answered = [call for call in calls if world.chance.random() < 0.6]
+        return [made, *(world.answers(session_id, call) for call in answered)]
+
+    async def _ends(self, turn: Turn, session_id: str, end: str) -> Any:
+        world, known, run_id = self._world, self._world.known, turn.run_id
+        said = [world.says(session_id)]
+        match end:
+            case "answer":
+                if world.chance.random() < 0.2:
+                    said = [*self._calls(session_id), *said]
+                known.offer(session_id, run_id, "end", said)
+                return TurnResult(messages=said, terminal=Completed({"n": known.number()}))
+            case "say":
+                text = f"said {known.number()}"
+                known.offer(
+                    session_id,
+                    run_id,
+                    "end",
+                    [known.give(session_id, {"role": "assistant", "content": text})],
+                )
+                return text
+            case "nothing to do":
+                known.offer(session_id, run_id, "end", [])
+                return TurnResult(terminal=NoPendingBoundary())
+            case "nothing to say":
+                known.offer(session_id, run_id, "end", [])
+                return None
+            case "call back":
+                made = self._calls(session_id)[:1]
+                known.offer(session_id, run_id, "end", made)
+                call_id = made[0]["tool_calls"][0]["id"]
+                return TurnResult(
+                    messages=made, terminal=CallbackPending("look", "{}", call_id=call_id)
+                )
+            case "hang":
+                await asyncio.sleep(world.chance.choice((0.5, 5.0, 60.0)))
+            case "wait to be asked to end":
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(turn.scope.wait(), 3.0)
+                await self._lands(turn, session_id)
+            case "ignore its cancellation":
+                for _ in range(world.chance.randint(1, 4)):
+                    try:
+                        await asyncio.sleep(world.chance.choice((0.01, 0.2, 2.0)))
+                    except asyncio.CancelledError:
+                        world.seen["a cancellation was ignored"] += 1
+                await self._lands(turn, session_id)
+            case _:
+                known.fail(session_id, run_id)
+                return self._goes_wrong(end)
+        known.offer(session_id, run_id, "end", said)
+        return said
+
+    def _goes_wrong(self, end: str) -> Any:
+        match end:
+            case "fail":
+                kind = self._world.chance.choice(("rejected", "context", "turn", "hook_denied"))
+                raise AgentFailure("it did not work", kind=kind, recoverable=True)
+            case "break":
+                raise RuntimeError("a bug in the agent")
+            case "stop itself":
+                raise asyncio.CancelledError
+            case "return nonsense":
+                return 42
+            case _:
+                return [{"role": "assistant", "content": float("nan")}]
+
+
+class Polite:
+    """An agent that only ever answers."""
+
+    name = "polite"
+
+    def __init__(self, world: World) -> None:
+        self._world: Final = world
+
+    async def run_turn(self, turn: Turn) -> Any:
+        said = [self._world.says(turn.session.id)]
+        self._world.known.offer(turn.session.id, turn.run_id, "end", said)
+        return said

@@ -1,0 +1,100 @@
+"""What the callers and the agents of a simulation know: what was given, asked, offered and told.
+
+Invariants: every message is given once, with a number of its own, so that whatever stands in a log
+can be traced to who gave it, and what stands there twice was applied twice.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+Status = Literal["pending", "told", "refused", "lost"]
+
+
+class Violation(AssertionError):
+    """A guarantee that did not hold."""
+
+    def __init__(self, guarantee: str, what: str) -> None:
+        super().__init__(f"{guarantee}: {what}")
+        self.guarantee = guarantee
+
+
+def written(message: Mapping[str, Any]) -> str:
+    """Return a message as it is recorded: compact JSON, keys in their order."""
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+
+
+class Attempt:
+    """One time that a run was asked for, and what came of asking."""
+
+    def __init__(
+        self, kind: str, messages: Sequence[Mapping[str, Any]], boundary: str, input_ids: Any
+    ) -> None:
+        self.kind = kind
+        self.messages = [written(message) for message in messages]
+        self.boundary = boundary
+        self.input_ids = tuple(input_ids)
+        self.status: Status = "pending"
+
+
+class Knowledge:
+    """What is known outside of the log."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, set[str]] = {}
+        self.attempts: dict[tuple[str, str], list[Attempt]] = {}
+        self.offers: dict[tuple[str, str], list[tuple[str, list[str]]]] = {}
+        self.requests: dict[tuple[str, str], list[str]] = {}
+        self.kept_alive: set[str] = set()
+        self.failures: set[tuple[str, str]] = set()
+        self.epochs: dict[str, str] = {}
+        self.logs: dict[str, Any] = {}
+        self._number = 0
+
+    def number(self) -> int:
+        """Return a number that nothing else has."""
+        self._number += 1
+        return self._number
+
+    def give(self, session_id: str, message: dict[str, Any]) -> dict[str, Any]:
+        """Note that a message may stand in a session's log, and return it."""
+        self.given.setdefault(session_id, set()).add(written(message))
+        return message
+
+    def ask(self, session_id: str, run_id: str, attempt: Attempt) -> Attempt:
+        """Note that a run is being asked for."""
+        self.attempts.setdefault((session_id, run_id), []).append(attempt)
+        return attempt
+
+    def attempt(
+        self, session_id: str, run_id: str, fits: Callable[[Attempt], object]
+    ) -> Attempt | None:
+        """Return an attempt that was not refused and fits what is recorded."""
+        for one in self.attempts.get((session_id, run_id), ()):
+            if one.status != "refused" and fits(one):
+                return one
+        return None
+
+    def offer(
+        self, session_id: str, run_id: str, kind: str, messages: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Note what an agent is about to land at a boundary, or to return."""
+        offers = self.offers.setdefault((session_id, run_id), [])
+        offers.append((kind, [written(message) for message in messages]))
+
+    def next_offer(self, session_id: str, run_id: str, run: Any, kind: str, own: list[str]) -> bool:
+        """Whether the agent offered just this, after what has landed of its offers before."""
+        offers = self.offers.get((session_id, run_id), [])
+        for place in range(run.offered + 1, len(offers)):
+            if offers[place] == (kind, own):
+                run.offered = place
+                return True
+        return False
+
+    def fail(self, session_id: str, run_id: str) -> None:
+        """Note that an agent fails, or returns what nobody can record."""
+        self.failures.add((session_id, run_id))
+
+    def failed(self, session_id: str, run_id: str) -> bool:
+        """Whether an agent of the run has failed."""
+        return (session_id, run_id) in self.failures

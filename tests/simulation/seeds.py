@@ -1,0 +1,329 @@
+"""One seed is one run: what is drawn, what is asked, when processes die.
+
+Invariants: everything that is drawn is drawn from the seed, so the same seed is the same run, to
+the last byte of the log.
+"""
+
+import asyncio
+import hashlib
+import logging
+import random
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from engine.runtime.checkpointers import CheckpointPolicy
+
+from .agents import Agent
+from .clock import SimulatedLoop, Stalled
+from .ending import FINAL, drive_on, rebuild, refer, settled, tamper
+from .knowledge import Violation
+from .logs import SessionLog
+from .stores import Durable, DurableFile
+from .verbs import VERBS, Call, perform
+from .world import LEASES, Site, World
+
+STEPS: Final = 60
+LONGEST_RUN_SECONDS: Final = 300.0
+PAUSES: Final = (0.3, 2.0, 30.0)
+RUNNING: Final = (
+    "interrupt",
+    "cancel_after_boundary",
+    "ingest",
+    "ingest",
+    "stop",
+    "recover",
+    "destroy",
+    "retire",
+    "append_context",
+    "record_turn",
+    "cancel_a_caller",
+    "",
+    "",
+)
+
+
+class Unwilling(Exception):
+    """A builder of agents that builds none."""
+
+
+class Shape(NamedTuple):
+    """What kind of run a seed is."""
+
+    steps: int
+    sessions: int
+    sites: int
+    on_file: bool
+    shuffled: bool
+    crashes: float
+    failing: float
+    knows_the_dead: bool
+    hurry: float
+    checkpoints: bool
+
+
+class Report(NamedTuple):
+    """What came of a seed. ``digest`` is over every row of the log, in order."""
+
+    seed: int
+    violation: str | None
+    digest: str
+    events: int
+    seen: Counter[str]
+
+    @property
+    def command(self) -> str:
+        """The command that replays it."""
+        return f"python -m tests.simulation --seed {self.seed}"
+
+
+def shape_of(seed: int, steps: int | None = None) -> Shape:
+    """Return what kind of run a seed is: one in forty is large, one in eight on a real file."""
+    chance = random.Random(f"shape {seed}")  # noqa: S311 - not for secrets
+    large = seed % 40 == 7
+    return Shape(
+        steps=steps or (600 if large else chance.randint(STEPS // 2, STEPS * 2)),
+        sessions=chance.randint(150, 300) if large else chance.choice((1, 2, 4, 10, 25)),
+        sites=chance.choice((1, 2, 2, 3)),
+        on_file=seed % 8 == 3,
+        shuffled=chance.random() < 0.7,
+        crashes=chance.choice((0.0, 0.03, 0.08, 0.15)),
+        failing=chance.choice((0.0, 0.0, 0.0, 0.03)),
+        knows_the_dead=chance.random() < 0.6,
+        hurry=chance.choice((0.0, 0.02, 0.2)),
+        checkpoints=chance.random() < 0.15,
+    )
+
+
+def run(
+    seed: int, *, steps: int | None = None, trace: Callable[[str], None] | None = None
+) -> Report:
+    """Run a seed."""
+    shape = shape_of(seed, steps)
+    chance = random.Random(seed)  # noqa: S311 - not for secrets
+    quiet = logging.getLogger("perdure")
+    level = quiet.level
+    quiet.setLevel(logging.CRITICAL + 1)
+    loop = SimulatedLoop(chance, shuffled=shape.shuffled)
+    with tempfile.TemporaryDirectory() as directory:
+        durable = DurableFile(Path(directory) / "log.db") if shape.on_file else Durable()
+        world = World(
+            chance, loop, durable, failing=shape.failing, knows_the_dead=shape.knows_the_dead
+        )
+        world.trace = trace
+        world.restless = shape.checkpoints
+        world.say(f"seed {seed}: {shape}")
+        try:
+            loop.run_until_complete(_Run(world, shape).whole())
+        except Stalled as stalled:
+            world.violations.append(Violation("G9", str(stalled)))
+        except Exception as error:
+            if error not in world.violations:
+                raise
+        finally:
+            loop.dispose()
+            durable.close()
+            quiet.setLevel(level)
+    if loop.complaints and not world.violations:
+        world.violations.append(Violation("G9", f"unhandled: {loop.complaints[0]}"))
+    whole = hashlib.sha256()
+    for *_, state in world.rows:
+        whole.update(state)
+    world.seen["ticks"] += loop.ticks
+    first = None
+    if world.violations:
+        first = str(world.violations[0])
+        if not isinstance(world.violations[0], Violation):
+            first = repr(world.violations[0])
+    return Report(seed, first, whole.hexdigest(), len(world.rows), world.seen)
+
+
+class _Run:
+    """One run, from the first process to the last audit."""
+
+    def __init__(self, world: World, shape: Shape) -> None:
+        self._world: Final = world
+        self._shape: Final = shape
+        self._sessions: Final = world.sessions
+        self._sessions += [f"s-{n}" for n in range(shape.sessions)]
+        self._verbs: Final = list(VERBS)
+        self._weights: Final = [verb.weight for verb in VERBS.values()]
+
+    async def whole(self) -> None:
+        world, chance = self._world, self._world.chance
+        for _ in range(self._shape.sites):
+            self._open()
+        for _ in range(self._shape.steps):
+            self._check()
+            self._disturb()
+            if not world.sites or (len(world.sites) < self._shape.sites and chance.random() < 0.3):
+                self._open()
+            self._ask(chance.choice(world.sites))
+            while len(world.operations) > 24:
+                await asyncio.sleep(0.2)
+                self._check()
+            await asyncio.sleep(chance.choice((0, 0, 0.001, 0.05, 0.3, 1.0)) * self._hurry())
+        await self._end()
+
+    def _hurry(self) -> float:
+        return 1.0 if self._world.chance.random() >= self._shape.hurry else 0.0
+
+    def _check(self) -> None:
+        if self._world.violations:
+            raise self._world.violations[0]
+        if self._world.loop.complaints:
+            raise self._world.violated(Violation("G9", self._world.loop.complaints[0]))
+
+    def _open(self) -> Site:
+        world, chance = self._world, self._world.chance
+        options: dict[str, Any] = {
+            "lease_seconds": chance.choice(LEASES),
+            "grace_seconds": chance.choice((0.05, 0.5, 2.0)),
+            "max_active": chance.choice((None, None, 3)),
+        }
+        if self._shape.checkpoints:
+            options["checkpoints"] = CheckpointPolicy(
+                turns=chance.choice((None, 1, 3)), seconds=chance.choice((None, 0.5))
+            )
+        builds = chance.random() < 0.9
+
+        def make(site: Site) -> dict[str, Any]:
+            def build(view: Any) -> Any:
+                return Agent(world, site)
+
+            return options | ({"agents": build} if builds else {})
+
+        site = world.open(make)
+        if chance.random() < 0.3:
+            site.follower = site.process.spawn(_follow(world, site))
+        return site
+
+    def _ask(self, site: Site) -> None:
+        world = self._world
+        chance = world.chance
+        (name,) = chance.choices(self._verbs, self._weights)
+        place = chance.randrange(len(self._sessions))
+        log = world.log(self._sessions[place])
+        if log.phase in FINAL and chance.random() < 0.7:
+            self._sessions[place] = f"s-{len(self._sessions)}-{world.known.number()}"
+            log = world.log(self._sessions[place])
+        session_id = self._sessions[place]
+        if not log.version and chance.random() < 0.8:
+            name = "register"
+        elif chance.random() < 0.4:
+            name = chance.choice(_fitting(log)) or name
+        call = Call(world, site, session_id)
+        world.operations.append(call)
+        call.task = site.process.spawn(perform(call, name))
+        call.task.add_done_callback(lambda _: call.lost(), context=site.process.context)
+
+    def _disturb(self) -> None:
+        """Let processes die, clocks jump and caches vanish."""
+        world, chance = self._world, self._world.chance
+        if chance.random() < self._shape.crashes and world.sites:
+            site = chance.choice(world.sites)
+            if chance.random() < 0.5:
+                world.loop.appoint(
+                    chance.choice((1, 3, 20, 80)), lambda: world.crash(site, "at an await")
+                )
+            else:
+                when = chance.choice(("before a commit", "after a commit"))
+                site.commit_to_die_at = when, chance.randint(1, 4)
+        if chance.random() < 0.02 and world.sites:
+            site = chance.choice(world.sites)
+            site.skew += chance.choice((-20.0, -1.0, 1.0, 20.0))
+            world.seen["a clock jumped"] += 1
+        if chance.random() < 0.03 and world.sites:
+            process = chance.choice(world.sites).process
+            if not process.paused:
+                world.loop.pause(process, chance.choice(PAUSES))
+                world.say(f"{process.name} stands still")
+                world.seen["a process stood still"] += 1
+        if chance.random() < 0.02:
+            world.durable.observed[1].clear()
+            world.seen["derived data was cleared"] += 1
+        if chance.random() < 0.01 and len(world.sites) > 1:
+            site = chance.choice(world.sites)
+            if not site.closing:
+                site.closing = True
+                site.process.spawn(_close(world, site))
+
+    async def _end(self) -> None:
+        """Let what is under way end, close or kill every process, and see that all can go on."""
+        world, chance = self._world, self._world.chance
+        await settled(world, LONGEST_RUN_SECONDS)
+        await asyncio.sleep(max(PAUSES) + 1.0)
+        world.sync()
+        self._check()
+        for site in world.sites:
+            if site.followed not in (None, len(world.rows)) and not site.closing:
+                raise world.violated(
+                    Violation("G6", f"delivered {site.followed} of {len(world.rows)} events")
+                )
+        world.heal()
+        for site in list(world.sites):
+            if chance.random() < 0.5 or site.closing:
+                world.crash(site, "at the end")
+            else:
+                site.closing = True
+                site.process.spawn(_close(world, site))
+        for _ in range(100):
+            if not world.sites:
+                break
+            self._check()
+            await asyncio.sleep(1.0)
+        else:
+            raise world.violated(Violation("G9", "an engine does not close"))
+        await asyncio.sleep(2 * max(LEASES))
+        world.inspect()
+        site = self._open()
+        site.skew = 60.0
+        last = site.process.spawn(drive_on(world, site))
+        await asyncio.wait({last}, timeout=LONGEST_RUN_SECONDS)
+        self._check()
+        if not last.done():
+            raise world.violated(Violation("G9", "driving the sessions on does not end"))
+        last.result()
+        world.crash(site, "at the end")
+        rebuild(world)
+        if world.rows:
+            tamper(world)
+            refer(world)
+        self._check()
+
+
+def _fitting(log: SessionLog) -> tuple[str, ...]:
+    """Return verbs for what the session is in the middle of, which chance alone seldom meets."""
+    if log.current is not None:
+        return RUNNING
+    if log.calls:
+        return ("stage_tool_results", "abandon_call", "apply_turn", "")
+    if log.inputs:
+        return ("abandon_input", "supersede_input", "coalesce_inputs", "apply_turn", "")
+    if log.phase == "attached":
+        return ("apply_turn", "apply_turn", "detach", "leave_mob" if log.mobs else "")
+    return ("apply_turn", "leave_mob" if log.mobs else "")
+
+
+async def _close(world: World, site: Site) -> None:
+    await site.engine.close()
+    world.seen["an engine was closed"] += 1
+    world.closed(site)
+
+
+async def _follow(world: World, site: Site) -> None:
+    """Subscribe to everything, from wherever the log is: each event once, in order."""
+    world.sync()
+    site.followed = place = world.chance.randint(0, len(world.rows))
+    if site.closing:
+        return
+    async for delivery in site.engine.subscribe(after=place):
+        world.sync()
+        expected = world.rows[place][:3] if place < len(world.rows) else None
+        got = delivery.session_id, delivery.version, delivery.tag
+        site.followed = place = place + 1
+        if (delivery.position, got) != (place, expected):
+            raise world.violated(Violation("G6", f"delivered {delivery}, expected {expected}"))
+        world.seen["followed"] += 1
