@@ -128,8 +128,8 @@ def _budget(sessions: int, least: int, ours: dict[int, float], limit: dict[int, 
             f"{sessions} takes {row:.1f} µs, so that raw rows reach {alone / row:.1f}x. One turn "
             f"alone takes {turn:.0f} µs; {least}x leaves {turn / least:.1f} µs for each of "
             f"{sessions} turns, {_left(turn / least - row)}; it takes {together - row:.1f} µs. "
-            "What many gain is the sync they share, and there is little to share where a sync is "
-            "as fast as here: see the same on a slower disk."
+            "What many gain is the sync that they share, so that the ratio is the disk's as much "
+            "as perdure's: see the same where a sync takes longer."
         ),
     )
 
