@@ -82,6 +82,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._appointments: list[tuple[int, int, Callable[[], None]]] = []
         self._numbers: Final = itertools.count()
         self.ticks = 0
+        self._dead: Final[set[str]] = set()
         self.complaints: list[str] = []
         self.slow_callback_duration = 1e9
 
@@ -99,6 +100,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
         context = options.get("context")
         process = PROCESS.get() if context is None else context.get(PROCESS)
+        if process is not None:
+            options["name"] = process.name
         task = super().create_task(coro, **options)
         if process is not None:
             process.tasks.add(task)
@@ -131,6 +134,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         error = context.get("exception")
         if isinstance(error, Crashed) or (process is not None and not process.alive):
             return
+        task = context.get("future") or context.get("task")
+        if isinstance(task, asyncio.Task) and task.get_name() in self._dead:
+            return  # nobody was left to look at it
         self.complaints.append(f"{context.get('message')}: {error!r}")
 
     def _run_once(self) -> None:
@@ -203,6 +209,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def bury(self, process: Process) -> None:
         """Keep a dead process's tasks as they are, so that nothing in them is run by accident."""
+        self._dead.add(process.name)
         self._graves += [task for task in process.tasks if not task.done()]
 
     def dispose(self) -> None:

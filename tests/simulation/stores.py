@@ -216,7 +216,7 @@ class DurableFile(Durable):
 
     def connect(self) -> tuple[Any, Any, Any]:
         """Open the file once more."""
-        recorder = SQLiteRecorder(self._path, durability="normal", busy_timeout_seconds=0.0)
+        recorder = SQLiteRecorder(self._path, durability="normal")
         self._open.append(recorder)
         return recorder, SQLiteDerived(recorder), SQLiteLeases(recorder)
 
