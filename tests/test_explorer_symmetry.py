@@ -100,3 +100,41 @@ def test_the_path_ends_where_the_property_that_names_a_part_is_broken(vectors: E
     for violation in report.violations:
         assert violation.path[-1].state[f"{violation.property}.phase"] == "running"
         assert violation.path[-2].state[f"{violation.property}.phase"] != "running"
+
+
+@pytest.mark.parametrize("vectors", ENGINES)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_property_that_names_one_part_is_judged_for_that_part(
+    name: str, vectors: Engines
+) -> None:
+    model = instances(REFERENCE, 2)
+    never = [Always("it never runs", ~within(name, RUNNING))]
+    first = [Always("it never runs first", within(NAMES[0], RUNNING), on=(f"{NAMES[1]}.start",))]
+    alone = [Sometimes("it runs", within(name, RUNNING))]
+
+    assert check(model, properties=never, symmetry=True, vectors=vectors).violations
+    assert check(model, properties=alone, symmetry=True, vectors=vectors).ok
+    for promised in (never, alone):
+        report = check(model, properties=promised, symmetry=True, vectors=vectors)
+        assert not report.reduced
+        assert report == check(model, properties=promised, vectors=vectors)
+    assert "start" in {verb.name for verb in REFERENCE.verbs}
+    assert check(model, properties=first, symmetry=True, vectors=vectors).violations
+
+
+def test_parts_that_a_property_does_not_tell_apart_are_still_counted_once() -> None:
+    model = instances(REFERENCE, 3)
+    never = [Always("the first never runs", ~within("reference1", RUNNING))]
+    report = check(model, properties=never, symmetry=True)
+    assert [violation.property for violation in report.violations] == ["the first never runs"]
+    assert report.reduced
+    assert report.states == 44 * math.comb(44 + 1, 2)
+
+
+def test_what_differs_only_in_how_it_is_written_is_the_same_for_every_part() -> None:
+    running = [within(name, RUNNING) for name in NAMES]
+    archived = [within(name, in_phase("archived")) for name in NAMES]
+    one = Sometimes("the first alone", running[0] & archived[1])
+    two = Sometimes("the second alone", archived[0] & running[1])
+    model = instances(REFERENCE, 2, properties=(one, two))
+    assert check(model, properties=(one, two), symmetry=True).witnessed == (one.name, two.name)

@@ -9,12 +9,15 @@ from reference_model import REFERENCE
 from engine import InvalidMachine
 from engine.machines import (
     Always,
+    Arg,
     Bound,
+    Choice,
     Count,
     Flag,
     Machine,
     Model,
     Next,
+    Sometimes,
     Synchronisation,
     Var,
     Verb,
@@ -28,6 +31,8 @@ from engine.machines import (
     some,
     within,
 )
+from engine.machines.expressions import TRUE, Expression
+from engine.machines.properties import Property
 
 SEATS = Bound("seats", actual=100, checked=2)
 
@@ -197,3 +202,106 @@ def test_what_is_malformed_cannot_be_composed(case: str) -> None:
     build, complaint = REFUSED[case]
     with pytest.raises(InvalidMachine, match=complaint):
         build()
+
+
+def worker(verbs: tuple[Verb, ...] = ()) -> Machine:
+    return Machine(
+        name="worker",
+        phases=("waiting", "deploying", "done"),
+        initial="waiting",
+        final=("done",),
+        verbs=verbs,
+        rows=(row("lock", "waiting", "deploying"), row("release", "deploying", "done")),
+    )
+
+
+LOCK = Machine(
+    name="lock",
+    phases=("free", "held", "gone"),
+    initial="free",
+    final=("gone",),
+    rows=(row("take", "free", "held"), row("give", "held", "free"), row("drop", "free", "gone")),
+)
+
+
+def sharing(*promised: Property, fair: tuple[str, ...] = ("release_w1", "release_w2")) -> Model:
+    workers = ("w1", "w2")
+    return compose(
+        "pipeline",
+        {**dict.fromkeys(workers, worker()), "lock": LOCK},
+        together=[
+            *(
+                Synchronisation(name=f"lock_{one}", verbs={one: "lock", "lock": "take"})
+                for one in workers
+            ),
+            *(
+                Synchronisation(name=f"release_{one}", verbs={"lock": "give", one: "release"})
+                for one in workers
+            ),
+            Synchronisation(
+                name="drop", verbs={"lock": "drop"}, when=every(workers, in_phase("done"))
+            ),
+        ],
+        properties=promised,
+        fair=fair,
+        interchangeable=[workers],
+    )
+
+
+def test_workers_that_share_a_lock_are_interchangeable() -> None:
+    model = sharing(
+        Always("one deploys at a time", at_most_one(("w1", "w2"), in_phase("deploying"))),
+        *(
+            Always(
+                f"{one} waits for the other",
+                ~within(two, in_phase("deploying")),
+                on=(f"lock_{one}",),
+            )
+            for one, two in (("w1", "w2"), ("w2", "w1"))
+        ),
+    )
+    whole, reduced = check(model), check(model, symmetry=True)
+    assert whole.violations == reduced.violations == ()
+    assert whole.unfired == reduced.unfired == ()
+    assert reduced.states < whole.states
+
+
+def test_what_tells_parts_apart_is_named() -> None:
+    alone = Always("the first is alone", ~within("w2", in_phase("deploying")), on=("lock_w1",))
+    with pytest.raises(InvalidMachine, match="property 'the first is alone' has no counterpart"):
+        sharing(alone)
+    with pytest.raises(InvalidMachine, match="fairness of release_w1 has no counterpart"):
+        sharing(fair=("release_w1",))
+
+
+def choosing(first: str) -> Machine:
+    return Machine(
+        name="choosing",
+        phases=("open", "closed"),
+        initial="open",
+        final=("closed",),
+        variables=(Choice("word", ("a", "b")),),
+        verbs=(Verb("choose", (Choice("chosen", (first,)),)),),
+        rows=(
+            row("choose", "open", updates={"word": Arg("chosen")}),
+            row("close", "open", "closed"),
+        ),
+    )
+
+
+def test_parts_that_can_be_given_different_values_are_not_interchangeable() -> None:
+    parts = {"one": choosing("a"), "two": choosing("b")}
+    with pytest.raises(InvalidMachine, match="step «one: choose: open → open then word"):
+        compose("m", parts, interchangeable=[("one", "two")])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        Var("w1.phase").equals("done") & Var("w2.phase").equals("done") & TRUE,
+        TRUE & (Var("w2.phase").equals("done") & Var("w1.phase").equals("done")),
+        Var("w1.phase").equals(Var("w2.phase")),
+    ],
+)
+def test_order_and_nesting_tell_no_parts_apart(said: Expression) -> None:
+    assert sharing(Sometimes("both", said)).interchangeable

@@ -13,11 +13,12 @@ import msgspec
 
 from engine.errors import InvalidMachine, Unsupported
 from engine.machines.compiling import Program, compile_model
-from engine.machines.composition import indifferent, modelled
+from engine.machines.composition import modelled
 from engine.machines.declaration import Machine
+from engine.machines.interchange import Groups, alike_in, anonymous, indifferent
 from engine.machines.judging import Judge
 from engine.machines.model import Action, Model
-from engine.machines.orbits import Groups, Orbits, anonymous, parts_of
+from engine.machines.orbits import Orbits, parts_of
 from engine.machines.properties import AlwaysPossible, LeadsTo, Property, Sometimes, expressions_of
 from engine.machines.reports import Report, Violation
 from engine.machines.searching import (
@@ -57,7 +58,8 @@ def check(
 
     ``instances`` puts so many of a machine side by side. ``properties`` are checked in place of the
     declared ones. With ``symmetry``, states that differ only in which of the interchangeable parts
-    is which are explored, and counted, once. ``max_states`` and ``memory_bytes`` limit the search;
+    is which are explored, and counted, once; parts that what is checked tells apart are not
+    interchangeable. ``max_states`` and ``memory_bytes`` limit the search;
     a check that meets a limit fails. ``progress`` is told the states found so far and how deep the
     search is. ``vectors`` says whether numpy expands whole levels: where it is worth it, if it is
     installed ("auto"), "always" or "never"; the report is the same.
@@ -72,7 +74,7 @@ def check(
         for item in promised:
             if isinstance(item, LeadsTo):
                 raise Unsupported(f"{item.name!r} cannot be checked under symmetry")
-        program = _reduced(program, model.interchangeable)
+        program = _reduced(program, alike_in(msgspec.structs.replace(model, properties=promised)))
     budget = Budget(max_states, memory_bytes, progress)
     return _Check(program, promised, budget, vectors).report()
 

@@ -6,14 +6,14 @@ places are read and written under its name: ``session.phase``. What is malformed
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
 from engine.errors import InvalidArgument, InvalidMachine
 from engine.machines.declaration import Machine
-from engine.machines.expressions import TRUE, All, AnyOf, Expression, Not, renamed
+from engine.machines.expressions import TRUE, All, AnyOf, Expression, renamed
+from engine.machines.interchange import told_apart
 from engine.machines.joining import Domains, joined
 from engine.machines.model import Action, Model, actions_of, model_of, places_of, qualified
 from engine.machines.properties import (
@@ -22,7 +22,6 @@ from engine.machines.properties import (
     LeadsTo,
     Property,
     Sometimes,
-    expressions_of,
     in_phase,
 )
 from engine.machines.validation import nonsense, property_problem
@@ -227,61 +226,9 @@ def _check(model: Model) -> None:
             raise _refusal(model.name, f"{name!r} is said to be fair, but is no action")
     for group in model.interchangeable:
         for one, two in itertools.pairwise(group):
-            if _swapped(model, one, two) != _swapped(model, one, one):
-                raise _refusal(model.name, f"parts {one!r} and {two!r} are not interchangeable")
-
-
-def indifferent(expression: Expression, one: str, two: str) -> bool:
-    """Whether the expression says the same with two parts' names swapped."""
-    swap: Final = {one: two, two: one}
-
-    def rename(name: str) -> str:
-        part, dot, rest = name.partition(".")
-        return f"{swap.get(part, part)}{dot}{rest}"
-
-    return _unordered(expression, rename) == _unordered(expression, str)
-
-
-def _swapped(model: Model, one: str, two: str) -> tuple[object, ...]:
-    """Return all that the model says, with two parts' names swapped and order left out."""
-    swap: Final = {one: two, two: one}
-
-    def rename(name: str) -> str:
-        part, dot, rest = name.partition(".")
-        return f"{swap.get(part, part)}{dot}{rest}"
-
-    def again(expression: Expression) -> object:
-        return _unordered(expression, rename)
-
-    return (
-        frozenset((rename(p.name), p.domain, p.initial) for p in model.places),
-        frozenset(
-            (
-                rename(action.name) if "." in action.name else action.name,
-                again(action.guard),
-                frozenset((rename(name), again(value)) for name, value in action.updates),
-            )
-            for action in model.actions
-        ),
-        frozenset(
-            (type(item), *map(again, expressions_of(item)), frozenset(map(rename, _on(item))))
-            for item in model.properties
-        ),
-        again(model.final),
-        frozenset(map(rename, model.fair)),
-    )
-
-
-def _on(item: Property) -> tuple[str, ...]:
-    return item.on if isinstance(item, Always) else ()
-
-
-def _unordered(expression: Expression, rename: Callable[[str], str]) -> object:
-    """Return the expression with places renamed, and conditions without their order."""
-    match expression:
-        case All(items) | AnyOf(items):
-            return type(expression), frozenset(_unordered(item, rename) for item in items)
-        case Not(item):
-            return Not, _unordered(item, rename)
-        case _:
-            return renamed(expression, rename)
+            what = told_apart(model, one, two)
+            if what is not None:
+                problem = f"{what} has no counterpart"
+                raise _refusal(
+                    model.name, f"parts {one!r} and {two!r} are not interchangeable: {problem}"
+                )

@@ -8,12 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from engine.errors import Unsupported
-from engine.machines.expressions import Expression, renamed
-from engine.machines.model import Action
+from engine.machines.interchange import Groups
 from engine.machines.packing import Layout, names_read
 from engine.machines.properties import Property, expressions_of
-
-Groups = tuple[tuple[str, ...], ...]
 
 
 class Orbits:
@@ -79,24 +76,3 @@ def parts_of(item: Property) -> frozenset[str]:
     """Return the parts that a property reads or names."""
     read = (name for one in expressions_of(item) for name in names_read(one))
     return frozenset(name.partition(".")[0] for name in read)
-
-
-def anonymous(item: Property | Action, groups: Groups) -> object:
-    """Return what is the same of a property, or an action, for every naming of the parts."""
-    alike = {part: number for number, group in enumerate(groups) for part in group}
-    names: dict[str, str] = {}
-
-    def rename(name: str) -> str:
-        part, dot, rest = name.partition(".")
-        if part not in alike:
-            return name
-        return f"{names.setdefault(part, f'{alike[part]}#{len(names)}')}{dot}{rest}"
-
-    def again(expression: Expression) -> Expression:
-        return renamed(expression, rename)
-
-    if isinstance(item, Action):
-        written = tuple((rename(name), again(value)) for name, value in item.updates)
-        return again(item.guard), written, rename(item.name) if "." in item.name else ""
-    on = getattr(item, "on", ())
-    return type(item), *map(again, expressions_of(item)), *map(rename, on)
