@@ -393,6 +393,16 @@ def test_a_call_is_open_until_its_result_lands() -> None:
     assert list(session.state.work.calls) == ["c-2"]
 
 
+def test_an_id_given_again_is_another_call_and_that_one_is_open() -> None:
+    session = given(register(), begin(), boundary(calls("c-1")))
+    session.when(boundary(result("c-1") + calls("c-1"))).then(BoundaryApplied)
+    assert [call.version for call in session.state.work.calls.values()] == [4]
+    session.when(StageToolResults(now=NOW, messages=result("c-1"))).then(ToolResultsStaged)
+    session.when(complete(calls("c-1"))).then(RunCompleted)  # behind the staged result
+    assert [call.status for call in session.state.work.calls.values()] == ["intended"]
+    session.when(StageToolResults(now=NOW, messages=result("c-1", "43"))).then(ToolResultsStaged)
+
+
 def test_g9_calls_of_an_interrupted_run_are_unknown_and_refuse_the_next_turn() -> None:
     session = given(register(), begin(), boundary(calls("c-1")), Recover(now=NOW))
     assert unknown_calls(session.state.work) == ("c-1",)

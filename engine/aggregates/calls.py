@@ -22,11 +22,24 @@ class CallMade(NamedTuple):
     arguments: Any
 
 
-class Tools(NamedTuple):
-    """The calls that messages make, and the ids of those that they answer, in order."""
+class Answer(NamedTuple):
+    """That a message answers the call with this id."""
 
-    made: list[CallMade]
-    answered: list[str]
+    id: str
+
+
+class Tools(NamedTuple):
+    """What messages say about tools, in the order they say it.
+
+    A provider may give an id again to another call once the first is answered, so the order counts.
+    """
+
+    steps: list[CallMade | Answer]
+
+    @property
+    def answered(self) -> list[str]:
+        """The ids of the calls that are answered."""
+        return [step.id for step in self.steps if isinstance(step, Answer)]
 
 
 def tools_in(array: msgspec.Raw | bytes) -> Tools | None:
@@ -36,12 +49,11 @@ def tools_in(array: msgspec.Raw | bytes) -> Tools | None:
         return None
     if b"tool_" not in recorded and b"function_call" not in recorded:
         return None
-    made: list[CallMade] = []
-    answered: list[str] = []
+    steps: list[CallMade | Answer] = []
     for message in msgspec.json.decode(recorded):
-        made += _made(message)
-        answered += _answered(message)
-    return Tools(made, answered) if made or answered else None
+        steps += _made(message)
+        steps += map(Answer, _answered(message))
+    return Tools(steps) if steps else None
 
 
 def _made(message: dict[str, Any]) -> Iterator[CallMade]:

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from engine.aggregates.calls import tools_in
+from engine.aggregates.calls import Answer, tools_in
 from engine.aggregates.events import Lane
 from engine.machines import Authority, Configuration
 from engine.machines.inputs import INPUT
@@ -18,7 +18,7 @@ INPUTS: Final = Authority(INPUT)
 """The one authority over inputs."""
 
 CallStatus = Literal["intended", "executed", "unknown"]
-"""A call was made; its result is staged; or its run was interrupted before any result landed."""
+"""A call was made; its result is staged; or a run that may have made it was interrupted."""
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,12 +145,12 @@ def calls_after(work: Work, array: msgspec.Raw, version: int) -> Work:
     tools = tools_in(array)
     if tools is None:
         return work
-    calls = work.calls | {
-        made.id: Call(name=made.name, arguments=made.arguments, version=version)
-        for made in tools.made
-    }
-    for call_id in tools.answered:
-        calls.pop(call_id, None)
+    calls = dict(work.calls)
+    for step in tools.steps:
+        if isinstance(step, Answer):
+            calls.pop(step.id, None)
+        else:
+            calls[step.id] = Call(name=step.name, arguments=step.arguments, version=version)
     return msgspec.structs.replace(work, calls=calls)
 
 
