@@ -5,13 +5,14 @@
 
 import collections
 import os
+import secrets
 import subprocess
 import sys
 from pathlib import Path
 from typing import get_args
 
 import pytest
-from simulation.seeds import Report, run
+from simulation.seeds import SHORT_SEED, SHORT_STEPS, Report, run
 from simulation.verbs import VERBS
 
 from engine.aggregates import SessionEvent
@@ -67,6 +68,22 @@ def test_g1_to_g9_hold_in_every_run(seeds: range) -> None:
     assert _failures([run(seed) for seed in seeds]) == []
 
 
+def test_g9_a_process_may_die_at_any_await_of_a_run() -> None:
+    """The same short run again and again, and each time the process dies a little later.
+
+    Every seventh await, beginning anywhere; `make soak` tries each.
+    """
+    whole = run(SHORT_SEED, steps=SHORT_STEPS)
+    assert whole.seen["boundary-applied"] > 1
+    assert whole.seen["run-completed"] > 1
+    reports = [
+        run(SHORT_SEED, steps=SHORT_STEPS, crash_at=tick)
+        for tick in range(1 + secrets.randbelow(7), whole.seen["ticks"], 7)
+    ]
+    assert _failures(reports) == []
+    assert sum(report.seen["crash at an await"] for report in reports) > len(reports) / 2
+
+
 def test_a_seed_is_the_same_run_every_time_to_the_last_byte() -> None:
     for seed in (3, 4, 5):
         first, again = run(seed), run(seed)
@@ -92,7 +109,7 @@ def test_a_seed_is_the_same_run_in_another_process() -> None:
 
 def test_the_runs_together_try_everything() -> None:
     seen: collections.Counter[str] = collections.Counter()
-    for seed in range(1000, 1100):
+    for seed in range(1000, 1080):
         seen += run(seed).seen
     assert [name for name in VERBS if not seen[f"{name}: told"]] == []
     assert [what for what in MET if not seen[what]] == []

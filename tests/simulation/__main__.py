@@ -12,6 +12,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seed", type=int, help="replay this seed and say what happens in it")
     parser.add_argument("--steps", type=int, help="ask so often in it, instead of what it draws")
+    parser.add_argument("--crash-at", type=int, help="end the oldest process after N callbacks")
     parser.add_argument("--quiet", action="store_true", help="only say how it ended")
     parser.add_argument("--seeds", type=int, default=10_000, help="run so many seeds")
     parser.add_argument("--first", type=int, default=0, help="beginning with this one")
@@ -19,7 +20,8 @@ def main() -> int:
     given = parser.parse_args()
     if given.seed is None:
         return soak(given.first, given.seeds, given.jobs)
-    report = run(given.seed, steps=given.steps, trace=None if given.quiet else _say)
+    trace = None if given.quiet else _say
+    report = run(given.seed, steps=given.steps, crash_at=given.crash_at, trace=trace)
     _say(f"seed {report.seed}: {report.events} events, {report.digest}")
     if report.violation is not None:
         _say(f"violated: {report.violation}")

@@ -1,8 +1,7 @@
 """An event loop without a clock, threads or sockets: time and the order of things are drawn.
 
-Invariants: the same seed and the same tasks lead to the same order, every time and on every
-Python; time moves only here; a callback that belongs to a process which has died is never called
-again.
+Invariants: the same seed and the same tasks lead to the same order, every time; time moves only
+here; a callback that belongs to a process which has died is never called again.
 """
 
 import asyncio

@@ -366,7 +366,7 @@ class SessionLog:
         self._drop(abandoned, "staged")
         if event["tag"] != "run-rolled-back":
             for call in self.calls.values():
-                if call[0] == "intended" and call[1] > run.version:
+                if call[0] == "intended":
                     call[0] = "unknown"
         run.ended = event["tag"]
         self.current = None

@@ -27,6 +27,8 @@ from .world import LEASES, Site, World
 
 STEPS: Final = 60
 LONGEST_RUN_SECONDS: Final = 300.0
+SHORT_SEED, SHORT_STEPS = 34, 25
+"""A short run with boundaries and retries, in which a process can be let die at every await."""
 PAUSES: Final = (0.3, 2.0, 30.0)
 RUNNING: Final = (
     "interrupt",
@@ -72,11 +74,16 @@ class Report(NamedTuple):
     digest: str
     events: int
     seen: Counter[str]
+    crash_at: int | None = None
+    steps: int | None = None
 
     @property
     def command(self) -> str:
         """The command that replays it."""
-        return f"python -m tests.simulation --seed {self.seed}"
+        command = f"python -m tests.simulation --seed {self.seed}"
+        if self.steps is not None:
+            command += f" --steps {self.steps}"
+        return command if self.crash_at is None else f"{command} --crash-at {self.crash_at}"
 
 
 def shape_of(seed: int, steps: int | None = None) -> Shape:
@@ -98,9 +105,16 @@ def shape_of(seed: int, steps: int | None = None) -> Shape:
 
 
 def run(
-    seed: int, *, steps: int | None = None, trace: Callable[[str], None] | None = None
+    seed: int,
+    *,
+    steps: int | None = None,
+    crash_at: int | None = None,
+    trace: Callable[[str], None] | None = None,
 ) -> Report:
-    """Run a seed."""
+    """Run a seed, asking ``steps`` times if that is given.
+
+    ``crash_at`` lets the oldest process die after so many callbacks, besides what the seed draws.
+    """
     shape = shape_of(seed, steps)
     chance = random.Random(seed)  # noqa: S311 - not for secrets
     quiet = logging.getLogger("perdure")
@@ -115,6 +129,8 @@ def run(
         world.trace = trace
         world.restless = shape.checkpoints
         world.say(f"seed {seed}: {shape}")
+        if crash_at is not None:
+            loop.appoint(crash_at, lambda: _kill_the_oldest(world))
         try:
             loop.run_until_complete(_Run(world, shape).whole())
         except Stalled as stalled:
@@ -137,7 +153,13 @@ def run(
         first = str(world.violations[0])
         if not isinstance(world.violations[0], Violation):
             first = repr(world.violations[0])
-    return Report(seed, first, whole.hexdigest(), len(world.rows), world.seen)
+    digest = whole.hexdigest()
+    return Report(seed, first, digest, len(world.rows), world.seen, crash_at, steps)
+
+
+def _kill_the_oldest(world: World) -> None:
+    if world.sites and not world.ending:
+        world.crash(world.sites[0], "at an await")
 
 
 class _Run:
@@ -278,6 +300,7 @@ class _Run:
             raise world.violated(Violation("G9", "an engine does not close"))
         await asyncio.sleep(2 * max(LEASES))
         world.inspect()
+        world.ending = True  # from here on nothing dies
         site = self._open()
         site.skew = 60.0
         last = site.process.spawn(drive_on(world, site))

@@ -1,4 +1,4 @@
-"""Very many seeds, on all cores.
+"""Very many seeds, on all cores, and one short run with a crash at each of its awaits.
 
 Invariants: a failure is told with the command that replays it; the first failure does not end the
 soak.
@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter
 
-from .seeds import Report, run
+from .seeds import SHORT_SEED, SHORT_STEPS, Report, run
 
 _TELL_SECONDS = 10.0
 
@@ -21,9 +21,12 @@ def soak(first: int, seeds: int, jobs: int | None = None) -> int:
     seen: Counter[str] = Counter()
     failed: list[Report] = []
     done = events = 0
-    numbers = range(first, first + seeds)
+    last = run(SHORT_SEED, steps=SHORT_STEPS).seen["ticks"]
+    crashes_at = [(SHORT_SEED, SHORT_STEPS, tick) for tick in range(1, last)]
+    drawn = [(seed, None, None) for seed in range(first, first + seeds)]
+    seeds += len(crashes_at)
     with multiprocessing.get_context("spawn").Pool(jobs or os.cpu_count()) as pool:
-        for report in pool.imap_unordered(_run, numbers, chunksize=8):
+        for report in pool.imap_unordered(_run, [*crashes_at, *drawn], chunksize=8):
             done += 1
             events += report.events
             seen += report.seen
@@ -43,11 +46,12 @@ def soak(first: int, seeds: int, jobs: int | None = None) -> int:
     return 1 if failed else 0
 
 
-def _run(seed: int) -> Report:
+def _run(given: tuple[int, int | None, int | None]) -> Report:
+    seed, steps, crash_at = given
     try:
-        return run(seed)
+        return run(seed, steps=steps, crash_at=crash_at)
     except Exception as error:  # noqa: BLE001 - the soak goes on
-        return Report(seed, repr(error), "", 0, Counter())
+        return Report(seed, repr(error), "", 0, Counter(), crash_at, steps)
 
 
 def _say(what: str) -> None:

@@ -65,6 +65,7 @@ class World:
         self.disputed: Final[set[str]] = set()
         self.sessions: Final[list[str]] = []
         self.restless = False
+        self.ending = False
         self.operations: Final[list[Any]] = []
         self._failing = failing
         self._knows_the_dead: Final = knows_the_dead
