@@ -80,11 +80,16 @@ def test_a_machine_of_ones_own_is_found_in_the_working_directory(
         ("sessoin", "there is no machine 'sessoin'"),
         ("no_such_module:X", "cannot be imported"),
         ("engine.machines:NOTHING", "has no 'NOTHING'"),
-        ("engine.machines:LIFECYCLE", "is a Authority, and no machine"),
+        ("engine.machines:LIFECYCLE", "is no machine: its type is Authority"),
         ("engine.machines:", "has no ''"),
+        ("quits_of_mine:X", "cannot be imported: SystemExit"),
     ],
 )
-def test_what_names_no_machine_is_a_usage_error(name: str, said: str) -> None:
+def test_what_names_no_machine_is_a_usage_error(
+    name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "quits_of_mine.py").write_text("raise SystemExit\n")
+    monkeypatch.syspath_prepend(tmp_path)
     ran = perdure("spec", name)
     assert ran.code == 2
     assert said in " ".join(ran.err.split())
@@ -96,3 +101,18 @@ def test_a_folder_that_cannot_be_written_is_said_in_a_line(tmp_path: Path) -> No
     assert ran.code == 1
     assert "Traceback" not in ran.err
     assert len(ran.err.splitlines()) == 1
+
+
+def test_a_machine_that_does_not_hold_is_printed_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = MINE.replace(
+        "rows=(\n", 'properties=(Always("never", ~in_phase("approved")),),\n    rows=(\n'
+    ).replace("import Flag", "import Always, in_phase, Flag")
+    (tmp_path / "broken_of_mine.py").write_text(broken)
+    monkeypatch.syspath_prepend(tmp_path)
+    ran = perdure("spec", "broken_of_mine:APPROVAL", "--folder", str(tmp_path / "out"), "--json")
+    assert (ran.code, ran.document["holds"]) == (0, False)
+    assert "broken_of_mine:APPROVAL does not hold" in ran.err
+    ran = perdure("spec", "gate", "--folder", str(tmp_path / "out"), "--json")
+    assert (ran.document["holds"], ran.err) == (True, "")

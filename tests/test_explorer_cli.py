@@ -31,6 +31,8 @@ def perdure(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "own.py").write_text(OWN)
+    (tmp_path / "quits.py").write_text("import sys\nsys.exit(0)\n")
+    (tmp_path / "asks.py").write_text("import json\njson.nothing\n")
     (tmp_path / "ill.py").write_text(
         "from engine.machines import *\n"
         "M = Machine(name='m', phases=(), initial='a', final=(), rows=())"
@@ -82,11 +84,17 @@ def test_a_machine_of_ones_own_is_found_broken_with_the_shortest_path(folder: Pa
     [
         (["nonsense"], "there is no machine 'nonsense'"),
         (["nowhere:M"], "'nowhere' cannot be imported: ModuleNotFoundError"),
-        (["own:NOTHING"], "own has no 'NOTHING'"),
-        (["own:SIX"], "own:SIX is a int, and no machine"),
+        (["own:NOTHING"], "own has no 'NOTHING'; it has TOGGLE"),
+        (["own:SIX"], "own:SIX is no machine: its type is int"),
         (["ill:M"], "ill cannot be imported: machine 'm'"),
         (["gate", "--graph", "gate.png"], "gate.png ends in none of .dot, .gv, .json"),
         (["--graph", "all.dot"], "a graph is of one machine"),
+        (["gate", "--graph", "nowhere/gate.dot"], "nowhere/gate.dot cannot be written"),
+        (["--instances", "2"], "instances are of one machine"),
+        (["quits:M"], "'quits' cannot be imported: SystemExit: 0"),
+        (["asks:M"], "'asks' cannot be imported: AttributeError: module 'json' has no"),
+        (["own.TOGGLE"], "did you mean own:TOGGLE?"),
+        (["own"], "did you mean own:TOGGLE?"),
         (["gate", "--instances", "0"], "Invalid value for '--instances'"),
     ],
 )
@@ -135,5 +143,13 @@ def test_the_graph_is_written_for_graphviz_and_as_json(folder: Path) -> None:
 def test_a_graph_that_is_too_large_is_refused(folder: Path) -> None:
     run = perdure("check", "session", "--instances", "2", "--graph", "s.dot", cwd=folder)
     assert run.returncode == 1
-    assert "too many for a graph" in run.stderr
+    assert run.stdout.startswith("checked session x 2: ")
+    assert "s.dot is not written: session x 2 reaches more than 20,000 states" in run.stderr
     assert not (folder / "s.dot").exists()
+
+
+def test_symmetry_that_saves_nothing_says_so(folder: Path) -> None:
+    run = perdure("check", "gate", "--symmetry", cwd=folder)
+    assert (run.returncode, "no parts of gate are interchangeable" in run.stderr) == (0, True)
+    run = perdure("check", "gate", "--instances", "2", "--symmetry", cwd=folder)
+    assert run.stderr == ""

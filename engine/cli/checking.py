@@ -6,8 +6,8 @@ failure; what is no machine is misuse, said before anything is searched.
 
 import contextlib
 import functools
-import importlib
 import multiprocessing
+import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -21,9 +21,11 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from engine.cli.answering import FAILED, answering
 from engine.cli.auditing import uninterrupted
+from engine.cli.naming import resolved
 from engine.cli.options import AsJson
-from engine.errors import PerdureError
-from engine.machines import BUILT_IN, Machine, Model, Report, check, graph_of
+from engine.cli.output import Answer
+from engine.errors import InvalidArgument
+from engine.machines import BUILT_IN, Model, Report, check, graph_of
 from engine.machines.checking import MAX_STATES
 
 _SUFFIXES: Final = (".dot", ".gv", ".json")
@@ -38,7 +40,18 @@ def _known(name: str | None) -> str | None:
 def _drawable(path: Path | None) -> Path | None:
     if path is not None and path.suffix not in _SUFFIXES:
         raise typer.BadParameter(f"{path} ends in none of {', '.join(_SUFFIXES)}")
+    if path is not None and not _writable(path):
+        raise typer.BadParameter(f"{path} cannot be written")
     return path
+
+
+def _writable(path: Path) -> bool:
+    """Whether there is a folder to write the file in, and leave to do it."""
+    return (
+        os.access(path, os.W_OK) and path.is_file()
+        if path.exists()
+        else (path.parent.is_dir() and os.access(path.parent, os.W_OK))
+    )
 
 
 def check_(
@@ -76,6 +89,8 @@ def check_(
     names = list(BUILT_IN) if machine is None else [machine]
     if graph is not None and machine is None:
         raise typer.BadParameter("a graph is of one machine: name it", param_hint="MACHINE")
+    if machine is None and instances > 1:
+        raise typer.BadParameter("instances are of one machine: name it", param_hint="MACHINE")
     if machine is not None and instances > 1 and isinstance(resolved(machine), Model):
         raise typer.BadParameter(
             f"{machine} is composed already; only a single machine has instances",
@@ -89,8 +104,6 @@ def check_(
             reports = [one(name, shown=True) for name in names]
         else:
             reports = uninterrupted(lambda: _in_processes(one, names, jobs))
-        if graph is not None:
-            _write(graph, names[0], instances)
         if not all(report.ok for report in reports):
             answer.exit_code = FAILED
         if as_json:
@@ -98,31 +111,11 @@ def check_(
         else:
             for report in reports:
                 answer.line(str(report))
-
-
-def resolved(name: str) -> Machine | Model:
-    """Return the machine of that name. Raises typer.BadParameter."""
-    if name in BUILT_IN:
-        return BUILT_IN[name]
-    module, colon, attribute = name.partition(":")
-    if not colon:
-        raise typer.BadParameter(
-            f"there is no machine {name!r}; there are {', '.join(BUILT_IN)}, and module:NAME"
-        )
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except PerdureError as error:
-        raise typer.BadParameter(f"{module} cannot be imported: {error}") from error
-    except AttributeError as error:
-        raise typer.BadParameter(f"{module} has no {attribute!r}: {error}") from error
-    except Exception as error:
-        what = f"{type(error).__name__}: {error}"
-        raise typer.BadParameter(f"{module!r} cannot be imported: {what}") from error
-    if not isinstance(found, Machine | Model):
-        raise typer.BadParameter(f"{name} is a {type(found).__name__}, and no machine")
-    return found
+        if symmetry and not any(report.reduced for report in reports):
+            answer.problem(f"no parts of {', '.join(names)} are interchangeable: nothing is saved")
+        if graph is not None:
+            sys.stdout.flush()
+            _write(answer, graph, names[0], instances)
 
 
 def _checked(
@@ -159,7 +152,17 @@ def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
         )
 
 
-def _write(path: Path, name: str, instances: int) -> None:
-    graph = graph_of(resolved(name), instances=instances)
-    text = graph.dot().encode() if path.suffix != ".json" else msgspec.json.encode(graph) + b"\n"
-    path.write_bytes(text)
+def _write(answer: Answer, path: Path, name: str, instances: int) -> None:
+    """Write the graph, or say why there is none."""
+    try:
+        graph = graph_of(resolved(name), instances=instances)
+        encoded = (
+            msgspec.json.encode(graph) + b"\n" if path.suffix == ".json" else graph.dot().encode()
+        )
+        path.write_bytes(encoded)
+    except InvalidArgument as error:
+        answer.problem(f"{path} is not written: {error}")
+        answer.exit_code = FAILED
+    except OSError as error:
+        answer.problem(f"{path} cannot be written: {error.strerror}")
+        answer.exit_code = FAILED

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from engine.cli.answering import FAILED, answering
-from engine.cli.checking import resolved
+from engine.cli.naming import resolved
 from engine.cli.options import AsJson
 from engine.cli.output import Answer
 from engine.machines import BUILT_IN
@@ -43,11 +43,12 @@ def spec(
     """Write specs/ (contracts, TLA+ and diagrams; schemas and test vectors), or compare."""
     machines = {name: resolved(name) for name in names or ()}
     with answering(as_json=as_json) as answer:
+        reports = {name: explore(model) for name, model in machines.items()}
         files = (
             {
                 f"machines/{folder_of(name, model)}/{file}": text
                 for name, model in machines.items()
-                for file, text in machine_documents(name, model, explore(model)).items()
+                for file, text in machine_documents(name, model, reports[name]).items()
             }
             if machines
             else documents()
@@ -57,17 +58,25 @@ def spec(
             answer.exit_code = FAILED if before else 0
         else:
             write(folder, files)
-        answer_with(answer, folder, len(files), before, checked=check)
+        broken = [name for name, report in reports.items() if not report.ok]
+        held = {"holds": not broken} if machines else {}
+        answer_with(answer, folder, len(files), before, checked=check, **held)
+        for name in broken:
+            answer.problem(f"{name} does not hold: `perdure check {name}` shows why")
 
 
 def answer_with(
-    answer: Answer, folder: Path, count: int, before: dict[str, str], *, checked: bool
+    answer: Answer, folder: Path, count: int, before: dict[str, str], *, checked: bool, **held: bool
 ) -> None:
-    """Say which files differ, or were written; what is left over stays, and is named."""
+    """Say which files differ, or were written; what is left over stays, and is named.
+
+    ``held`` goes into the document: whether all that the named machines promise holds.
+    """
     if answer.as_json:
         document: dict[str, Any] = {
             "folder": str(folder),
             "ok": not before if checked else True,
+            **held,
             "files": count,
             "drift" if checked else "changed": [
                 {"path": path, "problem": problem} for path, problem in before.items()
