@@ -1,6 +1,7 @@
 """Turns that the engine runs: from the request to the receipt, and every way they can end."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 from typing import Any
@@ -336,10 +337,10 @@ async def broken_builder(session: Any) -> Any:
 
 
 @on_an_engine(agents=broken_builder)
-async def test_a_builder_that_fails_rolls_the_run_back(engine: Engine) -> None:
+async def test_a_builder_that_fails_is_a_failed_turn(engine: Engine) -> None:
     await engine.register("s")
-    with pytest.raises(ValueError, match="no agents today"):
-        await engine.apply_turn("s", "a")
+    out = await engine.apply_turn("s", "a")
+    assert out.terminal == Failed("internal", "no agent was made: ValueError: no agents today")
     assert (await engine.read("s")).phase == "idle"
     await engine.record_turn("s", [user("b")])
 
@@ -520,7 +521,10 @@ async def test_the_machine_s_control_needs_the_machine_s_token(engine: Engine) -
     for forged in (Token(), object()):
         with pytest.raises(AuthorityRequired):
             await engine.interrupt("s", authority=forged)  # type: ignore[arg-type]
-    await engine.interrupt("s", authority=LIFECYCLE.token)
+    with pytest.raises(AuthorityRequired):
+        await engine.interrupt("s", authority=LIFECYCLE.token)  # the law's own is no engine's
+    adapter = await engine.runtime_adapter()
+    await engine.interrupt("s", authority=adapter.authority)
     assert isinstance((await turn).terminal, Cancelled)
 
 
@@ -643,16 +647,16 @@ async def test_an_interrupt_that_comes_before_the_agent_is_there_is_not_lost(
     turn = asyncio.create_task(engine.apply_turn("s", "a"))
     while (await engine.read("s")).phase != "running":  # noqa: ASYNC110 - the log is what tells
         await asyncio.sleep(0.01)
-    await engine.interrupt("s")
-    assert (await turn).terminal == Cancelled("asked from elsewhere")
+    await engine.interrupt("s", reason="never mind")
     assert (await engine.read("s")).phase == "idle"
+    assert (await turn).terminal == Cancelled("never mind")
 
 
-@on_an_engine(agents=slow_builder)
-async def test_closing_releases_what_only_waits_and_rolls_back_what_had_no_agent_yet(
+@on_an_engine()
+async def test_closing_releases_what_only_waits_and_ends_what_has_no_agent_yet(
     engine: Engine, url: str
 ) -> None:
-    async with Engine.open(url, agents=slow_builder) as other:
+    async with Engine.open(url, agents=SlowToCome(), grace_seconds=0.1) as other:
         await other.register("s")
         await other.register("t")
         seat = await other.reserve("t")
@@ -660,11 +664,187 @@ async def test_closing_releases_what_only_waits_and_rolls_back_what_had_no_agent
         while (await other.read("s")).phase != "running":  # noqa: ASYNC110 - the log is what tells
             await asyncio.sleep(0.01)
         await other.close()
-        with pytest.raises(EngineClosed):
-            await turn
+        assert (await turn).terminal == Cancelled("the engine is closing")
         assert seat.phase == "shut_down"
     if url != "memory:":
         assert (await engine.read("s")).phase == "idle"
+
+
+# What a fresh reader found
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        lambda: AgentFailure("x", kind="rate_limited"),  # type: ignore[arg-type]
+        lambda: AgentFailure("x", recoverable="yes"),  # type: ignore[arg-type]
+        lambda: AgentFailure("x" * 100_000),
+    ],
+)
+@on_an_engine()
+async def test_g9_whatever_an_agent_says_of_its_failure_can_be_read_again(
+    engine: Engine, failure: Any
+) -> None:
+    async def agent(turn: Turn) -> str:
+        raise failure()
+
+    await attached(engine, agent)
+    out = await engine.apply_turn("s", "a", run_id="r")
+    await engine.discard_live("s")
+    assert (await engine.read("s")).phase == "attached"
+    assert (await engine.apply_turn("s", "a", run_id="r")).terminal == out.terminal
+
+
+@pytest.mark.parametrize("reason", [429, "\ud800", "", "x" * 1000])
+@on_an_engine(**FAST)
+async def test_g9_a_reason_that_cannot_be_recorded_is_refused_before_anything_ends(
+    engine: Engine, reason: Any
+) -> None:
+    gate = Gate()
+    await attached(engine, gate)
+    turn = asyncio.create_task(engine.apply_turn("s", "a"))
+    await gate.begun.wait()
+    with pytest.raises(InvalidArgument):
+        await engine.interrupt("s", reason=reason)
+    gate.open.set()
+    assert (await turn).terminal == Completed()
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        TurnResult(messages=5),  # type: ignore[arg-type]
+        TurnResult(usage={"input_tokens": 1}),  # type: ignore[arg-type]
+        TurnResult(terminal="done"),  # type: ignore[arg-type]
+        TurnResult(terminal=Failed("turn", "no")),  # type: ignore[arg-type]
+        TurnResult(terminal=CallbackPending("t", object())),
+        TurnResult(terminal=Completed({1, 2})),
+    ],
+)
+@on_an_engine()
+async def test_a_malformed_result_is_a_failed_turn(engine: Engine, returned: Any) -> None:
+    async def agent(turn: Turn) -> Any:
+        return returned
+
+    await attached(engine, agent)
+    out = await engine.apply_turn("s", "a")
+    assert isinstance(out.terminal, Failed)
+    assert (await engine.read("s")).phase == "attached"
+
+
+@on_an_engine(**FAST)
+async def test_a_turn_is_not_lost_however_often_another_engine_writes_meanwhile(
+    engine: Engine, url: str
+) -> None:
+    if url == "memory:":
+        pytest.skip("a store in memory has one engine")
+
+    async def agent(turn: Turn) -> str:
+        await turn.boundary([says("so far")])
+        return "done"
+
+    await attached(engine, agent)
+    async with Engine.open(url) as other:
+        over = False
+
+        async def disturb() -> None:
+            while not over:
+                with contextlib.suppress(StaleWriter):
+                    await other.publish("s", "noise")
+
+        noise = asyncio.create_task(disturb())
+        for _ in range(20):
+            out = await engine.apply_turn("s", "a")
+            assert out.terminal == Completed()
+        over = True
+        await noise
+
+
+@on_an_engine(**FAST)
+async def test_an_agent_s_clean_up_is_cancelled_once_and_not_again(
+    engine: Engine, url: str
+) -> None:
+    if url == "memory:":
+        pytest.skip("a store in memory has one engine")
+    begun, cleaned = asyncio.Event(), []
+
+    async def agent(turn: Turn) -> str:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.15)
+            cleaned.append(True)
+        return "never"
+
+    async with Engine.open(url, grace_seconds=2) as other:
+        await attached(other, agent)
+        turn = asyncio.create_task(other.apply_turn("s", "a"))
+        await begun.wait()
+        await engine.interrupt("s")
+        assert isinstance((await turn).terminal, Cancelled)
+    assert cleaned == [True]
+
+
+@on_an_engine(**FAST)
+async def test_g3_a_retry_of_a_finished_run_is_answered_while_another_turn_runs(
+    engine: Engine,
+) -> None:
+    await attached(engine, EchoAgent())
+    first = await engine.apply_turn("s", "a", run_id="r")
+    gate = Gate()
+    await engine.attach("s", gate)
+    turn = asyncio.create_task(engine.apply_turn("s", "b"))
+    await gate.begun.wait()
+    again = await engine.apply_turn("s", "a", run_id="r")
+    assert (again.receipt, again.duplicate) == (first.receipt, True)
+    with pytest.raises(Conflict):
+        await engine.apply_turn("s", "other", run_id="r")
+    gate.open.set()
+    await turn
+
+
+@on_an_engine()
+async def test_hung_turns_are_ended_together_when_the_engine_closes(
+    engine: Engine, url: str
+) -> None:
+    async with Engine.open(url, grace_seconds=0.3) as other:
+        gates = [Gate() for _ in range(6)]
+        for number, gate in enumerate(gates):
+            await attached(other, gate, f"s{number}")
+        turns = [asyncio.create_task(other.apply_turn(f"s{n}", "a")) for n in range(6)]
+        for gate in gates:
+            await gate.begun.wait()
+        started = asyncio.get_running_loop().time()
+        await other.close()
+        assert asyncio.get_running_loop().time() - started < 6 * 0.3
+        assert {(await turn).terminal for turn in turns} == {Cancelled("the engine is closing")}
+
+
+@on_an_engine(**FAST)
+async def test_a_reservation_in_use_is_not_released_by_its_holder(engine: Engine) -> None:
+    gate = Gate()
+    await attached(engine, gate)
+    seat = await engine.reserve("s")
+    turn = asyncio.create_task(engine.apply_turn("s", "a", reservation=seat))
+    await gate.begun.wait()
+    await engine.release(seat)
+    with pytest.raises(SessionBusy):
+        await engine.reserve("s")
+    gate.open.set()
+    await turn
+    await engine.apply_turn("s", "b")
+
+
+@on_an_engine(**FAST)
+async def test_archiving_can_drain_what_is_queued_first(engine: Engine) -> None:
+    await attached(engine, EchoAgent())
+    await engine.ingest("s", "one")
+    await engine.ingest("s", "two")
+    view = await engine.archive("s", pending="drain")
+    assert view.phase == "archived"
+    assert (await engine.read("s")).message_count == 3
+    assert engine._agents == {}
 
 
 @on_an_engine(**FAST)

@@ -6,6 +6,7 @@ admission stands is what its machine says.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
@@ -39,7 +40,9 @@ class Claim:
         return self._standing.phase
 
     def release(self) -> None:
-        """Give the right back, whatever became of it. Safe to call again."""
+        """Give the right back; nothing while a turn uses it. Safe to call again."""
+        if self.in_use:
+            return
         for verb in ("abort_claim", "resolve", "finalise"):
             try:
                 self.fire(verb)
@@ -85,6 +88,13 @@ class Admission:
         self._claims[session_id] = claim
         self._empty.clear()
         return claim
+
+    def interrupt_requested(self, session_id: str) -> None:
+        """Note that the turn of a claim was asked to end, where its machine knows such a thing."""
+        claim = self._claims.get(session_id)
+        if claim is not None:
+            with contextlib.suppress(IllegalTransition):
+                claim.fire("request_interrupt")
 
     def is_claimed(self, session_id: str) -> bool:
         """Whether somebody has the right to run a turn of the session."""

@@ -7,7 +7,7 @@ works as an agent.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, get_args, runtime_checkable
 
 import msgspec
 
@@ -49,8 +49,8 @@ class AgentFailure(Exception):
         self, message: str, *, kind: FailureKind = "turn", recoverable: bool = False
     ) -> None:
         super().__init__(message)
-        self.kind: Final = kind
-        self.recoverable: Final = recoverable
+        self.kind: Final[FailureKind] = kind if kind in get_args(FailureKind) else "turn"
+        self.recoverable: Final = bool(recoverable)
 
 
 class TurnInput(msgspec.Struct, frozen=True, kw_only=True):

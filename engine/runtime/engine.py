@@ -10,11 +10,11 @@ from typing import Self
 
 from engine.runtime.agents import Builder
 from engine.runtime.checkpointers import CheckpointPolicy
+from engine.runtime.ending import GRACE_SECONDS
 from engine.runtime.environment import Environment
 from engine.runtime.living import Living
 from engine.runtime.opening import Opening
 from engine.runtime.recording import LEASE_SECONDS
-from engine.runtime.running import GRACE_SECONDS
 from engine.store import Durability, Store, open_store
 
 

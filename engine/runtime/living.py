@@ -15,11 +15,12 @@ from engine.errors import Conflict
 from engine.machines import LIFECYCLE, Token
 from engine.runtime.agents import AgentLike, Builder
 from engine.runtime.checkpointers import CheckpointPolicy
+from engine.runtime.ending import GRACE_SECONDS
 from engine.runtime.environment import Environment
 from engine.runtime.live import keep_snapshot
-from engine.runtime.loops import Loops
+from engine.runtime.loops import Loops, ToDo
 from engine.runtime.recording import LEASE_SECONDS
-from engine.runtime.running import GRACE_SECONDS, Running
+from engine.runtime.running import Running
 from engine.runtime.subscriptions import Delivery
 from engine.runtime.views import (
     ExecutionSnapshot,
@@ -32,7 +33,8 @@ from engine.runtime.views import (
     tool_scope_of,
 )
 from engine.store import Store
-from engine.values import ApplyOutput, checked_id
+from engine.values import ApplyOutput, Cancelled, checked_id
+from projections.catalog import SessionView
 from projections.snapshots import Kept, restore
 
 
@@ -52,7 +54,7 @@ class RuntimeAdapter:
     @property
     def authority(self) -> Token:
         """The token that the machine's verbs need."""
-        return LIFECYCLE.token
+        return self._engine._authority  # noqa: SLF001 - the engine's other half
 
     async def take(
         self, session_id: str, agent: AgentLike | None = None, *, keep_alive: bool = False
@@ -103,7 +105,9 @@ class Living(Running):
             grace_seconds=grace_seconds,
             checkpoints=checkpoints,
         )
-        self._loops: Final = Loops(self._waiting, self._drained, self._followed)
+        self._loops: Final = Loops(
+            self._to_do, self._drained, self._followed, look_again_seconds=lease_seconds
+        )
         self._adapter: weakref.ref[RuntimeAdapter] | None = None
 
     async def runtime_adapter(self) -> RuntimeAdapter:
@@ -113,6 +117,7 @@ class Living(Running):
         if adapter is None:
             adapter = RuntimeAdapter(self)
             self._adapter = weakref.ref(adapter)
+            weakref.finalize(adapter, self._machine_owned.clear)
         return adapter
 
     # Loops
@@ -133,18 +138,39 @@ class Living(Running):
         self._check_open()
         return await self._loops.stop(checked_id(session_id, "session_id"))
 
-    async def _waiting(self, session_id: str) -> tuple[str, ...] | None:
-        folded = await self._live.read(session_id)
-        waiting = queued(folded.state.work)
-        allowed = LIFECYCLE.allowed(folded.state.lifecycle)
-        ended = "append_context" not in allowed and not waiting
-        return None if ended else waiting
+    async def attach(self, session_id: str, agent: AgentLike) -> SessionView:
+        """Bind an agent to the session, in place of any other; a stopped session is revived.
+
+        ``agent`` has an async ``run_turn(turn)``, or is an async callable. The binding is this
+        engine's; that the session is attached is recorded. Raises SessionNotFound, InvalidArgument,
+        SessionBusy while a turn runs, IllegalTransition for a session that has ended.
+        """
+        view = await super().attach(session_id, agent)
+        self._loops.wake(session_id)
+        return view
+
+    async def _to_do(self, session_id: str) -> ToDo | None:
+        state = await self._looked_after(session_id)
+        work, waiting = state.work, queued(state.work)
+        if not waiting and "append_context" not in LIFECYCLE.allowed(state.lifecycle):
+            return None
+        answered = bool(work.results) and all(c.status == "executed" for c in work.calls.values())
+        busy = work.run is not None
+        return ToDo(state.version, waiting, ready=not busy and (bool(waiting) or answered))
 
     async def _drained(self, session_id: str, input_ids: Sequence[str]) -> ApplyOutput:
         return await self.apply_turn(session_id, input_ids=input_ids)
 
-    def _followed(self) -> AsyncIterator[Delivery]:
-        return self.subscribe(after=self._store.recorder.max_notification_id() or 0)
+    def _followed(self, after: int | None) -> AsyncIterator[Delivery]:
+        newest = self._store.recorder.max_notification_id() or 0
+        return self.subscribe(after=newest if after is None else after)
+
+    async def _drain_session(self, session_id: str, reason: str | None) -> None:
+        await super()._drain_session(session_id, reason)
+        while waiting := queued((await self._looked_after(session_id)).work):
+            out = await self.apply_turn(session_id, input_ids=waiting)
+            if isinstance(out.terminal, Cancelled):
+                return
 
     # Checkpointers
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from engine.errors import (
     AtCapacity,
@@ -32,34 +32,57 @@ BUSY_DELAY_SECONDS: Final = 0.05
 Drain = Callable[[str, Sequence[str]], Awaitable[ApplyOutput]]
 """Runs one turn of a session that takes these inputs."""
 
-Waiting = Callable[[str], Awaitable["tuple[str, ...] | None"]]
-"""Returns a session's queued inputs, None once it takes no more turns."""
+
+class ToDo(NamedTuple):
+    """What a loop finds of its session at a version: its queued inputs, and whether to run now."""
+
+    version: int
+    input_ids: tuple[str, ...]
+    ready: bool
+
+
+Finding = Callable[[str], Awaitable[ToDo | None]]
+"""Says what there is to do for a session, None once it takes no more turns."""
 
 
 class _Loop:
     """One session's loop."""
 
-    def __init__(self, session_id: str, waiting: Waiting, drain: Drain) -> None:
+    def __init__(
+        self, session_id: str, to_do: Finding, drain: Drain, look_again_seconds: float
+    ) -> None:
         self.state: Literal["waiting", "running"] = "waiting"
         self.task: Final = asyncio.create_task(self._run(), name=f"perdure-loop-{session_id}")
         self._session_id: Final = session_id
-        self._waiting: Final = waiting
+        self._to_do: Final = to_do
         self._drain: Final = drain
+        self._look_again_seconds: Final = look_again_seconds
         self._woken: Final = asyncio.Event()
+        self._seen = 0
         self._delay_seconds = FIRST_DELAY_SECONDS
 
-    def wake(self) -> None:
-        """Look for input."""
-        self._woken.set()
+    def wake(self, version: int | None = None) -> None:
+        """Look for something to do, if what was recorded at the version is new to the loop."""
+        if version is None or version > self._seen:
+            self._woken.set()
 
     async def _run(self) -> None:
         while True:
             self._woken.clear()
-            waiting = await self._waiting(self._session_id)
-            if waiting is None:
+            found = await self._to_do(self._session_id)
+            if found is None:
                 return
-            if not waiting or not await self._turn(waiting):
-                await self._woken.wait()
+            if not found.ready or not await self._turn(found.input_ids):
+                # What the turn itself recorded is no reason to try it again.
+                latest = await self._to_do(self._session_id)
+                if latest is None:
+                    return
+                if latest.version > found.version and not found.ready:
+                    continue
+                self._seen = latest.version
+                self._woken.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), self._look_again_seconds)
 
     async def _turn(self, input_ids: Sequence[str]) -> bool:
         """Run a turn; return whether to look for more at once, and not only when woken."""
@@ -91,21 +114,31 @@ class _Loop:
 
 
 class Loops:
-    """The runtime loops of one engine; ``follow`` yields what is recorded from now on."""
+    """The runtime loops of one engine.
+
+    ``follow`` yields what is recorded from after a position, or from now on. A loop that nothing
+    wakes looks again by itself after ``look_again_seconds``: an owner may be gone by then.
+    """
 
     def __init__(
-        self, waiting: Waiting, drain: Drain, follow: Callable[[], AsyncIterator[Delivery]]
+        self,
+        to_do: Finding,
+        drain: Drain,
+        follow: Callable[[int | None], AsyncIterator[Delivery]],
+        *,
+        look_again_seconds: float,
     ) -> None:
-        self._waiting: Final = waiting
+        self._to_do: Final = to_do
         self._drain: Final = drain
         self._follow: Final = follow
+        self._look_again_seconds: Final = look_again_seconds
         self._loops: Final[dict[str, _Loop]] = {}
         self._following: asyncio.Task[None] | None = None
 
     def start(self, session_id: str) -> None:
         """Start the session's loop, if it has none."""
         if self.state(session_id) == "none":
-            loop = _Loop(session_id, self._waiting, self._drain)
+            loop = _Loop(session_id, self._to_do, self._drain, self._look_again_seconds)
             self._loops[session_id] = loop
             loop.task.add_done_callback(lambda task: self._ended(session_id, task))
         if self._following is None or self._following.done():
@@ -143,11 +176,27 @@ class Loops:
             del self._loops[session_id]
         if not self._loops and self._following is not None:
             self._following.cancel()
+            self._following = None
+
+    def wake(self, session_id: str, version: int | None = None) -> None:
+        """Let the session's loop look for something to do, if it has one."""
+        loop = self._loops.get(session_id)
+        if loop is not None:
+            loop.wake(version)
 
     async def _wake_by_the_log(self) -> None:
-        """Wake the loop of each session of which something is recorded."""
-        async with contextlib.aclosing(self._follow()) as deliveries:  # type: ignore[type-var]
-            async for delivery in deliveries:
-                loop = self._loops.get(delivery.session_id)
-                if loop is not None:
-                    loop.wake()
+        """Wake the loop of each session of which something is recorded, whatever goes wrong."""
+        position: int | None = None
+        while True:
+            try:
+                async with contextlib.aclosing(self._follow(position)) as deliveries:  # type: ignore[type-var]
+                    async for delivery in deliveries:
+                        position = delivery.position
+                        self.wake(delivery.session_id, delivery.version)
+            except EngineClosed:
+                return
+            except PerdureError as error:
+                _LOGGER.warning("the log was not followed for a moment: %s", error)
+                await asyncio.sleep(BUSY_DELAY_SECONDS)
+            else:
+                return

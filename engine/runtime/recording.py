@@ -242,23 +242,26 @@ class Recording(Reader):
         session_id: str,
         *,
         reason: str | None = None,
-        pending: Literal["refuse", "abandon"] = "refuse",
+        pending: Literal["refuse", "abandon", "drain"] = "refuse",
     ) -> SessionView:
         """End the session for good, retiring it first in the same commit if it is live.
 
-        ``pending`` says what to do about queued input: "refuse" to archive, or "abandon" it in the
-        same commit. Raises SessionNotFound, InvalidArgument, IllegalTransition where the session
-        has ended, runs a turn, or still has input queued, StaleWriter.
+        ``pending`` says what to do about queued input: "refuse" to archive, "abandon" it in the
+        same commit, or "drain" it first: retire, and run what is queued through the agent. Raises
+        SessionNotFound, InvalidArgument, IllegalTransition where the session has ended, runs a
+        turn, or still has input queued, StaleWriter, and where it drains what `apply_turn` raises.
         """
-        if pending not in ("refuse", "abandon"):
+        if pending not in ("refuse", "abandon", "drain"):
             raise InvalidArgument(
-                f"pending is 'refuse' or 'abandon', not {pending!r}", parameter="pending"
+                f"pending is 'refuse', 'abandon' or 'drain', not {pending!r}", parameter="pending"
             )
+        if pending == "drain":
+            await self._drain_session(session_id, reason)
         command = Archive(
             now=self._now(), reason=optional_text(reason), abandon_inputs=pending == "abandon"
         )
         written = await self._write(session_id, command)
-        self._live.discard(session_id)
+        self._session_over(session_id)
         return view_of(written.folded.state)
 
     async def discard_live(self, session_id: str) -> bool:
@@ -277,6 +280,15 @@ class Recording(Reader):
             return await self._writer.commit(live, folded, command)
 
         return await self._writer.alone(live, work)
+
+    async def _drain_session(self, session_id: str, reason: str | None) -> None:
+        """Take no new input from here on, and run what is queued."""
+        await self.retire(session_id, reason=reason)
+
+    def _session_over(self, session_id: str) -> None:
+        """Keep nothing at hand for a session that has ended."""
+        self._live.discard(session_id)
+        self._checkpointers.close(session_id)
 
     async def _attended(self, live: Live, folded: Folded) -> Folded:
         """Return the fold without a run whose owner is gone: such a run is closed first (G9).

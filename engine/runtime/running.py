@@ -1,44 +1,42 @@
-"""The verbs by which the engine runs turns itself: attach an agent, apply a turn, interrupt it.
+"""The verbs by which the engine runs turns itself: attach an agent, apply a turn.
 
 Invariants: a turn is admitted before its run is begun, and its admission ends after the run's end
-is recorded; a session whose control belongs to the machine is interrupted with the authority's
-token or not at all.
+is recorded; what a run's owner has to record is recorded, whoever else writes meanwhile.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Iterable
-from typing import Any, Final, Literal
+from typing import Any, Final
+
+import msgspec
 
 from engine.aggregates import (
     Attach,
     BeginRun,
     Detach,
-    RequestInterrupt,
     RollBackRun,
+    Session,
     SessionCommand,
 )
 from engine.aggregates.retries import same_run
 from engine.errors import (
-    AuthorityRequired,
+    AtCapacity,
     EngineClosed,
     InvalidArgument,
     NoAgent,
-    PerdureError,
     SessionBusy,
-    SessionNotRunning,
     StaleWriter,
 )
-from engine.machines import LIFECYCLE, Token
 from engine.runtime.admission import Claim
 from engine.runtime.agents import Agent, AgentLike, Builder, as_agent, name_of
 from engine.runtime.arguments import Request, request_messages
 from engine.runtime.checkpointers import CheckpointPolicy
+from engine.runtime.ending import GRACE_SECONDS, Ending
 from engine.runtime.environment import Environment
 from engine.runtime.live import Live
 from engine.runtime.recording import BOUNDARIES, LEASE_SECONDS, conflict, known
 from engine.runtime.turns import LiveTurn, unhurried
-from engine.runtime.working import Working
 from engine.runtime.writing import Written
 from engine.store import Store
 from engine.values import ApplyOutput, Boundary, checked_id
@@ -47,12 +45,11 @@ from projections.history import receipt_in
 from projections.outcomes import outcome_of_run
 from projections.snapshots import Folded
 
-GRACE_SECONDS: Final = 5.0
-WATCH_SECONDS: Final = 0.1
-"""How soon a turn notices that another process asked for its end."""
+BEGINNINGS: Final = 8
+"""How often a run is tried to be begun while others keep writing to its session."""
 
 
-class Running(Working):
+class Running(Ending):
     """The running side of an engine, on top of the work in hand."""
 
     def __init__(
@@ -71,22 +68,14 @@ class Running(Working):
             environment,
             max_active=max_active,
             lease_seconds=lease_seconds,
+            grace_seconds=grace_seconds,
             checkpoints=checkpoints,
         )
         self._builder: Final = agents
         self._agents: Final[dict[str, Agent]] = {}
-        self._machine_owned: Final[set[str]] = set()
-        self._grace_seconds: Final = grace_seconds
-        self._turns: Final[dict[str, LiveTurn]] = {}
-        self._watching: asyncio.Task[None] | None = None
 
     async def attach(self, session_id: str, agent: AgentLike) -> SessionView:
-        """Bind an agent to the session, in place of any other; a stopped session is revived.
-
-        ``agent`` has an async ``run_turn(turn)``, or is an async callable. The binding is this
-        engine's; that the session is attached is recorded. Raises SessionNotFound, InvalidArgument,
-        SessionBusy while a turn runs, IllegalTransition for a session that has ended.
-        """
+        """Bind an agent to the session; see `Engine.attach`."""
         bound = as_agent(agent)
         if checked_id(session_id, "session_id") in self._turns:
             raise SessionBusy(session_id)
@@ -157,7 +146,13 @@ class Running(Working):
             input_ids=tuple(checked_id(one, "input_ids") for one in input_ids),
         )
         live = self._live.get(checked_id(session_id, "session_id"))
-        claim = self._claimed(live, session_id, reservation)
+        try:
+            claim = self._claimed(live, session_id, reservation)
+        except (SessionBusy, AtCapacity, EngineClosed):
+            recorded = None if run_id is None else await self._recorded(live, command)
+            if recorded is None:
+                raise
+            return recorded
         live.turn = claim.in_use = True
         live.users += 1
         try:
@@ -165,36 +160,8 @@ class Running(Working):
                 return await self._applied(live, claim, command)
         finally:
             live.users -= 1
-            live.turn = live.driving = False
+            live.turn = live.driving = claim.in_use = False
             claim.release()
-
-    async def interrupt(
-        self, session_id: str, *, reason: str | None = None, authority: Token | None = None
-    ) -> None:
-        """End the session's turn now, and return once its end is recorded.
-
-        A turn that another process runs is asked to end, which it notices within a moment. What
-        the turn had landed stays. Raises SessionNotFound, SessionNotRunning,
-        AuthorityRequired for a session whose control belongs to the machine.
-        """
-        turn = self._controlled(session_id, authority)
-        if turn is None:
-            await self._ask_to_end(session_id, "interrupt", authority)
-            return
-        turn.interrupt(reason)
-        await turn.ended()
-
-    async def cancel_after_boundary(
-        self, session_id: str, *, authority: Token | None = None
-    ) -> None:
-        """Ask for the session's turn to end once its next boundary has landed.
-
-        Recorded, and noticed wherever the turn runs. Raises as `interrupt` does.
-        """
-        turn = self._controlled(session_id, authority)
-        await self._ask_to_end(session_id, "cancel_after_boundary", authority)
-        if turn is not None:
-            turn.scope.request()
 
     # How a turn runs
 
@@ -214,30 +181,29 @@ class Running(Working):
         begun = await self._begun(live, command)
         if isinstance(begun, ApplyOutput):
             return begun
-        session_id = begun.folded.state.id
-        try:
-            agent = await self._agent_of(begun.folded)
-            if claim.phase == "shut_down":
-                raise EngineClosed("the engine shut down before the turn's agent was started")
-            claim.fire("begin")
-            turn = LiveTurn(
-                begun.folded.state,
-                command,
-                now=self._now,
-                commit=lambda later: self._commit_for_run(live, later),
-                emit=lambda event: self._streams.emit(session_id, command.run_id, event),
-                history=lambda offset, limit: self._messages(session_id, offset, limit),
-            )
-        except BaseException as reason:
-            rolled_back = RollBackRun(
-                now=self._now(), run_id=command.run_id, epoch=command.epoch, reason=_told(reason)
-            )
-            await self._withdrawn(live, rolled_back)
-            raise
+        state = begun.folded.state
+        session_id = state.id
+        if claim.phase == "shut_down":
+            await self._withdrawn(live, command, "the engine is closing")
+            raise EngineClosed("the engine shut down before the turn's agent was started")
+        claim.fire("begin")
+        turn = LiveTurn(
+            state,
+            command,
+            now=self._now,
+            commit=lambda later: self._commit_for_run(live, command, later),
+            emit=lambda event: self._streams.emit(session_id, command.run_id, event),
+            history=lambda offset, limit: self._messages(session_id, offset, limit),
+        )
         self._turns[session_id] = turn
         self._watch()
         try:
-            written, terminal = await turn.drive(agent, self._grace_seconds)
+            written, terminal = await turn.drive(lambda: self._agent_of(state), self._grace_seconds)
+        except StaleWriter:
+            closed = await self._recorded(live, command) if turn.closed else None
+            if closed is None:
+                raise
+            return msgspec.structs.replace(closed, duplicate=False)
         finally:
             del self._turns[session_id]
             self._streams.ended(command.run_id)
@@ -259,50 +225,75 @@ class Running(Working):
                 self._check_agent(state.id)
                 live.driving = True
                 return await self._writer.commit(live, folded, command)
-            event = await self._event(state.id, version)
-            if not same_run(event, command):
-                raise conflict(state.id, "run id", command.run_id)
-            outcome = await asyncio.to_thread(
-                outcome_of_run,
-                self._store.recorder,
-                self._mapper,
-                state.id,
-                run_id=command.run_id,
-                version=version,
-            )
+            outcome = await self._outcome_at(state.id, command, version)
             if outcome is None:
                 raise SessionBusy(state.id)
             return outcome
 
         try:
+            for _ in range(BEGINNINGS - 1):
+                with contextlib.suppress(StaleWriter):
+                    return await self._writer.alone(live, work)
             return await self._writer.alone(live, work)
         except asyncio.CancelledError:
             # The commit may have landed all the same, and then nobody else would end the run.
-            run = live.folded.state.work.run
-            if run is not None and (run.id, run.epoch) == (command.run_id, command.epoch):
-                rolled_back = RollBackRun(
-                    now=self._now(), run_id=run.id, epoch=run.epoch, reason="cancelled"
-                )
-                await self._withdrawn(live, rolled_back)
+            if _is_of(live.folded, command):
+                await self._withdrawn(live, command, "cancelled")
             raise
 
-    async def _withdrawn(self, live: Live, command: RollBackRun) -> None:
-        """Roll a run back, however often the caller is cancelled, if nobody else has ended it."""
-        with contextlib.suppress(StaleWriter):
-            await unhurried(self._commit_for_run(live, command))
+    async def _recorded(self, live: Live, command: BeginRun) -> ApplyOutput | None:
+        """Return what a run of this id came to, None where there is none or it has not ended."""
+        state = (await self._live.read(live.folded.state.id)).state
+        version = state.runs.get(command.run_id)
+        return None if version is None else await self._outcome_at(state.id, command, version)
 
-    async def _commit_for_run(self, live: Live, command: SessionCommand) -> Written:
-        return await self._writer.alone(
-            live, lambda folded: self._writer.commit(live, folded, command)
+    async def _outcome_at(
+        self, session_id: str, command: BeginRun, version: int
+    ) -> ApplyOutput | None:
+        event = await self._event(session_id, version)
+        if not same_run(event, command):
+            raise conflict(session_id, "run id", command.run_id)
+        return await asyncio.to_thread(
+            outcome_of_run,
+            self._store.recorder,
+            self._mapper,
+            session_id,
+            run_id=command.run_id,
+            version=version,
         )
+
+    async def _withdrawn(self, live: Live, begun: BeginRun, reason: str) -> None:
+        """Roll a run back, however often the caller is cancelled, if nobody else has ended it."""
+        rolled_back = RollBackRun(
+            now=self._now(), run_id=begun.run_id, epoch=begun.epoch, reason=reason
+        )
+        with contextlib.suppress(StaleWriter):
+            await unhurried(self._commit_for_run(live, begun, rolled_back))
+
+    async def _commit_for_run(
+        self, live: Live, begun: BeginRun, command: SessionCommand
+    ) -> Written:
+        """Commit what the run's owner asks, for as long as the run is current and its own.
+
+        Others may write to the session meanwhile, as often as they like: that makes the owner
+        decide again, and never lose what its agent has done. Raises StaleWriter once the run is
+        another's or over.
+        """
+        while True:
+            try:
+                return await self._writer.alone(
+                    live, lambda folded: self._writer.commit(live, folded, command)
+                )
+            except StaleWriter:
+                if not _is_of(await self._live.read(live.folded.state.id), begun):
+                    raise
 
     def _check_agent(self, session_id: str) -> None:
         if session_id not in self._agents and self._builder is None:
             raise NoAgent(session_id)
 
-    async def _agent_of(self, folded: Folded) -> Agent:
+    async def _agent_of(self, state: Session) -> Agent:
         """Return the session's agent, made for it where none is attached."""
-        state = folded.state
         agent = self._agents.get(state.id)
         if agent is not None:
             return agent
@@ -318,67 +309,13 @@ class Running(Working):
     ) -> list[dict[str, Any]]:
         return (await self.history(session_id, offset=offset, limit=limit)).messages
 
-    # How a turn is ended
-
-    def _controlled(self, session_id: str, authority: Token | None) -> LiveTurn | None:
-        """Return the turn that this engine runs, for who may control it."""
-        self._check_open()
-        name = checked_id(session_id, "session_id")
-        if authority is not LIFECYCLE.token and (
-            authority is not None or name in self._machine_owned
-        ):
-            raise AuthorityRequired(
-                f"the control of session {name!r} belongs to the machine: its token is needed",
-                session_id=name,
-            )
-        return self._turns.get(name)
-
-    async def _ask_to_end(
-        self,
-        session_id: str,
-        mode: Literal["interrupt", "cancel_after_boundary"],
-        authority: Token | None,
-    ) -> None:
-        written = await self._write(
-            session_id,
-            RequestInterrupt(
-                now=self._now(), mode=mode, by="caller" if authority is None else "authority"
-            ),
-        )
-        if written.folded.state.work.run is None:
-            raise SessionNotRunning(f"session {session_id!r} runs no turn", session_id=session_id)
-
-    def _watch(self) -> None:
-        """Look after the turns that run, until none does."""
-        if self._watching is None or self._watching.done():
-            self._watching = asyncio.create_task(self._watch_turns())
-
-    async def _watch_turns(self) -> None:
-        """Notice what other processes ask of the turns that run here."""
-        while self._turns:
-            await asyncio.sleep(WATCH_SECONDS)
-            for session_id, turn in list(self._turns.items()):
-                live = self._live.get(session_id)
-                if live.lock.locked():
-                    continue
-                if not self._live.is_current(live):
-                    with contextlib.suppress(PerdureError):  # the turn will meet what is wrong
-                        await self._live.read(session_id)
-                run = live.folded.state.work.run
-                if run is None or run.id != turn.run_id:
-                    turn.interrupt("another engine closed the run")
-                elif run.interrupt == "interrupt":
-                    turn.interrupt("asked from elsewhere")
-                elif run.interrupt is not None:
-                    turn.scope.request()
-
-    async def _drain(self) -> None:
-        """Admit no more turns; interrupt those that do not end in time."""
-        if not await self._admission.shut_down(self._grace_seconds):
-            for turn in list(self._turns.values()):
-                turn.interrupt("the engine is closing")
-                await turn.ended()
+    def _session_over(self, session_id: str) -> None:
+        super()._session_over(session_id)
+        self._agents.pop(session_id, None)
+        self._machine_owned.discard(session_id)
 
 
-def _told(reason: BaseException) -> str:
-    return f"{type(reason).__name__}: {reason}"[:255]
+def _is_of(folded: Folded, begun: BeginRun) -> bool:
+    """Whether the session's current run is this one, of this owner."""
+    run = folded.state.work.run
+    return run is not None and (run.id, run.epoch) == (begun.run_id, begun.epoch)

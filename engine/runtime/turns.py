@@ -53,6 +53,7 @@ from engine.values import (
 from projections.catalog import SessionView, view_of
 
 _LOGGER: Final = logging.getLogger("perdure")
+_LONGEST_TEXT: Final = 10_000
 _T = TypeVar("_T")
 
 Commit = Callable[[SessionCommand], Awaitable[Written]]
@@ -79,6 +80,7 @@ class LiveTurn:
         self.request = decode_messages(begun.request.array())
         self.scope = CancelScope()
         self.boundaries = 0
+        self.closed = False
         self._emit: Final = emit
         self._begun: Final = begun
         self._now: Final = now
@@ -169,14 +171,16 @@ class LiveTurn:
         """Wait until the run's end is recorded, or known not to be."""
         await self._ended.wait()
 
-    async def drive(self, agent: Agent, grace_seconds: float) -> tuple[Written, Terminal]:
-        """Run the agent, record the run's end, and return it with what it meant.
+    async def drive(
+        self, agent_of: Callable[[], Awaitable[Agent]], grace_seconds: float
+    ) -> tuple[Written, Terminal]:
+        """Have the agent, run it, record the run's end, and return it with what it meant.
 
         Raises StaleWriter where somebody else closed the run meanwhile, StoreError, and
         CancelledError where the caller is cancelled: the run then ends as interrupted first.
         """
         try:
-            self._task = asyncio.ensure_future(self._run(agent))
+            self._task = asyncio.ensure_future(self._run(agent_of))
             if self._stopped.is_set():
                 self._task.cancel()
             cancelled = await self._agent_done(self._task, grace_seconds)
@@ -192,7 +196,13 @@ class LiveTurn:
         finally:
             self._ended.set()
 
-    async def _run(self, agent: Agent) -> Any:
+    async def _run(self, agent_of: Callable[[], Awaitable[Agent]]) -> Any:
+        try:
+            agent = await agent_of()
+        except Exception as error:
+            raise AgentFailure(
+                f"no agent was made: {type(error).__name__}: {error}", kind="internal"
+            ) from error
         return await agent.run_turn(self)
 
     async def _agent_done(self, task: asyncio.Task[Any], grace_seconds: float) -> bool:
@@ -215,9 +225,11 @@ class LiveTurn:
         return cancelled
 
     def _stop(self) -> None:
-        self._stopped.set()
-        if self._task is not None:
-            self._task.cancel()
+        """Cancel the agent, once: what it does to clean up is not cut off again."""
+        if not self._stopped.is_set():
+            self._stopped.set()
+            if self._task is not None:
+                self._task.cancel()
 
     def _outcome(self, task: asyncio.Task[Any]) -> tuple[SessionCommand, Terminal]:
         """Return how the run ends, given what became of the agent."""
@@ -236,7 +248,7 @@ class LiveTurn:
             return self._failure(error)
         try:
             return self._completion(as_result(task.result()))
-        except (AgentFailure, InvalidMessage) as wrong:
+        except Exception as wrong:  # noqa: BLE001 - whatever it returned, the run is to end
             return self._failure(wrong)
 
     def _completion(self, result: TurnResult) -> tuple[SessionCommand, Terminal]:
@@ -276,7 +288,8 @@ class LiveTurn:
         return command, terminal
 
     def _cancellation(self) -> tuple[SessionCommand, Terminal]:
-        terminal = Cancelled(reason=self.scope.reason)
+        reason = self.scope.reason
+        terminal = Cancelled(reason=None if reason is None else _plain(str(reason)))
         command = CancelRun(
             now=self._now(),
             run_id=self.run_id,
@@ -323,8 +336,8 @@ def _encoded(messages: Iterable[Message]) -> Messages:
 
 
 def _plain(text: str) -> str:
-    """Return an error's text as JSON can carry it."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    """Return an error's text as JSON can carry it, and not more of it than anybody reads."""
+    return text[:_LONGEST_TEXT].encode("utf-8", "backslashreplace").decode()
 
 
 async def unhurried(work: Awaitable[_T]) -> tuple[_T, bool]:

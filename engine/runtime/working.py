@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.aggregates import (
     AbandonCall,
+    Destroy,
     Publish,
     Recover,
     Register,
@@ -39,15 +40,10 @@ class Working(Grouping):
     @property
     def control(self) -> Control:
         """The control plane: what a runtime asks of sessions, answered with reports."""
-
-        async def read(session_id: str) -> Session:
-            self._check_open()
-            return (await self._live.read(checked_id(session_id, "session_id"))).state
-
         return Control(
             self,
             now=self._now,
-            read=read,
+            read=self._looked_after,
             retire=self._registered_and_retired,
             close_work=self._close_work,
         )
@@ -60,8 +56,7 @@ class Working(Grouping):
         Raises SessionNotFound.
         """
         self._check_open()
-        folded = await self._live.read(checked_id(session_id, "session_id"))
-        return open_calls_of(folded.state)
+        return open_calls_of(await self._looked_after(session_id))
 
     async def stage_tool_results(
         self, session_id: str, messages: Iterable[Mapping[str, Any]]
@@ -142,6 +137,27 @@ class Working(Grouping):
                 folded = await self._attended(live, folded)
             return folded.state, await self._writer.commit(live, folded, command)
 
+        before, written = await self._writer.alone(live, work)
+        if before.work.run is not None and written.folded.state.work.run is None:
+            self._run_closed(session_id)
+        if isinstance(command, Destroy):
+            self._session_over(session_id)
+        return before, written
+
+    def _run_closed(self, session_id: str) -> None:
+        """Stop the agent of a run that was closed from outside, if this engine runs it."""
+
+    async def _looked_after(self, session_id: str) -> Session:
+        """Return the session's state, a run whose owner is gone closed first."""
+        self._check_open()
+        if self._store.recorder.readonly:
+            return (await self._live.read(checked_id(session_id, "session_id"))).state
+        live = self._live.get(checked_id(session_id, "session_id"))
+
+        async def work(folded: Folded) -> Session:
+            return (await self._attended(live, known(folded))).state
+
+        await self._live.read(session_id)
         return await self._writer.alone(live, work)
 
     async def _check_ownerless(self, live: Live, state: Session) -> None:

@@ -17,6 +17,8 @@ from engine.store.watching import ring
 class MemoryRecorder(POPOProcessRecorder):
     """Keeps events in this process only; durable for as long as it lives."""
 
+    readonly = False
+
     def last_version(self, session_id: str) -> int | None:
         """Return the newest version of a stream, or None where it has no event."""
         with self._database_lock:
