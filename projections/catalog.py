@@ -182,6 +182,8 @@ def derive(entry: Entry, event: SessionEvent) -> Entry:
             others = tuple(mob for mob in entry.mobs if mob != event.mob)
             return msgspec.structs.replace(entry, mobs=others)
         case TurnApplied() | BoundaryApplied() | RunCompleted() | ContextAppended():
+            if not isinstance(event, ContextAppended) and event.usage is not None:
+                entry = msgspec.structs.replace(entry, usage=entry.usage + event.usage)
             if event.receipt is None:
                 return entry
             entry = msgspec.structs.replace(
@@ -191,11 +193,7 @@ def derive(entry: Entry, event: SessionEvent) -> Entry:
             )
             if isinstance(event, ContextAppended):
                 return entry
-            return msgspec.structs.replace(
-                entry,
-                staged=entry.staged[event.staged_context :],
-                usage=entry.usage if event.usage is None else entry.usage + event.usage,
-            )
+            return msgspec.structs.replace(entry, staged=entry.staged[event.staged_context :])
         case ContextStaged():
             waiting = msgspec.Raw(bytes(event.messages)[1:-1])
             return msgspec.structs.replace(entry, staged=[*entry.staged, waiting])

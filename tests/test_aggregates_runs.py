@@ -165,6 +165,14 @@ def test_a_completed_run_lands_the_request_and_what_the_agent_said_in_one_event(
     assert session.state.work.run is None
 
 
+def test_what_a_run_that_landed_nothing_used_is_summed_too() -> None:
+    session = given(register(), begin())
+    used = complete(terminal="no_pending_boundary", usage=Usage(input_tokens=7))
+    (event,) = session.when(used).then(RunCompleted)
+    assert event.receipt is None
+    assert session.state.usage == Usage(input_tokens=7)
+
+
 def test_boundaries_land_as_the_run_goes_on_each_with_the_next_sequence() -> None:
     session = given(register(), begin(request=user("hi")))
     (one,) = session.when(boundary(says("a"), request=user("hi"))).then(BoundaryApplied)
@@ -254,6 +262,14 @@ def test_an_interrupt_is_a_recorded_request_and_needs_a_run() -> None:
     assert LIFECYCLE.value(session.state.lifecycle, "cancel_requested") is True
     session.when(cancel()).then(RunCancelled)
     assert LIFECYCLE.value(session.state.lifecycle, "cancel_requested") is False
+
+
+def test_an_interrupt_is_never_made_less_urgent() -> None:
+    soon = RequestInterrupt(now=NOW, mode="cancel_after_boundary", by="caller")
+    at_once = RequestInterrupt(now=NOW, mode="interrupt", by="caller")
+    session = given(register(), begin(), soon, at_once)
+    session.when(soon).then(InterruptRequested)
+    assert session.state.work.run.interrupt == "interrupt"
 
 
 def test_g3_the_same_run_is_known_by_request_boundary_and_inputs() -> None:
@@ -409,6 +425,15 @@ def test_g9_calls_of_an_interrupted_run_are_unknown_and_refuse_the_next_turn() -
     error = session.when(begin("run-2")).then_refused(CallsUnresolved)
     assert error.data["call_ids"] == ["c-1"]
     session.when(turn("run-2", "a")).then_refused(CallsUnresolved)
+
+
+def test_g9_a_call_that_an_interrupted_run_was_offered_is_unknown_too() -> None:
+    session = given(register(), begin(), boundary(calls("c-1")))
+    session.when(complete(terminal="callback_pending")).then(RunCompleted)
+    assert unknown_calls(session.state.work) == ()
+    session.when(begin("run-2")).then(RunBegun)
+    session.when(Recover(now=NOW)).then(RunInterrupted)
+    assert unknown_calls(session.state.work) == ("c-1",)
 
 
 def test_g5_an_ended_session_asks_for_no_call_to_be_resolved_and_no_input_to_be_queued() -> None:

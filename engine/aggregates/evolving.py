@@ -188,7 +188,12 @@ def _run_went_on(state: Session, event: RunBegun | BoundaryApplied | RunComplete
         )
     if isinstance(event, RunCompleted) and event.receipt is None:
         inputs = run_ended(work, event.run_id).inputs
-        return _moved(state, event, work=_replace(work, run=None, inputs=inputs))
+        return _moved(
+            state,
+            event,
+            usage=_summed(state.usage, event.usage),
+            work=_replace(work, run=None, inputs=inputs),
+        )
     work = _after_landing(work, event)
     if isinstance(event, BoundaryApplied):
         run_id, steered = event.receipt.run_id, event.steered_input_ids
@@ -298,7 +303,7 @@ def _work_after(
         case ToolFilterStaged():
             return _replace(work, next_filter=event.filter, next_filter_version=event.version)
         case InterruptRequested():
-            if work.run is None:
+            if work.run is None or work.run.interrupt == "interrupt":  # never to be less urgent
                 return work
             return _replace(work, run=_replace(work.run, interrupt=event.mode))
         case SessionReset():

@@ -50,7 +50,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """The run that is current: where it began, who owns it, and the digest of its request.
 
-    ``interrupt`` is how it was last asked to end, None where it was not.
+    ``interrupt`` is how it was asked to end, the more urgent where both were asked, None where it
+    was not.
     """
 
     id: str
@@ -155,13 +156,13 @@ def calls_after(work: Work, array: msgspec.Raw, version: int) -> Work:
 
 
 def calls_in_doubt(work: Work) -> dict[str, Call]:
-    """Return the calls once the current run is interrupted: those it left open are unknown."""
-    if work.run is None:
-        return work.calls
-    began = work.run.version
+    """Return the calls once the current run is interrupted: those without a result are unknown.
+
+    Those that an earlier run left open too, for they were offered to this one.
+    """
     return {
         call_id: msgspec.structs.replace(call, status="unknown")
-        if call.status == "intended" and call.version > began
+        if call.status == "intended"
         else call
         for call_id, call in work.calls.items()
     }
