@@ -12,6 +12,7 @@ from msgspec import Raw
 from engine import (
     AgentFailure,
     AuthorityRequired,
+    CallbackPending,
     Cancelled,
     CheckpointPolicy,
     Completed,
@@ -23,7 +24,9 @@ from engine import (
     LiveEvent,
     Missed,
     SessionNotFound,
+    StoreError,
     Turn,
+    TurnResult,
 )
 from engine.aggregates import AcceptInput, JoinMob, LeaveMob, StageToolFilter, encode_messages
 from engine.runtime import streams
@@ -575,3 +578,119 @@ async def test_a_session_that_the_machine_has_taken_is_controlled_through_it_alo
     await begun.wait()
     await engine.interrupt("s")
     await turn
+
+
+# What a fresh reader found of loops
+
+
+@on_an_engine(lease_seconds=0.3)
+async def test_a_loop_recovers_what_a_dead_owner_left_and_goes_on(engine: Engine, url: str) -> None:
+    if url == "memory:":
+        pytest.skip("a store in memory has one engine")
+
+    async def hangs(turn: Turn) -> str:
+        await asyncio.sleep(60)
+        return "never"
+
+    lost = await Engine.open(url, lease_seconds=0.2, grace_seconds=0.1)
+    await lost.register("s")
+    await lost.attach("s", hangs)
+    await ingest(lost, "one")
+    turn = asyncio.create_task(lost.apply_turn("s", input_ids=["in-one"]))
+    await until(lambda: runs(engine))
+    await engine.keep_alive("s")
+    engine._agents["s"] = EchoAgent()
+    await lost._ownership.release()  # as if its process had died
+    await until(lambda: has(engine, 2))
+    turn.cancel()
+    await asyncio.gather(turn, return_exceptions=True)
+    await lost.close()
+
+
+async def runs(engine: Engine) -> bool:
+    return (await engine.read("s")).phase == "running"
+
+
+@on_an_engine()
+async def test_attaching_wakes_a_loop_though_nothing_is_recorded(engine: Engine) -> None:
+    await engine.register("s")
+    await engine.attach("s", EchoAgent())
+    engine._agents.clear()  # as in a process that was started again
+    await ingest(engine, "one")
+    await engine.keep_alive("s")
+    await asyncio.sleep(0.05)
+    assert await has(engine, 0)
+    await engine.attach("s", EchoAgent())
+    await until(lambda: has(engine, 2))
+
+
+@on_an_engine()
+async def test_a_loop_survives_a_log_that_cannot_be_read_for_a_moment(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follow, times = engine._loops._follow, 0
+
+    def failing(after: int | None) -> Any:
+        nonlocal times
+        times += 1
+        if times == 1:
+            raise StoreError("the disk is away")
+        return follow(after)
+
+    monkeypatch.setattr(engine._loops, "_follow", failing)
+    await engine.register("s")
+    await engine.attach("s", EchoAgent())
+    await engine.keep_alive("s")
+    await asyncio.sleep(0.2)
+    await ingest(engine, "one")
+    await until(lambda: has(engine, 2))
+    assert times >= 2
+
+
+CALL = {
+    "role": "assistant",
+    "tool_calls": [{"id": "c-1", "function": {"name": "ask", "arguments": "{}"}}],
+}
+
+
+@on_an_engine()
+async def test_a_loop_goes_on_once_every_open_call_has_its_result(engine: Engine) -> None:
+    async def agent(turn: Turn) -> Any:
+        if turn.results:
+            return "so be it"
+        return TurnResult(messages=[CALL], terminal=CallbackPending("ask", {}, "c-1"))
+
+    await engine.register("s")
+    await engine.attach("s", agent)
+    await engine.keep_alive("s")
+    await ingest(engine, "one")
+    await until(lambda: has(engine, 2))
+    await engine.stage_tool_results("s", [{"role": "tool", "tool_call_id": "c-1", "content": "y"}])
+    await until(lambda: has(engine, 4))
+
+
+@on_an_engine(**FAST)
+async def test_an_interrupted_turn_of_a_loop_is_not_run_again_by_itself(engine: Engine) -> None:
+    times = 0
+    begun = asyncio.Event()
+
+    async def agent(turn: Turn) -> str:
+        nonlocal times
+        times += 1
+        begun.set()
+        await asyncio.sleep(60)
+        return "never"
+
+    await engine.register("s")
+    await engine.attach("s", agent)
+    await engine.keep_alive("s")
+    await ingest(engine, "one")
+    await begun.wait()
+    await engine.interrupt("s")
+    await asyncio.sleep(0.3)
+    assert times == 1
+    begun.clear()
+    await engine.publish("s", "go on")
+    await begun.wait()
+    assert times == 2
+    await engine.stop_loop("s")
