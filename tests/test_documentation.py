@@ -4,9 +4,11 @@ import contextlib
 import io
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from engine.aggregates import SessionEvent
 from engine.machines import SESSION
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -89,3 +91,12 @@ def test_every_guarantee_has_tests_that_carry_its_number(number: int) -> None:
     row = next(line for line in page.splitlines() if line.startswith(f"| **G{number}**"))
     named = re.findall(r"`(test_\w+\.py)`", row)
     assert any(f"def test_g{number}_" in (here / name).read_text("utf-8") for name in named)
+
+
+def test_the_page_on_the_log_format_names_every_event_with_its_fields() -> None:
+    page = (ROOT / "docs" / "log-format.md").read_text("utf-8")
+    told = dict(re.findall(r"^\| `([a-z-]+)` \| (.*?) ?\|$", page, re.MULTILINE))
+    of_every_event = {"v", "session_id", "version", "at"}
+    for event in get_args(SessionEvent):
+        fields = [f"`{name}`" for name in event.__struct_fields__ if name not in of_every_event]
+        assert told[event.__struct_config__.tag] == ", ".join(fields)
