@@ -9,6 +9,7 @@ from engine.machines import (
     Bound,
     Choice,
     Count,
+    LeftOut,
     Machine,
     Model,
     Next,
@@ -22,6 +23,8 @@ from engine.machines import (
     row,
     within,
 )
+from engine.machines.expressions import Expression
+from engine.machines.live import live
 
 _MOST = Bound("most", actual=4, checked=4)
 _presses = Var("presses")
@@ -132,3 +135,44 @@ def test_a_composition_is_finished_where_it_says_so() -> None:
 
     assert [violation.property for violation in stuck.violations] == ["nothing gets stuck"]
     assert done.violations == ()
+
+
+def only_when(when: Expression, **changes: object) -> Model:
+    step = Synchronisation(name="step", verbs={"lamp": "press"}, when=when)
+    return compose("lamps", {"lamp": LAMP}, together=[step], **changes)  # type: ignore[arg-type]
+
+
+def test_a_synchronisation_that_can_never_happen_fails_the_check() -> None:
+    report = check(only_when(within("lamp", in_phase("dark") & in_phase("lit"))))
+    press = "→ {} if presses < most then presses := presses + 1"
+    assert report.unfired[:3] == (
+        "synchronisation step",
+        f"lamp: press: dark {press.format('lit')}",
+        f"lamp: press: lit {press.format('dark')}",
+    )
+    assert not report.ok
+
+
+def test_a_row_that_no_joint_step_has_fails_the_check_unless_it_is_left_out() -> None:
+    dark = within("lamp", in_phase("dark"))
+    lit = LeftOut("lamp", "press", ("lit",), "the lamp has a switch of its own to go dark")
+    assert [row.split(" →")[0] for row in check(only_when(dark)).unfired] == ["lamp: press: lit"]
+    assert check(only_when(dark, left_out=[lit])).unfired == ()
+
+
+def test_what_happens_cannot_be_left_out_nor_what_is_not_there_nor_without_a_reason() -> None:
+    dark = within("lamp", in_phase("dark"))
+    for verb, source in (("press", "dark"), ("pause", "lit"), ("press", "paused")):
+        with pytest.raises(InvalidMachine, match=f"{verb} from {source} is left out, but"):
+            only_when(dark, left_out=[LeftOut("lamp", verb, (source,), "since")])
+    with pytest.raises(InvalidMachine, match="left out without a reason"):
+        only_when(dark, left_out=[LeftOut("lamp", "press", ("lit",), " ")])
+
+
+def test_a_live_session_says_why_it_leaves_rows_out() -> None:
+    model = live()
+    assert model.impossible == ()
+    assert {(one.part, one.verb) for one in model.left_out} == {
+        *(("input", verb) for verb in ("supersede", "coalesce", "abandon")),
+        ("admission", "request_interrupt"),
+    }

@@ -92,6 +92,7 @@ MACHINE_NAMES = {
     "Identity",
     "LIFECYCLE",
     "LeadsTo",
+    "LeftOut",
     "Machine",
     "Model",
     "Moment",

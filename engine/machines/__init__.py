@@ -45,7 +45,7 @@ if TYPE_CHECKING:
         within,
     )
     from engine.machines.graphs import Edge, Graph, Node, graph_of
-    from engine.machines.model import Action, Model, Place, model_of
+    from engine.machines.model import Action, LeftOut, Model, Place, model_of
     from engine.machines.printing import contract, mermaid, promela, svg, tla, tla_config
     from engine.machines.reports import Moment, Report, Violation
 
@@ -70,6 +70,7 @@ __all__ = [
     "Graph",
     "Identity",
     "LeadsTo",
+    "LeftOut",
     "Machine",
     "Model",
     "Moment",
@@ -120,7 +121,7 @@ _LATER: Final = {
         "within",
     ),
     "graphs": ("Edge", "Graph", "Node", "graph_of"),
-    "model": ("Action", "Model", "Place", "model_of"),
+    "model": ("Action", "LeftOut", "Model", "Place", "model_of"),
     "printing": ("contract", "mermaid", "promela", "svg", "tla", "tla_config"),
     "reports": ("Moment", "Report", "Violation"),
 }

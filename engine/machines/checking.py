@@ -226,7 +226,7 @@ def _same_for_all(item: Property, orbits: Orbits) -> bool:
 
 
 def _unfired(program: Program, found: Exploration) -> tuple[str, ...]:
-    """Return the actions none of whose steps was ever enabled."""
+    """Return what no action has, and the actions none of whose steps was ever enabled."""
     steps = {
         step
         for bundle, visits in zip(program.bundles, found.visits, strict=True)
@@ -236,4 +236,5 @@ def _unfired(program: Program, found: Exploration) -> tuple[str, ...]:
     }
     actions = {id(program.steps[step].action): program.steps[step].action for step in steps}
     fired = {_alike(program, action) for action in actions.values()}
-    return tuple(str(one) for one in program.model.actions if _alike(program, one) not in fired)
+    never = (str(one) for one in program.model.actions if _alike(program, one) not in fired)
+    return (*program.model.impossible, *never)

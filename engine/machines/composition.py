@@ -15,7 +15,15 @@ from engine.machines.declaration import Machine
 from engine.machines.expressions import TRUE, All, AnyOf, Expression, renamed
 from engine.machines.interchange import told_apart
 from engine.machines.joining import Domains, joined
-from engine.machines.model import Action, Model, actions_of, model_of, places_of, qualified
+from engine.machines.model import (
+    Action,
+    LeftOut,
+    Model,
+    actions_of,
+    model_of,
+    places_of,
+    qualified,
+)
 from engine.machines.properties import (
     Always,
     AlwaysPossible,
@@ -56,12 +64,15 @@ def compose(
     fair: Iterable[str] = (),
     interchangeable: Iterable[tuple[str, ...]] = (),
     final: Expression | None = None,
+    left_out: Iterable[LeftOut] = (),
 ) -> Model:
     """Return the parts side by side as one model.
 
     It is finished where ``final`` holds, or without it where every part is in a final phase.
-    ``fair`` names verbs (``session.retire``) and synchronisations. Raises InvalidMachine for a
-    part, verb, argument or place that is not there, or a condition that makes no sense.
+    ``fair`` names verbs (``session.retire``) and synchronisations. A synchronisation that can never
+    happen, and a row that none of them lets happen, make a check fail, unless it is ``left_out``.
+    Raises InvalidMachine for a part, verb, argument or place that is not there, a condition that
+    makes no sense, or a row that is left out though it can happen.
     """
     syncs = tuple(together)
     _check_parts(name, parts, syncs)
@@ -87,9 +98,15 @@ def compose(
         properties=tuple(properties),
         fair=tuple(fair),
         interchangeable=tuple(interchangeable),
+        left_out=tuple(left_out),
     )
     _check(model)
-    return model
+    joint_names = {action.name for action in joint}
+    impossible = (
+        *(f"synchronisation {sync.name}" for sync in syncs if sync.name not in joint_names),
+        *_nowhere(model, parts),
+    )
+    return msgspec.structs.replace(model, impossible=impossible)
 
 
 def instances(machine: Machine, count: int, *, properties: Iterable[Property] = ()) -> Model:
@@ -180,6 +197,26 @@ def _joined(
             if arguments.setdefault(argument.name, argument) != argument:
                 raise _refusal(name, f"{sync.name}: {argument.name!r} is two different arguments")
     yield from joined(sync.name, rows.values(), tuple(arguments.values()), sync.when, domains)
+
+
+def _nowhere(model: Model, parts: Mapping[str, Machine]) -> Iterator[str]:
+    """Yield the rows that no action has and that are not left out; refuse to leave out others."""
+    happening = {row for action in model.actions for row in action.rows}
+    left_out = dict.fromkeys(model.left_out, 0)
+    for part, machine in parts.items():
+        for item in machine.all_rows():
+            if (part, item) not in happening:
+                named = [one for one in left_out if one.names(part, item)]
+                for one in named:
+                    left_out[one] += 1
+                if not named:
+                    yield f"{part}: {item}"
+    for one, rows in left_out.items():
+        if rows < len(one.sources):
+            where = f"{one.part}.{one.verb} from {', '.join(one.sources)}"
+            raise _refusal(model.name, f"{where} is left out, but is not there or can happen")
+        if not one.why.strip():
+            raise _refusal(model.name, f"{one.part}.{one.verb} is left out without a reason")
 
 
 def _refusal(name: str, problem: str) -> InvalidMachine:

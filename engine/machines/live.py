@@ -21,7 +21,7 @@ from engine.machines.expressions import TRUE, Arg, Expression, Var
 from engine.machines.gate import GATE
 from engine.machines.inputs import INPUT, STAGING_LIMIT
 from engine.machines.live_promises import promises
-from engine.machines.model import Model
+from engine.machines.model import LeftOut, Model
 from engine.machines.properties import Sometimes, in_phase
 from engine.machines.session import SESSION
 
@@ -152,6 +152,21 @@ _ALONE: Final = tuple(
 )
 
 
+LEFT_OUT: Final = (
+    *(
+        LeftOut("input", verb, ("accepted",), "the step that accepts an input queues it too")
+        for verb in ("supersede", "coalesce", "abandon")
+    ),
+    LeftOut(
+        "admission",
+        "request_interrupt",
+        ("admitted",),
+        "only a session that runs is asked to make way, and its turn has begun",
+    ),
+)
+"""Rows of the parts that no step of a live session is meant to have."""
+
+
 def live(
     *,
     session: Machine = SESSION,
@@ -171,6 +186,7 @@ def live(
             "admission.finalise",
         ),
         final=_session("archived", "destroyed"),
+        left_out=LEFT_OUT,
     )
 
 

@@ -59,12 +59,26 @@ class Action(msgspec.Struct, frozen=True):
         return " with ".join(f"{part}: {item}" if part else str(item) for part, item in self.rows)
 
 
+class LeftOut(msgspec.Struct, frozen=True):
+    """Rows of a part that happen in no step of a composition, and ``why`` none is meant to."""
+
+    part: str
+    verb: str
+    sources: tuple[str, ...]
+    why: str
+
+    def names(self, part: str, item: Row) -> bool:
+        """Whether the row is one of these."""
+        return (part, item.verb) == (self.part, self.verb) and item.source in self.sources
+
+
 class Model(msgspec.Struct, frozen=True, kw_only=True):
     """A finite transition system.
 
     ``final`` holds where nothing needs to happen any more. ``fair`` names the actions that happen
     at last once they stay possible. ``interchangeable`` are groups of parts that differ in name
-    only, so that swapping two of a group changes nothing.
+    only, so that swapping two of a group changes nothing. ``impossible`` are the synchronisations
+    and rows declared that no action has, but for those that are ``left_out``.
     """
 
     name: str
@@ -74,6 +88,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     properties: tuple[Property, ...] = ()
     fair: tuple[str, ...] = ()
     interchangeable: tuple[tuple[str, ...], ...] = ()
+    impossible: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     def variables(self) -> dict[str, Variable]:
         """Return each place's variable by the place's name."""
