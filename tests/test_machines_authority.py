@@ -124,6 +124,21 @@ def questions(
                 yield Configuration(phase, values), verb.name, arguments
 
 
+class Terse(Authority):
+    """An authority that refuses without listing what it would have allowed, which takes long."""
+
+    def _refusal(
+        self, configuration: Configuration, verb: str, subject: str | None
+    ) -> IllegalTransition:
+        return IllegalTransition(
+            machine=self.machine.name,
+            subject=str(subject),
+            verb=verb,
+            phase=configuration.phase,
+            allowed=(),
+        )
+
+
 def answer(
     authority: Authority, configuration: Configuration, verb: str, arguments: tuple[Value, ...]
 ) -> Configuration | None:
@@ -133,18 +148,13 @@ def answer(
         return None
 
 
-def disagreements(machine: Machine) -> tuple[int, int, list[str]]:
-    """How many questions there are, how many are moves, and where the two answer differently."""
-    authority, reference = Authority(machine, checked=True), Reference(machine, checked=True)
-    asked = moved = 0
-    differ = []
+def answers(machine: Machine) -> Iterator[tuple[bool, str | None]]:
+    """For every question, whether it is a move, and where the two answer differently, if so."""
+    authority, reference = Terse(machine, checked=True), Reference(machine, checked=True)
     for configuration, verb, arguments in questions(machine):
-        asked += 1
         compiled = answer(authority, configuration, verb, arguments)
-        moved += compiled is not None
-        if compiled != reference.step(configuration, verb, arguments):
-            differ.append(f"{verb}{arguments} at {configuration}")
-    return asked, moved, differ
+        agree = compiled == reference.step(configuration, verb, arguments)
+        yield compiled is not None, None if agree else f"{verb}{arguments} at {configuration}"
 
 
 @pytest.mark.parametrize(
@@ -155,7 +165,9 @@ def disagreements(machine: Machine) -> tuple[int, int, list[str]]:
 def test_g8_the_compiled_table_is_what_transitions_says(
     machine: Machine, asked: int, moved: int
 ) -> None:
-    assert disagreements(machine) == (asked, moved, [])
+    found = list(answers(machine))
+    assert [where for _, where in found if where is not None] == []
+    assert (len(found), sum(moves for moves, _ in found)) == (asked, moved)
 
 
 @pytest.mark.parametrize(
@@ -176,19 +188,16 @@ def test_g8_a_fault_planted_in_the_compiler_is_found(
 ) -> None:
     monkeypatch.setitem(expressions._PYTHON, sign, instead)
 
-    _, _, differ = disagreements(machine)
-
-    assert differ
+    assert any(where is not None for _, where in answers(machine))
 
 
 def test_g8_every_verb_of_the_session_moves_from_somewhere() -> None:
-    authority = Authority(SESSION, checked=True)
-    fired = {
-        verb
-        for configuration, verb, arguments in questions(SESSION)
-        if answer(authority, configuration, verb, arguments) is not None
-    }
-    assert fired == {verb.name for verb in SESSION.verbs}
+    authority = Terse(SESSION, checked=True)
+    idle = {verb.name for verb in SESSION.verbs}
+    for configuration, verb, arguments in questions(SESSION):
+        if verb in idle and answer(authority, configuration, verb, arguments) is not None:
+            idle.remove(verb)
+    assert idle == set()
 
 
 def test_the_reference_refuses_an_unknown_verb_of_the_machine() -> None:
