@@ -13,6 +13,32 @@ REAL_TRANSCRIPTS = Path(
 )
 
 
+THOROUGH = frozenset(
+    (
+        "test_crash",
+        "test_engine_machine",
+        "test_explorer_engines",
+        "test_machines_mutation",
+        "test_machines_properties",
+        "test_planted_faults",
+        "test_printing_tla",
+        "test_refinement",
+        "test_simulation",
+        "test_simulation_faults",
+        "test_spin",
+        "test_tampering",
+    )
+)
+"""Long, and about the code alone: where the code is installed changes nothing about them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the long tests, which the run against the wheel leaves out."""
+    for item in items:
+        if item.path.stem in THOROUGH:
+            item.add_marker("thorough")
+
+
 @pytest.fixture(params=["memory", "sqlite"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A fresh database of each kind."""
