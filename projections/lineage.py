@@ -16,13 +16,22 @@ from engine.aggregates import (
     Conversation,
     Landed,
     Origin,
+    RunBegun,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunInterrupted,
+    RunRolledBack,
     Session,
+    SessionEvent,
     SessionForked,
+    SessionStopped,
+    ToolResultsStaged,
     Work,
     initial_state,
 )
 from engine.aggregates.conversation import EMPTY
-from engine.aggregates.work import NO_WORK, calls_after
+from engine.aggregates.work import NO_WORK, calls_after, calls_in_doubt
 from engine.errors import LogCorrupt
 from engine.store import Mapper, Recorder, links
 from engine.store.mapper import UNDECODABLE, message_bytes
@@ -31,7 +40,14 @@ from projections.reading import rows_of
 LANDED: Final = frozenset(event.__struct_config__.tag for event in get_args(Landed))
 """The tags of events whose messages are part of the conversation."""
 
-_ABANDONED: Final = CallAbandoned.__struct_config__.tag
+_BEGUN: Final = RunBegun.__struct_config__.tag
+_SETTLED: Final = frozenset(kind.__struct_config__.tag for kind in (RunCompleted, RunRolledBack))
+_BROKEN_OFF: Final = frozenset(
+    kind.__struct_config__.tag for kind in (RunFailed, RunCancelled, RunInterrupted, SessionStopped)
+)
+_OF_CALLS: Final = frozenset(
+    kind.__struct_config__.tag for kind in (CallAbandoned, ToolResultsStaged)
+)
 _FORKED: Final = SessionForked.__struct_config__.tag
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _OPENED_IN_A_FORK: Final = 1
@@ -99,9 +115,11 @@ def origin_in(event: SessionForked) -> Origin:
 def forked_state(recorder: Recorder, mapper: Mapper, session_id: str, origin: Origin) -> Session:
     """Return the state of a fork before its first event: its conversation, and the calls in it.
 
-    Each call that has no result among the messages kept is open. What the conversation is comes
-    from the origin's rows alone; `checked_fork` compares it with what the fork says. Raises
-    LogCorrupt where an origin is missing, shorter than it was, or unreadable.
+    Each call that has no result among the messages kept is open, and unknown where it may have been
+    executed: where its run was interrupted, or its result was staged, which the fork does not get.
+    What the conversation is comes from the origin's rows alone; `checked_fork` compares it with
+    what the fork says. Raises LogCorrupt where an origin is missing, shorter than it was, or
+    unreadable.
     """
     _check_origin(recorder, session_id, origin, {session_id})
     parts = parts_of(
@@ -151,6 +169,7 @@ def _with_part(
     recorder: Recorder, mapper: Mapper, part: Part, conversation: Conversation, work: Work
 ) -> tuple[Conversation, Work]:
     """Return the conversation and the open calls after a part."""
+    running = False
     for row in rows_of(recorder, part.session_id, upto=part.version):
         wanted = part.end - conversation.count
         if part.cut and not wanted:
@@ -161,12 +180,26 @@ def _with_part(
                 array = msgspec.Raw(b"[" + b",".join(map(bytes, messages)) + b"]")
                 conversation = conversation.extend(array, len(messages))
                 work = calls_after(work, array, _OPENED_IN_A_FORK)
-        elif row.topic == _ABANDONED:
-            event = mapper.to_event(row, None)
-            if isinstance(event, CallAbandoned):
-                calls = {name: call for name, call in work.calls.items() if name != event.call_id}
-                work = msgspec.structs.replace(work, calls=calls)
+        elif row.topic in _OF_CALLS:
+            work = _with_said(work, mapper.to_event(row, None))
+        elif running and row.topic in _BROKEN_OFF:
+            work = msgspec.structs.replace(work, calls=calls_in_doubt(work))
+        if row.topic == _BEGUN:
+            running = True
+        elif row.topic in _SETTLED or row.topic in _BROKEN_OFF:
+            running = False
     return conversation, work
+
+
+def _with_said(work: Work, event: SessionEvent) -> Work:
+    """Return the work once a call was given up, or results were staged that no fork gets."""
+    calls = dict(work.calls)
+    if isinstance(event, CallAbandoned):
+        calls.pop(event.call_id, None)
+    elif isinstance(event, ToolResultsStaged):
+        for call_id in calls.keys() & set(event.call_ids):
+            calls[call_id] = msgspec.structs.replace(calls[call_id], status="unknown")
+    return msgspec.structs.replace(work, calls=calls)
 
 
 def _messages_in(row: StoredEvent) -> list[msgspec.Raw]:

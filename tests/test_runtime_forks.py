@@ -13,6 +13,7 @@ from alterations import loosened
 from processes import message
 
 from engine import (
+    CallsUnresolved,
     Conflict,
     Engine,
     IllegalTransition,
@@ -374,6 +375,53 @@ def test_k_what_became_of_a_call_behind_the_point_is_not_known_in_the_fork(url: 
                 view = await engine.fork(name, at_message=1)
                 assert [call.id for call in await engine.open_calls(view.id)] == ["c-1"]
             assert await engine.open_calls(whole.id) == []
+
+    asyncio.run(main())
+
+
+def test_k_what_may_have_been_executed_is_unknown_in_the_fork_and_refuses_its_next_turn(
+    url: str,
+) -> None:
+    made = [{"id": i, "function": {"name": "look", "arguments": "{}"}} for i in ("c-1", "c-2")]
+    asked = {"role": "assistant", "tool_calls": made}
+    answer = {"role": "tool", "tool_call_id": "c-1", "content": "one"}
+
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            landed = asyncio.Event()
+
+            async def agent(turn: Any) -> None:
+                await turn.boundary([asked])
+                landed.set()
+                await asyncio.Event().wait()
+
+            async def statuses(session_id: str) -> dict[str, str]:
+                return {call.id: call.status for call in await engine.open_calls(session_id)}
+
+            await engine.register("o")
+            await engine.attach("o", agent)
+            turn = asyncio.create_task(engine.apply_turn("o", "go"))
+            await landed.wait()
+            await engine.stage_tool_results("o", [answer])
+            staged = await engine.head("o")
+            await engine.interrupt("o")
+            await turn
+            assert await statuses("o") == {"c-1": "executed", "c-2": "unknown"}
+            early = await engine.fork("o", at_message=2)
+            assert await statuses(early.id) == {"c-1": "intended", "c-2": "intended"}
+            between = await engine.fork("o", at_version=staged.version)
+            assert await statuses(between.id) == {"c-1": "unknown", "c-2": "intended"}
+            fork = await engine.fork("o")
+            whole = await engine.fork(fork.id)
+            for name in (fork.id, whole.id):
+                assert await statuses(name) == {"c-1": "unknown", "c-2": "unknown"}
+                with pytest.raises(CallsUnresolved):
+                    await engine.record_turn(name, [message("on")])
+            await engine.stage_tool_results(fork.id, [answer])
+            await engine.abandon_call(fork.id, "c-2")
+            await engine.record_turn(fork.id, [message("on")])
+            assert await said(engine, fork.id) == [message("go"), asked, answer, message("on")]
+            assert (await engine.audit()).ok
 
     asyncio.run(main())
 

@@ -44,7 +44,8 @@ class Forking(TakingInput):
         the first message it does not keep, in the same commit, as a turn with a receipt. It copies
         nothing: history, digests and audits read on into the origin's rows, whatever becomes of the
         origin. Labels and metadata are its own; runs, inputs, keys and staged context stay with the
-        origin; tool calls that are open among the messages kept are open in the fork.
+        origin; tool calls that are open among the messages kept are open in the fork, and unknown
+        where they were, or where the result is only staged in the origin.
 
         A ``new_session_id`` makes a retry safe, where the point is given too. Raises
         SessionNotFound, InvalidArgument for a point the session never had, InvalidMessage, Conflict

@@ -61,6 +61,8 @@ class SessionLog:
         self.accepted: dict[str, dict[str, Any]] = {}
         self.calls: dict[str, list[Any]] = {}  # id: [status, version]
         self.abandoned: dict[str, int] = {}  # id: version
+        self.doubted: dict[str, int] = {}  # id: the version from which it may have been executed
+        self.inherited = 0  # messages of the origin's
         self.mobs: list[str] = []
         self._landed: set[str] = set()
         self._hash = hashlib.sha256(b"[")
@@ -160,6 +162,7 @@ class SessionLog:
                 for call_id in event["call_ids"]:
                     self._must(call_id in self.calls, "G9", f"a result of no call, {call_id}")
                     self.calls[call_id][0] = "executed"
+                    self.doubted.setdefault(call_id, event["version"])
             case "call-abandoned":
                 self._must(self.calls.pop(event["call_id"], None), "G9", "no such call")
                 self.abandoned[event["call_id"]] = event["version"]
@@ -329,6 +332,12 @@ class SessionLog:
         for call_id, version in origin.abandoned.items():
             if version <= event["origin_version"] and self.calls.pop(call_id, None):
                 self.abandoned[call_id] = 0
+        for call_id, version in origin.doubted.items():
+            seen = kept >= origin.inherited if version == 0 else version <= event["origin_version"]
+            if seen and call_id in self.calls:
+                self.calls[call_id][0] = "unknown"
+                self.doubted[call_id] = 0
+        self.inherited = kept
         self._must(event["origin_digest"] == self.digest(), "G1", "the digest of what it kept")
 
     # Runs, inputs and calls
@@ -365,9 +374,10 @@ class SessionLog:
         self._must(told == abandoned, "G1", f"{event['tag']} gives up {told}, not {abandoned}")
         self._drop(abandoned, "staged")
         if event["tag"] != "run-rolled-back":
-            for call in self.calls.values():
+            for name, call in self.calls.items():
                 if call[0] == "intended":
                     call[0] = "unknown"
+                    self.doubted.setdefault(name, event["version"])
         run.ended = event["tag"]
         self.current = None
 
