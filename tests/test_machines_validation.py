@@ -6,16 +6,21 @@ import pytest
 
 from engine.errors import InvalidMachine
 from engine.machines import (
+    Always,
     Arg,
     Bound,
     Choice,
+    Const,
     Count,
+    Expression,
     Flag,
     Identity,
     Machine,
     Row,
+    Synchronisation,
     Var,
     Verb,
+    compose,
     row,
 )
 from engine.machines.expressions import TRUE, All, AnyOf, Not
@@ -396,3 +401,85 @@ def test_bad_variables_and_verbs_are_refused(
 
 def test_an_empty_choice_of_guards_is_a_guard() -> None:
     assert declared(row("dim", "on", guard=AnyOf(())))
+
+
+LEVELS = (Count("level", ROOM), Count("other", ROOM))
+_level = Var("level")
+RISE = row("rise", "on", guard=_level < ROOM, updates={"level": _level + 1})
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (_level == 1, False),
+        (_level != 1, True),
+        (All((_level > 0, _level == 1)), False),  # type: ignore[arg-type]
+        (Not(_level != 1), True),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_expression_is_refused_wherever_one_is_meant(value: Any, written: bool) -> None:
+    expected = f"{written} is no expression"
+    caught = refusal(RISE, row("fall", "on", guard=value), variables=LEVELS)
+    assert caught.data["row"] == "fall: on → on"
+    assert expected in str(caught)
+    caught = refusal(RISE, variables=LEVELS, properties=(Always("p", value),))
+    assert f"property 'p': {expected}" in str(caught)
+    lamp = declared(RISE, variables=LEVELS)
+    guarded = [Synchronisation(name="s", verbs={"one": "rise"}, when=value)]
+    for changes in ({"together": guarded}, {"final": value}):
+        with pytest.raises(InvalidMachine, match=expected):
+            compose("m", {"one": lamp}, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        lambda: _level > 0 and _level < ROOM,
+        lambda: _level > 0 or _level < ROOM,
+        lambda: 0 < _level < ROOM,
+        lambda: not _level,
+    ],
+)
+def test_python_s_own_words_lose_no_half_of_a_guard(half: Any) -> None:
+    with pytest.raises(TypeError, match=r"use &, \|, ~ and equals\(\)"):
+        half()
+
+
+_BEYOND = "the number decides nothing; give it as a Bound"
+
+
+@pytest.mark.parametrize(
+    "vacuous",
+    [
+        _level <= 500,
+        _level.differs(3),
+        Const(3) > _level,
+        _level + Var("other") < 5,
+        _level - Var("other") > -3,
+        (_level + 1).equals(4),
+        _level + 2 > Var("other") + 5,
+    ],
+)
+def test_a_number_beyond_all_that_is_explored_is_refused(vacuous: Expression) -> None:
+    other = row("more", "on", updates={"other": _level})
+    fall = row("fall", "on", guard=vacuous)
+    assert _BEYOND in str(refusal(RISE, other, fall, variables=LEVELS))
+    promised = (Always("p", vacuous),)
+    assert _BEYOND in str(refusal(RISE, other, variables=LEVELS, properties=promised))
+
+
+@pytest.mark.parametrize(
+    "telling",
+    [
+        _level < 2,
+        _level.equals(2),
+        _level > -1,
+        _level + Var("other") < 4,
+        _level - Var("other") > -2,
+        (_level + 1).equals(3),
+        _level + 5 < ROOM,
+    ],
+)
+def test_a_number_within_what_is_explored_is_none_of_that(telling: Expression) -> None:
+    other = row("more", "on", updates={"other": _level})
+    assert declared(RISE, other, variables=LEVELS, properties=(Always("p", telling),))

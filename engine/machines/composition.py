@@ -32,7 +32,7 @@ from engine.machines.properties import (
     Sometimes,
     in_phase,
 )
-from engine.machines.validation import nonsense, property_problem
+from engine.machines.validation import no_expression, nonsense, property_problem
 from engine.machines.vocabulary import Variable
 
 
@@ -237,6 +237,9 @@ def _check_parts(
         if not sync.name.isidentifier() or sync.name in seen:
             raise _refusal(name, f"synchronisation {sync.name!r} is no identifier, or there twice")
         seen.add(sync.name)
+        problem = no_expression(sync.when)
+        if problem is not None:
+            raise _refusal(name, f"{sync.name}: {problem}")
         for part, verb in sync.moves():
             machine = parts.get(part)
             if machine is None:
@@ -253,6 +256,9 @@ def _check(model: Model) -> None:
         problem = nonsense(action.guard, variables, arguments)
         if problem is not None:
             raise _refusal(model.name, f"{action.name}: {problem}")
+    problem = nonsense(model.final, variables, {})
+    if problem is not None:
+        raise _refusal(model.name, f"where it is finished: {problem}")
     arguments_of = {action.name: action.arguments for action in model.actions}
     for item in model.properties:
         problem = property_problem(item, variables, arguments_of)

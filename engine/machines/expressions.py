@@ -32,8 +32,13 @@ class Expression(msgspec.Struct, frozen=True):
     """Base of all expressions; build them with operators on `Var` and `Arg`.
 
     ``<``, ``<=``, ``>``, ``>=``, ``+`` and ``-`` give expressions; ``==`` compares two
-    declarations as Python values, so equality in the machine is `equals` and `differs`.
+    declarations as Python values, so equality in the machine is `equals` and `differs`. An
+    expression is neither true nor false: ``and``, ``or`` and ``a < b < c`` would lose half of it.
     """
+
+    def __bool__(self) -> bool:
+        """Raise TypeError: only a state says what is true."""
+        raise TypeError("an expression is not true or false: use &, |, ~ and equals()")
 
     def equals(self, other: "Operand") -> "Compare":
         """Return the expression ``self = other``."""

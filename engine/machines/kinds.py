@@ -5,7 +5,7 @@ and arguments can hold, and to a value of that kind. The rules are those of TLA+
 order between words and no truth of numbers.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NoReturn
 
 import msgspec
@@ -83,9 +83,13 @@ def kind_of(
             one, two = kind(left), kind(right)
             if not one.fits(two):
                 _complain(expression, f"{_named(left, one)} can never be {_named(right, two)}")
+            if one.name == NUMBER:
+                _must_decide(expression, variables, arguments)
             return _FLAG
         case Compare(_, left, right):
-            return _needing(NUMBER, expression, kind, left, right, gives=FLAG)
+            flag = _needing(NUMBER, expression, kind, left, right, gives=FLAG)
+            _must_decide(expression, variables, arguments)
+            return flag
         case Calculate(_, left, right):
             return _needing(NUMBER, expression, kind, left, right, gives=NUMBER)
         case All(items) | AnyOf(items):
@@ -109,6 +113,42 @@ def _needing(
         if found.name != wanted:
             _complain(node, f"{_named(part, found)} is not {wanted}")
     return Kind(gives)
+
+
+def _must_decide(
+    comparison: Compare, variables: Mapping[str, Variable], arguments: Mapping[str, Variable]
+) -> None:
+    """Complain of a number beyond all that the checker explores: with it, all goes one way."""
+    literal = most = least = 0
+    for sign, term in (*_terms(comparison.left, 1), *_terms(comparison.right, -1)):
+        match term:
+            case Const(int(value)):
+                literal -= sign * value
+            case Var(name) | Next(name):
+                most, least = _spread(variables[name], sign, most, least)
+            case Arg(name):
+                most, least = _spread(arguments[name], sign, most, least)
+            case _:
+                return  # a bound is as large as what it is compared with
+    for end, beyond in (most, literal > most), (least, literal < least):
+        if end and beyond:
+            checked = f"the counts are checked only as far as {end}"
+            _complain(comparison, f"{checked}, so the number decides nothing; give it as a Bound")
+
+
+def _spread(variable: Variable, sign: int, most: int, least: int) -> tuple[int, int]:
+    """Return the most and the least of a sum once a count is added to it, or taken away."""
+    size = variable.maximum.checked if isinstance(variable, Count) else 0
+    return (most + size, least) if sign > 0 else (most, least - size)
+
+
+def _terms(expression: Expression, sign: int) -> Iterator[tuple[int, Expression]]:
+    """Yield what is added up, each with 1, or with -1 if it is taken away."""
+    if isinstance(expression, Calculate):
+        yield from _terms(expression.left, sign)
+        yield from _terms(expression.right, sign if expression.sign == "+" else -sign)
+    else:
+        yield sign, expression
 
 
 def held_by(variable: Variable) -> Kind:

@@ -9,8 +9,19 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from engine.errors import InvalidMachine
-from engine.machines.expressions import Arg, Bound, Expression, Next, Var, evaluate, nodes
+from engine.machines.expressions import (
+    TRUE,
+    Arg,
+    Bound,
+    Expression,
+    Next,
+    Var,
+    evaluate,
+    nodes,
+)
 from engine.machines.kinds import FLAG, Mistyped, kind_of, misfit
 from engine.machines.properties import PHASE, Always, Property, expressions_of
 from engine.machines.vocabulary import Choice, Count, Identity, Row, Variable
@@ -24,6 +35,7 @@ _UNCONDITIONAL: Final = "always"
 def validate(machine: "Machine") -> None:
     """Raise InvalidMachine for the first thing wrong with the declaration."""
     for check in (
+        _written,
         _names,
         _variables,
         _phases,
@@ -46,6 +58,25 @@ def _refusal(machine: "Machine", problem: str, item: Row | None = None) -> Inval
         row=None if item is None else str(item),
         problem=problem,
     )
+
+
+def _written(machine: "Machine") -> None:
+    """Refuse a row that holds a value of Python's where an expression is meant."""
+    for item in machine.all_rows():
+        bare = msgspec.structs.replace(item, guard=TRUE, updates=())
+        for what, expression in (("its guard", item.guard), *item.updates):
+            problem = no_expression(expression)
+            if problem is not None:
+                raise _refusal(machine, f"{what}: {problem}", bare)
+
+
+def no_expression(expression: Expression) -> str | None:
+    """Return why something is no expression, or holds what is none, or None where it is one."""
+    held: Iterable[object] = nodes(expression)
+    for node in held:
+        if not isinstance(node, Expression):
+            return f"{node!r} is no expression (equality is equals() and differs())"
+    return None
 
 
 def _names(machine: "Machine") -> None:
@@ -302,6 +333,9 @@ def nonsense(
 
     ``steps`` allows it to read what a variable holds after the step.
     """
+    problem = no_expression(expression)
+    if problem is not None:
+        return problem
     for node in nodes(expression):
         if isinstance(node, Next) and not steps:
             return f"it reads {node.name!r} after a step, but is about one state"
