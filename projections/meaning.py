@@ -31,7 +31,7 @@ from engine.aggregates import (
     TurnApplied,
     evolve,
 )
-from engine.aggregates.work import run_ended, staged
+from engine.aggregates.work import results_to_land, run_ended, staged
 from engine.errors import IllegalTransition
 from engine.machines import LIFECYCLE
 from engine.store.mapper import UNDECODABLE, is_sliced
@@ -159,12 +159,16 @@ def _prefix_problems(
     before: Session, event: TurnApplied | BoundaryApplied | RunCompleted, own: int
 ) -> Iterator[Problem]:
     """Yield what is wrong with the staged messages that a turn begins with."""
-    waiting = [*map(bytes, before.work.results), *before.staged]
+    results = before.work.results
+    if results:
+        array = _ARRAY.decode(event.messages)[event.staged_results :]
+        results = results_to_land(before.work, b"[" + b",".join(map(bytes, array)) + b"]")
+    waiting = [*map(bytes, results), *before.staged]
     brought = event.staged_results + event.staged_context
     if isinstance(event, TurnApplied) and own <= brought:
         yield "receipt", "the turn has no message of its own"
     if (event.staged_results, event.staged_context) != (
-        len(before.work.results),
+        len(results),
         len(before.staged),
     ):
         yield "receipt", f"{len(waiting)} staged messages waited, not {brought}"

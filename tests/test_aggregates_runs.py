@@ -33,6 +33,7 @@ from engine.aggregates import (
     MobLeft,
     Origin,
     Publish,
+    RecordTurn,
     Recover,
     Recycle,
     Register,
@@ -68,7 +69,7 @@ from engine.aggregates import (
 )
 from engine.aggregates.conversation import EMPTY
 from engine.aggregates.messages import NO_MESSAGES, Messages, decode_messages
-from engine.aggregates.retries import same_input, same_run
+from engine.aggregates.retries import same_input, same_run, same_turn
 from engine.aggregates.work import unknown_calls
 from engine.errors import (
     CallNotOpen,
@@ -471,6 +472,45 @@ def test_staged_results_come_before_staged_context() -> None:
     assert (event.staged_results, event.staged_context) == (1, 1)
     landed = decode_messages(event.messages)
     assert [message["role"] for message in landed] == ["tool", "user", "user"]
+
+
+def test_a_call_whose_result_is_staged_is_not_given_up() -> None:
+    session = given(register(), begin(), boundary(calls("c-1")))
+    session.when(StageToolResults(now=NOW, messages=result("c-1"))).then(ToolResultsStaged)
+    error = session.when(AbandonCall(now=NOW, call_id="c-1")).then_refused(Conflict)
+    assert error.data["key"] == "c-1"
+
+
+STAGED = result("c-1", "from outside") + result("c-2", "from outside")
+
+
+def test_g3_a_result_that_the_agent_gave_itself_is_not_landed_before_it() -> None:
+    session = given(register(), begin(), boundary(calls("c-1", "c-2")))
+    session.when(StageToolResults(now=NOW, messages=STAGED)).then(ToolResultsStaged)
+    (event,) = session.when(complete(result("c-1", "its own") + says("x"))).then(RunCompleted)
+    landed = result("c-2", "from outside") + result("c-1", "its own") + says("x")
+    assert (event.staged_results, event.messages) == (1, landed.array())
+    assert event.receipt.conversation_digest == conversation(calls("c-1", "c-2"), landed)
+    assert (session.state.work.calls, session.state.work.results) == ({}, ())
+
+
+def test_a_result_that_the_recorded_turn_brings_too_is_landed_once() -> None:
+    session = given(register(), turn("run-1", "a"), begin("run-2"), boundary(calls("c-1"), "run-2"))
+    session.when(complete(run_id="run-2", terminal="callback_pending")).then(RunCompleted)
+    session.when(StageToolResults(now=NOW, messages=result("c-1"))).then(ToolResultsStaged)
+    own = RecordTurn(now=NOW, run_id="run-3", messages=result("c-1") + says("x"))
+    (event,) = session.when(own).then(TurnApplied)
+    assert (event.staged_results, event.messages) == (0, own.messages.array())
+    assert same_turn(event, own)
+    assert session.state.work.results == ()
+
+
+def test_a_result_lands_if_only_a_later_call_of_its_id_is_answered_behind_it() -> None:
+    session = given(register(), begin(), boundary(calls("c-1")))
+    session.when(StageToolResults(now=NOW, messages=result("c-1"))).then(ToolResultsStaged)
+    again = calls("c-1") + result("c-1", "43")
+    (event,) = session.when(complete(again)).then(RunCompleted)
+    assert (event.staged_results, event.messages) == (1, (result("c-1") + again).array())
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,50 @@ def test_giving_up_a_call_is_recorded_once(url: str) -> None:
     asyncio.run(main())
 
 
+def test_g3_a_result_from_outside_does_not_land_beside_the_one_the_running_agent_gives(
+    url: str,
+) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            begun, go_on = asyncio.Event(), asyncio.Event()
+
+            async def agent(turn: Any) -> list[dict[str, Any]]:
+                begun.set()
+                await go_on.wait()
+                return [result("c-1", "its own")]
+
+            await engine.register("s")
+            await engine.record_turn("s", [calls("c-1")])
+            await engine.attach("s", agent)
+            turn = asyncio.create_task(engine.apply_turn("s"))
+            await begun.wait()
+            staged = await engine.stage_tool_results("s", [result("c-1", "from outside")])
+            assert statuses(staged) == {"c-1": "executed"}
+            with pytest.raises(Conflict):  # its result is there
+                await engine.abandon_call("s", "c-1")
+            go_on.set()
+            await turn
+            assert (await engine.history("s")).messages == [calls("c-1"), result("c-1", "its own")]
+            await engine.record_turn("s", [message("on")])
+            assert (await engine.history("s", offset=2)).messages == [message("on")]
+            assert (await engine.audit()).ok
+
+    asyncio.run(main())
+
+
+def test_a_call_of_a_retired_session_can_be_given_up(url: str) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            await engine.register("s")
+            await engine.record_turn("s", [calls("c-1")])
+            await engine.retire("s")
+            with pytest.raises(IllegalTransition):  # no turn will come that could land it
+                await engine.stage_tool_results("s", [result("c-1")])
+            assert await engine.abandon_call("s", "c-1") == []
+
+    asyncio.run(main())
+
+
 def test_an_archived_session_still_says_which_calls_were_left_open(url: str) -> None:
     async def main() -> None:
         async with Engine.open(url) as engine:

@@ -76,7 +76,7 @@ from engine.aggregates.events import (
 from engine.aggregates.evolving import fold
 from engine.aggregates.running import receipt_of, turn_event
 from engine.aggregates.session import Session, advance
-from engine.aggregates.work import in_phase, queued, run_ended
+from engine.aggregates.work import check_without_result, in_phase, queued, run_ended
 from engine.errors import (
     CallNotOpen,
     Conflict,
@@ -96,10 +96,11 @@ def decide(state: Session, command: SessionCommand) -> Decision:
     """Return the events that the command leads to from this state, none if it holds already.
 
     Raises IllegalTransition where the lifecycle refuses; Conflict where a registration or a tool
-    result differs from the one recorded; SessionBusy, CallsUnresolved, InputNotQueued, CallNotOpen,
-    SessionNotRunning and StaleWriter as `turn_event` and the commands say. Whether a run id, an
-    input id or an idempotency key was used before is for the caller to settle first, from
-    ``state.runs``, ``state.inputs`` and ``state.keys``, with the functions of `retries`.
+    result differs from the one recorded, or a call with a result is to be given up; SessionBusy,
+    CallsUnresolved, InputNotQueued, CallNotOpen, SessionNotRunning and StaleWriter as `turn_event`
+    and the commands say. Whether a run id, an input id or an idempotency key was used before is for
+    the caller to settle first, from ``state.runs``, ``state.inputs`` and ``state.keys``, with the
+    functions of `retries`.
     """
     match command:
         case (
@@ -230,8 +231,7 @@ def _work(state: Session, command: WorkCommand) -> Decision:
         case StageToolResults():
             return _tool_results(state, command)
         case AbandonCall():
-            if command.call_id not in state.work.calls:
-                raise CallNotOpen(state.id, command.call_id)
+            check_without_result(state.id, state.work, command.call_id)
             event = CallAbandoned(
                 **_next(state, command), call_id=command.call_id, reason=command.reason
             )

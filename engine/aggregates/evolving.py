@@ -244,8 +244,8 @@ def _after_landing(work: Work, event: TurnApplied | BoundaryApplied | RunComplet
     if event.receipt is not None and event.receipt.contributing_input_ids:
         input_ids, run_id = event.receipt.contributing_input_ids, event.receipt.run_id
         work = _replace(work, inputs=moved(work.inputs, "apply", input_ids, run_id))
-    if event.staged_results:
-        work = _replace(work, results=work.results[event.staged_results :])
+    if work.results:  # those that did not land are answered by what did
+        work = _replace(work, results=())
     if work.next_filter is not None:
         work = _replace(
             work,

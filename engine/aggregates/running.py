@@ -1,9 +1,10 @@
 """What the commands of a turn lead to: runs begun, landed and ended, whole or step by step.
 
 Invariants: what lands is composed here and nowhere else, always in one order: staged tool results
-(they answer the messages before them), staged context, the messages of the run's inputs, the
-request, the agent's own. A command of a run that is not current, or of an owner that is not the
-current one, is refused as stale before anything else is asked.
+(they answer the messages before them, and are left out where the rest does that itself), staged
+context, the messages of the run's inputs, the request, the agent's own. A command of a run that is
+not current, or of an owner that is not the current one, is refused as stale before anything else is
+asked.
 """
 
 from typing import Any, assert_never
@@ -34,7 +35,14 @@ from engine.aggregates.events import (
 from engine.aggregates.messages import NO_MESSAGES, Messages
 from engine.aggregates.retries import request_digest
 from engine.aggregates.session import Session
-from engine.aggregates.work import messages_of, queued, run_ended, staged, unknown_calls
+from engine.aggregates.work import (
+    messages_of,
+    queued,
+    results_to_land,
+    run_ended,
+    staged,
+    unknown_calls,
+)
 from engine.errors import (
     CallsUnresolved,
     InputNotQueued,
@@ -130,9 +138,9 @@ def _check_owner(state: Session, command: OwnRunCommand) -> None:
 
 
 def _whole_turn(state: Session, command: RecordTurn) -> TurnApplied:
-    work, landing = state.work, command.messages
-    if state.staged or work.results:
-        landing = _joined([*map(bytes, work.results), *state.staged]) + landing
+    landing, results = command.messages, 0
+    if state.staged or state.work.results:
+        landing, results = _with_results(state, _joined([*state.staged]) + landing)
     receipt, array = receipt_of(
         state,
         landing,
@@ -147,7 +155,7 @@ def _whole_turn(state: Session, command: RecordTurn) -> TurnApplied:
         receipt=receipt,
         usage=command.usage,
         staged_context=len(state.staged),
-        staged_results=len(work.results),
+        staged_results=results,
         messages=array,
     )
 
@@ -202,14 +210,15 @@ def _landing(state: Session, command: ApplyBoundary | CompleteRun) -> dict[str, 
     """Return the fields of an event that lands what is staged, the request and the agent's own."""
     work, input_ids = state.work, staged(state.work)
     sequence = LIFECYCLE.value(state.lifecycle, "sequence") + 1
-    landing = _joined([*map(bytes, work.results), *state.staged])
+    landing = _joined([*state.staged])
     for text in messages_of(work, input_ids):
         landing = landing + Messages(text, _count(text))
     if sequence == 1:
         landing = landing + command.request
+    landing, results = _with_results(state, landing + command.messages)
     receipt, array = receipt_of(
         state,
-        landing + command.messages,
+        landing,
         run_id=command.run_id,
         boundary=command.boundary,
         input_ids=input_ids,
@@ -219,7 +228,7 @@ def _landing(state: Session, command: ApplyBoundary | CompleteRun) -> dict[str, 
         **_next(state, command),
         "receipt": receipt,
         "staged_context": len(state.staged),
-        "staged_results": len(work.results),
+        "staged_results": results,
         "messages": array,
     }
 
@@ -231,6 +240,14 @@ def _ending(state: Session, command: OwnRunCommand) -> dict[str, Any]:
         "run_id": command.run_id,
         "abandoned_input_ids": run_ended(state.work, command.run_id).abandoned,
     }
+
+
+def _with_results(state: Session, landing: Messages) -> tuple[Messages, int]:
+    """Return what lands with the staged results in front of it, and how many they are."""
+    if not state.work.results:
+        return landing, 0
+    results = results_to_land(state.work, landing.array())
+    return _joined([*map(bytes, results)]) + landing, len(results)
 
 
 def _joined(messages: list[bytes]) -> Messages:

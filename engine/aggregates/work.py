@@ -11,6 +11,7 @@ import msgspec
 
 from engine.aggregates.calls import Answer, tools_in
 from engine.aggregates.events import Lane
+from engine.errors import CallNotOpen, Conflict
 from engine.machines import Authority, Configuration
 from engine.machines.inputs import INPUT
 
@@ -153,6 +154,44 @@ def calls_after(work: Work, array: msgspec.Raw, version: int) -> Work:
         else:
             calls[step.id] = Call(name=step.name, arguments=step.arguments, version=version)
     return msgspec.structs.replace(work, calls=calls)
+
+
+def results_to_land(work: Work, behind: msgspec.Raw | bytes) -> tuple[msgspec.Raw, ...]:
+    """Return the staged results that land in front of these messages, a JSON array.
+
+    A result stays out where the messages behind it answer its calls themselves, as a running agent
+    does that has not seen it: a call has one result in the conversation. One message that answers
+    other calls too lands all the same.
+    """
+    tools = tools_in(behind) if work.results else None
+    if tools is None:
+        return work.results
+    answered: set[str] = set()
+    made: set[str] = set()  # again, under the id of a call before
+    for step in tools.steps:
+        if not isinstance(step, Answer):
+            made.add(step.id)
+        elif step.id not in made:
+            answered.add(step.id)
+    return tuple(
+        message
+        for message in work.results
+        if (own := tools_in(b"[" + bytes(message) + b"]")) is None
+        or not answered.issuperset(own.answered)
+    )
+
+
+def check_without_result(session_id: str, work: Work, call_id: str) -> None:
+    """Refuse to give up a call that is not open, or whose result will land with the next turn."""
+    if call_id not in work.calls:
+        raise CallNotOpen(session_id, call_id)
+    if work.calls[call_id].status == "executed":
+        raise Conflict(
+            f"session {session_id!r} has a result staged for call {call_id!r}, which its next turn "
+            "lands: it is not given up",
+            session_id=session_id,
+            key=call_id,
+        )
 
 
 def calls_in_doubt(work: Work) -> dict[str, Call]:

@@ -79,7 +79,8 @@ class Working(Grouping):
         """Decide, on the record, that an open tool call will have no result.
 
         Returns the calls that are still open. Raises SessionNotFound, InvalidArgument,
-        CallNotOpen, IllegalTransition for a session that has ended, StaleWriter.
+        CallNotOpen, Conflict for a call whose result is staged, IllegalTransition for a session
+        that has ended, StaleWriter.
         """
         self._check_open()
         command = AbandonCall(

@@ -618,7 +618,7 @@ VERBS: Final[dict[str, Verb]] = {
     "supersede_input": Verb(1, supersede_input, (*_WRITES, InputNotQueued)),
     "coalesce_inputs": Verb(1, coalesce_inputs, (*_WRITES, InputNotQueued, InvalidArgument)),
     "stage_tool_results": Verb(4, stage_tool_results, (*_WRITES, CallNotOpen, Conflict)),
-    "abandon_call": Verb(2, abandon_call, (*_WRITES, CallNotOpen)),
+    "abandon_call": Verb(2, abandon_call, (*_WRITES, CallNotOpen, Conflict)),
     "stage_tool_filter": Verb(0.5, stage_tool_filter, _WRITES),
     "publish": Verb(0.5, publish, _WRITES),
     "interrupt": Verb(5, interrupt, (*_WRITES, SessionNotRunning)),
