@@ -1,5 +1,7 @@
 """The explorer: what it counts, what it finds, and how it says so."""
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 from reference_model import REFERENCE, looking_across
@@ -311,3 +313,22 @@ def test_what_a_row_would_write_is_asked_only_where_the_row_may_fire(vectors: En
     report = check(msgspec.structs.replace(model, actions=tuple(copying)), vectors=vectors)
     assert report.ok, str(report)
     assert report.states == 5 * 2
+
+
+def test_what_leads_to_something_is_judged_within_the_memory_and_tells_progress() -> None:
+    model = instances(REFERENCE, 2)
+    pending = Var("reference1.pending")
+    drains = [LeadsTo("it drains", pending > 0, pending.equals(0))]
+    limit = 500_000
+    told: dict[bool, list[tuple[int, int]]] = {False: [], True: []}
+
+    def progress(judged: bool) -> Callable[[int, int], None]:
+        return lambda states, depth: told[judged].append((states, depth))
+
+    assert check(model, properties=[], memory_bytes=limit, progress=progress(judged=False)).ok
+    report = check(model, properties=drains, memory_bytes=limit)
+    assert not report.ok
+    assert report.violations == ()
+    assert str(report.incomplete).startswith("more than 500,000 bytes, at ")
+    assert not check(model, properties=drains, progress=progress(judged=True)).incomplete
+    assert len(told[True]) > len(told[False])

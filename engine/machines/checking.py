@@ -136,7 +136,7 @@ class _Check:
     def _searched(self, program: Program) -> tuple[Exploration, Judge]:
         vectors = _vectors(program, self._engine, self._budget.memory_bytes)
         found = search(program, self._budget, vectors, 1 if self._engine == "always" else WIDE)
-        return found, Judge(program, found, vectors)
+        return found, Judge(program, found, vectors, self._budget)
 
     def _apart(self, item: AlwaysPossible, orbits: Orbits) -> Violation | None:
         """Judge what names some parts in a search of its own that tells these apart."""

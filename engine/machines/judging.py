@@ -4,14 +4,21 @@ Invariants: both look at every reachable state. A behaviour may stand still for 
 fair action could change anything; it may not do so for ever where one stays possible.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from engine.machines.compiling import Program
 from engine.machines.expressions import Expression, Not
 from engine.machines.properties import AlwaysPossible, LeadsTo, formula
 from engine.machines.reports import Violation
-from engine.machines.searching import Exploration, condition, stepping
+from engine.machines.searching import (
+    BYTES_IN_LEVEL,
+    UNLIMITED,
+    Budget,
+    Exploration,
+    condition,
+    stepping,
+)
 from engine.machines.tracing import path_to, told
 
 if TYPE_CHECKING:
@@ -20,16 +27,26 @@ if TYPE_CHECKING:
 Test = Callable[[int], bool]
 Graph = dict[int, list[tuple[int, int]]]
 
+_SLICE: Final = 4096
+_BYTES_IN_STATE: Final = 900
+"""What a state takes that is judged: the one before it, its steps, and its place in a cycle."""
+_BYTES_IN_EDGE: Final = 110
+
 
 class Judge:
     """Judges one exploration."""
 
     def __init__(
-        self, program: Program, found: Exploration, vectors: "Vectors | None" = None
+        self,
+        program: Program,
+        found: Exploration,
+        vectors: "Vectors | None" = None,
+        budget: Budget = UNLIMITED,
     ) -> None:
         self._program: Final = program
         self._found: Final = found
         self._vectors: Final = vectors
+        self._budget: Final = budget
         self._following: Final = stepping(program)
         self._split: Final = [(one.weight, one.radix) for one in program.layout.components]
 
@@ -92,15 +109,15 @@ class Judge:
             yield after if orbits is None else orbits.representative(after)
 
     def leads_to(self, item: LeadsTo) -> Violation | None:
-        """Return a behaviour in which it is given and never comes, if there is one."""
+        """Return a behaviour in which it is given and never comes, if there is one.
+
+        Raises BudgetSpent.
+        """
         tables = self._program.tables
         open_ = self._test(tables.reduced(Not(item.then)))
         given = self._test(tables.reduced(item.given))
         parents, order = self._wave(given, open_)
-        graph = {
-            state: [(step, after) for step, after in self._following(state) if after != state]
-            for state in parents
-        }
+        graph = self._graph(parents)
         fair = self._fair()
         bad = [scc for scc in components(graph) if _lasting(scc, graph, fair)]
         if not bad:
@@ -141,7 +158,27 @@ class Judge:
                         parents[reached] = state
                         after.append(reached)
             order.extend(after)
+            self._spend(len(parents))
             wave = after
+
+    def _graph(self, states: Iterable[int]) -> Graph:
+        """Return what leads on from each of the states."""
+        graph: Graph = {}
+        edges = 0
+        for state in states:
+            if len(graph) % _SLICE == 0:
+                self._spend(len(graph), edges)
+            onwards = [(step, after) for step, after in self._following(state) if after != state]
+            edges += len(onwards)
+            graph[state] = onwards
+        self._spend(len(graph), edges)
+        return graph
+
+    def _spend(self, states: int, edges: int = 0) -> None:
+        """Go on with so many states, and steps between them, to be judged."""
+        held = self._found.states * BYTES_IN_LEVEL + states * _BYTES_IN_STATE
+        depth = len(self._found.levels) - 1
+        self._budget.spend(states, depth, held + edges * _BYTES_IN_EDGE)
 
     def _fair(self) -> list[frozenset[int]]:
         """Return, for each fair action, the numbers of its steps."""

@@ -5,6 +5,7 @@ a step that would leave a domain counts as enabled and leads nowhere; the memory
 estimate of what the search holds at once, and is never exceeded unsaid.
 """
 
+import sys
 from array import array
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -130,6 +131,9 @@ class Budget:
             raise BudgetSpent(f"more than {self.memory_bytes:,} bytes, at {states:,} states")
         if self._progress is not None:
             self._progress(states, depth)
+
+
+UNLIMITED: Final = Budget(sys.maxsize, sys.maxsize)
 
 
 class Marks(Protocol):
