@@ -254,7 +254,7 @@ FAULTS: dict[Callable[[Plant], None], set[str]] = {
     an_interrupted_turn_that_keeps_its_claim: {"G9"},
     a_run_id_forgotten_on_reopening: {"G3", "G5", "G7"},
     a_stale_copy_that_is_believed: {"G4", "G5", "G6"},
-    half_a_turn_that_lands_on_failure: {"G1"},
+    half_a_turn_that_lands_on_failure: {"G1", "G9"},
     a_torn_commit: {"G2", "G9"},
     every_owner_is_taken_for_dead: {"G4", "G7"},
     a_run_that_nobody_ever_recovers: {"G9"},

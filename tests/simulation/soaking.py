@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter
 
-from .seeds import SHORT_SEED, SHORT_STEPS, Report, run
+from .seeds import SHORT_STEPS, Report, run, short_run
 
 _TELL_SECONDS = 10.0
 
@@ -21,8 +21,8 @@ def soak(first: int, seeds: int, jobs: int | None = None) -> int:
     seen: Counter[str] = Counter()
     failed: list[Report] = []
     done = events = 0
-    last = run(SHORT_SEED, steps=SHORT_STEPS).seen["ticks"]
-    crashes_at = [(SHORT_SEED, SHORT_STEPS, tick) for tick in range(1, last)]
+    short = short_run()
+    crashes_at = [(short.seed, SHORT_STEPS, tick) for tick in range(1, short.seen["ticks"])]
     drawn = [(seed, None, None) for seed in range(first, first + seeds)]
     seeds += len(crashes_at)
     with multiprocessing.get_context("spawn").Pool(jobs or os.cpu_count()) as pool:

@@ -190,7 +190,7 @@ async def _applied(call: Call, given: dict[str, Any], reservation: Any = None) -
     try:
         out = await call.engine.apply_turn(call.id, **given, reservation=reservation)
     except asyncio.CancelledError:
-        if call.site.process.alive and not call.world.failing:
+        if known is None and call.site.process.alive and not call.world.failing:
             run = call.log.runs.get(run_id)
             mine = run is not None and run.epoch == call.engine._ownership.epoch
             call.must(run is None or run.ended or not mine, "G9", f"{run_id} was left behind")
