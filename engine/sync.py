@@ -1,7 +1,8 @@
 """The same engine, blocking: every verb of `engine.Engine`, for programs without an event loop.
 
 Invariants: there is no second implementation; each call runs the asynchronous verb on an event loop
-in a thread of its own and waits for it.
+in a thread of its own and waits for it. What runs on that thread (an agent, what makes one) is
+refused here, because it would wait for itself. A wait that is interrupted ends what it waits for.
 """
 
 import asyncio
@@ -12,19 +13,22 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
-from engine.errors import EngineClosed
+from engine.errors import EngineClosed, Unsupported
+from engine.machines import Token
 from engine.runtime import Engine as AsyncEngine
 from engine.runtime.agents import Builder
 from engine.runtime.checkpointers import CheckpointPolicy
 from engine.runtime.control import Control as AsyncControl
+from engine.runtime.ending import GRACE_SECONDS
 from engine.runtime.environment import Environment
+from engine.runtime.living import RuntimeAdapter as AsyncRuntimeAdapter
 from engine.runtime.recording import LEASE_SECONDS
-from engine.runtime.running import GRACE_SECONDS
 from engine.store import Durability
 
 _P = ParamSpec("_P")
 _S_co = TypeVar("_S_co", covariant=True)
 _T = TypeVar("_T")
+_Begun = list[asyncio.Task[Any] | None]
 
 
 class _Blocking(Generic[_S_co]):
@@ -50,14 +54,34 @@ def _blocking(
     return method
 
 
-class Control(_Blocking[AsyncControl]):
-    """One engine's control plane, blocking; have it as ``engine.control``."""
+class _Part(_Blocking[_S_co]):
+    """A part of an engine, which waits as the engine does."""
 
-    def __init__(
-        self, control: AsyncControl, wait: Callable[[Coroutine[Any, Any, Any]], Any]
-    ) -> None:
-        self._engine = control
+    def __init__(self, part: _S_co, wait: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+        self._engine = part
         self._waiting = wait
+
+    def _wait(self, verb: Coroutine[Any, Any, _T]) -> _T:
+        outcome: _T = self._waiting(verb)
+        return outcome
+
+
+class RuntimeAdapter(_Part[AsyncRuntimeAdapter]):
+    """One engine's control for the machine that owns its sessions; see `Engine.runtime_adapter`."""
+
+    @property
+    def authority(self) -> Token:
+        """The token that the machine's verbs need."""
+        return self._engine.authority
+
+    take = _blocking(AsyncRuntimeAdapter.take)
+    give_back = _blocking(AsyncRuntimeAdapter.give_back)
+    interrupt = _blocking(AsyncRuntimeAdapter.interrupt)
+    cancel_after_boundary = _blocking(AsyncRuntimeAdapter.cancel_after_boundary)
+
+
+class Control(_Part[AsyncControl]):
+    """One engine's control plane, blocking; have it as ``engine.control``."""
 
     ingest = _blocking(AsyncControl.ingest)
     retire = _blocking(AsyncControl.retire)
@@ -69,10 +93,6 @@ class Control(_Blocking[AsyncControl]):
     runtime_state = _blocking(AsyncControl.runtime_state)
     load_boundary_receipt = _blocking(AsyncControl.load_boundary_receipt)
     publish_event = _blocking(AsyncControl.publish_event)
-
-    def _wait(self, verb: Coroutine[Any, Any, _T]) -> _T:
-        outcome: _T = self._waiting(verb)
-        return outcome
 
 
 class Engine(_Blocking[AsyncEngine]):
@@ -163,7 +183,6 @@ class Engine(_Blocking[AsyncEngine]):
     apply_turn = _blocking(AsyncEngine.apply_turn)
     interrupt = _blocking(AsyncEngine.interrupt)
     cancel_after_boundary = _blocking(AsyncEngine.cancel_after_boundary)
-    runtime_adapter = _blocking(AsyncEngine.runtime_adapter)
     keep_alive = _blocking(AsyncEngine.keep_alive)
     stop_loop = _blocking(AsyncEngine.stop_loop)
     cancel_all_checkpointers = _blocking(AsyncEngine.cancel_all_checkpointers)
@@ -187,6 +206,11 @@ class Engine(_Blocking[AsyncEngine]):
     head = _blocking(AsyncEngine.head)
     audit = _blocking(AsyncEngine.audit)
     discard_live = _blocking(AsyncEngine.discard_live)
+
+    def runtime_adapter(self) -> RuntimeAdapter:  # noqa: D102 - the asynchronous verb's, below
+        return RuntimeAdapter(self._wait(self._engine.runtime_adapter()), self._wait)
+
+    runtime_adapter.__doc__ = AsyncEngine.runtime_adapter.__doc__
 
     def subscribe(
         self,
@@ -221,6 +245,7 @@ class Engine(_Blocking[AsyncEngine]):
 
     def close(self) -> None:
         """Settle what was submitted, then release the database. Safe to call again."""
+        self._check_thread()
         with self._closing:
             if not self._stopped:
                 try:
@@ -239,16 +264,47 @@ class Engine(_Blocking[AsyncEngine]):
     ) -> None:
         self.close()
 
+    def _check_thread(self) -> None:
+        """Refuse who runs on the engine's own thread, which would wait for itself for ever."""
+        if threading.current_thread() is self._thread:
+            raise Unsupported(
+                "an agent of a blocking engine runs on the engine's own thread, where its verbs "
+                "cannot be waited for: ask the turn instead, or call from asyncio.to_thread"
+            )
+
     def _wait(self, verb: Coroutine[Any, Any, _T]) -> _T:
+        try:
+            self._check_thread()
+        except Unsupported:
+            verb.close()
+            raise
+        running: _Begun = []
         with self._stopping:
             if self._stopped:
                 verb.close()
                 raise EngineClosed("the engine is closed")
-            waiting = asyncio.run_coroutine_threadsafe(verb, self._loop)
+            waiting = asyncio.run_coroutine_threadsafe(_held(verb, running), self._loop)
         try:
             return waiting.result()
         except concurrent.futures.CancelledError:
             raise EngineClosed("the engine was closed meanwhile") from None
+        except BaseException:
+            if not waiting.done():  # it is the wait that was interrupted, as by Ctrl-C
+                self._end(running)
+                concurrent.futures.wait([waiting])
+            raise
+
+    def _end(self, running: _Begun) -> None:
+        """Cancel what is waited for, as soon as it has begun."""
+
+        def cancel() -> None:
+            if not running:
+                self._loop.call_soon(cancel)
+            elif running[0] is not None:
+                running[0].cancel()
+
+        with contextlib.suppress(RuntimeError):  # the loop has closed, and all has ended
+            self._loop.call_soon_threadsafe(cancel)
 
     def _stop(self) -> None:
         """End the loop's thread. What is still waiting then ends with EngineClosed."""
@@ -268,3 +324,9 @@ class Engine(_Blocking[AsyncEngine]):
                 loop.run_until_complete(asyncio.wait(tasks))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.run_until_complete(loop.shutdown_default_executor())
+
+
+async def _held(verb: Coroutine[Any, Any, _T], running: _Begun) -> _T:
+    """Run a verb, and say in which task."""
+    running.append(asyncio.current_task())
+    return await verb

@@ -2,19 +2,33 @@
 
 import asyncio
 import inspect
+import os
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 from processes import message
 
+from engine import (
+    AuthorityRequired,
+    Cancelled,
+    EngineClosed,
+    PerdureError,
+    SessionNotFound,
+    SessionNotRunning,
+    StoreError,
+    Unsupported,
+)
 from engine import Engine as AsyncEngine
-from engine import EngineClosed, PerdureError, SessionNotFound, StoreError
 from engine.runtime.admission import Claim
 from engine.runtime.agents import EchoAgent
-from engine.sync import Engine
+from engine.runtime.living import RuntimeAdapter as AsyncRuntimeAdapter
+from engine.sync import Engine, RuntimeAdapter
 
 
 def public(kind: type) -> dict[str, object]:
@@ -207,3 +221,66 @@ def test_closing_during_an_audit_ends_the_audit(tmp_path: Path) -> None:
             assert isinstance(outcome, EngineClosed) or getattr(outcome, "ok", False), outcome
 
     asyncio.run(main())
+
+
+def test_an_agent_that_calls_a_blocking_verb_is_told_so_instead_of_waiting_for_itself(
+    url: str,
+) -> None:
+    with Engine.open(url) as engine:
+        met: list[BaseException] = []
+
+        async def agent(turn: Any) -> str:
+            for verb in (lambda: engine.read("s"), engine.close, lambda: next(engine.subscribe())):
+                try:
+                    verb()
+                except Unsupported as refusal:
+                    met.append(refusal)
+            return (await asyncio.to_thread(engine.read, "s")).phase
+
+        engine.register("s")
+        engine.attach("s", agent)
+        engine.apply_turn("s", "hi")
+        assert [error.code for error in met] == ["UNSUPPORTED"] * 3
+        assert engine.history("s").messages[-1]["content"] == "running"
+
+
+def test_ctrl_c_ends_the_turn_that_was_waited_for_and_then_goes_on(url: str) -> None:
+    with Engine.open(url) as engine:
+
+        async def agent(turn: Any) -> None:
+            loop = asyncio.get_running_loop()
+            loop.call_later(0.1, os.kill, os.getpid(), signal.SIGINT)
+            await asyncio.Event().wait()
+
+        engine.register("s")
+        engine.attach("s", agent)
+        with pytest.raises(KeyboardInterrupt):
+            engine.apply_turn("s", "hi")
+        assert engine.read("s").phase == "attached"
+        assert [event.tag for event in islice(engine.subscribe("s"), 4)][-1] == "run-cancelled"
+
+
+def test_the_blocking_adapter_takes_a_session_and_gives_it_back(url: str) -> None:
+    verbs = public(AsyncRuntimeAdapter).keys()
+    assert public(RuntimeAdapter).keys() == verbs
+    with Engine.open(url) as engine, ThreadPoolExecutor(1) as thread:
+        begun = threading.Event()
+
+        async def agent(turn: Any) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        engine.register("s")
+        adapter = engine.runtime_adapter()
+        adapter.take("s", agent)
+        turn = thread.submit(engine.apply_turn, "s", "hi")
+        assert begun.wait(10)
+        with pytest.raises(AuthorityRequired):
+            engine.interrupt("s")
+        engine.runtime_adapter().interrupt("s")  # the same control
+        assert turn.result(10).terminal == Cancelled()
+        adapter.give_back("s")
+        with pytest.raises(SessionNotRunning):
+            engine.interrupt("s")
+        with pytest.raises(SessionNotRunning):
+            engine.interrupt("s", authority=adapter.authority)
