@@ -108,15 +108,17 @@ def test_a_contract_pins_what_a_check_found_and_says_what_is_broken() -> None:
 
 def test_a_contract_of_several_says_what_happens_together() -> None:
     page = contract(looking_across(2))
-    assert ["start_session1", "session1.start", "session2.phase ≠ running"] in cells(
+    anyone = "any caller"
+    assert ["start_session1", "session1.start", "", anyone, "session2.phase ≠ running"] in cells(
         page, "Joint steps"
     )
+    assert cells(page, "Parts")[0] == ["session1", "reference", ""]
     both = compose(
         "both",
         {"one": noted(), "two": noted()},
         together=(Synchronisation(name="shut", verbs={"one": "close", "two": "close"}),),
     )
-    assert ["shut", "one.close, two.close", ""] in cells(contract(both), "Joint steps")
+    assert ["shut", "one.close, two.close", "", anyone, ""] in cells(contract(both), "Joint steps")
     assert "the parts share nothing" in contract(instances(noted(), 2))
 
 
@@ -193,3 +195,16 @@ def test_a_picture_reads_on_light_and_on_dark_pages() -> None:
     assert "prefers-color-scheme: dark" in text
     assert 'class="page"' in text
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_the_contract_of_a_live_session_says_what_its_parts_are_and_what_its_steps_take() -> None:
+    page = contract(BUILT_IN["live"])
+    assert ["input", "input", "machines/input/contract.md"] in cells(page, "Parts")
+    steps = {row[0]: row[1:] for row in cells(page, "Joint steps")}
+    verbs = "session.accept_input, input.accept, input.queue"
+    assert steps["accept_input"] == [verbs, "lane: queue, steer", "any caller", ""]
+    assert steps["interrupt"][2] == "the engine alone, with the authority's token"
+    assert [row[:2] for row in cells(page, "Left out")][-1] == [
+        "admission.request_interrupt",
+        "admitted",
+    ]

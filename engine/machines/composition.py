@@ -99,6 +99,7 @@ def compose(
         fair=tuple(fair),
         interchangeable=tuple(interchangeable),
         left_out=tuple(left_out),
+        parts=tuple(parts.items()),
     )
     _check(model)
     joint_names = {action.name for action in joint}

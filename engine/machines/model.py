@@ -78,7 +78,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     ``final`` holds where nothing needs to happen any more. ``fair`` names the actions that happen
     at last once they stay possible. ``interchangeable`` are groups of parts that differ in name
     only, so that swapping two of a group changes nothing. ``impossible`` are the synchronisations
-    and rows declared that no action has, but for those that are ``left_out``.
+    and rows declared that no action has, but for those that are ``left_out``. ``parts`` are the
+    machines of a composition, by the part's name.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     interchangeable: tuple[tuple[str, ...], ...] = ()
     impossible: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    parts: "tuple[tuple[str, Machine], ...]" = ()
 
     def variables(self) -> dict[str, Variable]:
         """Return each place's variable by the place's name."""

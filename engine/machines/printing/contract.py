@@ -7,6 +7,7 @@ it needs the code to be understood.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from engine.machines.builtin import BUILT_IN
 from engine.machines.composition import within
 from engine.machines.declaration import Machine
 from engine.machines.expressions import All, Const, Expression, Value, Var, written
@@ -77,11 +78,14 @@ def _model_page(model: Model, report: Report | None) -> Iterator[str]:
         "verb never happens otherwise. A step of one part changes no other."
     )
     yield _NOTATION
+    yield _parts(model)
     joint = list(_joint(model))
     if joint:
-        yield "## Joint steps\n\n" + _table(("step", "verbs", "and only if"), joint)
+        head = ("step", "verbs", "arguments", "who", "and only if")
+        yield "## Joint steps\n\n" + _table(head, joint)
     else:
         yield "## Joint steps\n\nThere are none: the parts share nothing."
+    yield _left_out(model)
     yield _variables(model)
     yield _bounds(model)
     yield "## Steps\n\n" + _table(("step", "from", "allowed if", "changes"), _steps(model))
@@ -144,11 +148,15 @@ def _bounds(model: Model) -> str:
 
 def _verbs(machine: Machine) -> Iterator[tuple[str, ...]]:
     for verb in machine.verbs:
-        arguments = "; ".join(
-            f"{_code(one.name)}: {_described(one, nothing=False)}" for one in verb.arguments
-        )
-        who = "the engine alone, with the authority's token" if verb.restricted else "any caller"
-        yield _code(verb.name), arguments, who
+        yield _code(verb.name), _arguments(verb.arguments), _who(restricted=verb.restricted)
+
+
+def _arguments(arguments: Iterable[Variable]) -> str:
+    return "; ".join(f"{_code(one.name)}: {_described(one, nothing=False)}" for one in arguments)
+
+
+def _who(*, restricted: bool) -> str:
+    return "the engine alone, with the authority's token" if restricted else "any caller"
 
 
 def _rows(machine: Machine) -> Iterator[tuple[str, ...]]:
@@ -187,12 +195,35 @@ def _matrix(machine: Machine) -> str:
     return _table(("verb", *phases), rows) + ends
 
 
+def _parts(model: Model) -> str:
+    """Return which machine each part is, and where the contract of a built-in one is."""
+    rows = []
+    for part, machine in model.parts:
+        built_in = machine.name in BUILT_IN and BUILT_IN[machine.name] == machine
+        path = f"machines/{machine.name}/contract.md" if built_in else ""
+        rows.append((_code(part), _code(machine.name), _code(path)))
+    return "## Parts\n\n" + _table(("part", "machine", "its contract, in `specs/`"), rows)
+
+
+def _left_out(model: Model) -> str:
+    if not model.left_out:
+        return ""
+    rows = [
+        (_code(f"{one.part}.{one.verb}"), ", ".join(map(_code, one.sources)), _cell(one.why))
+        for one in model.left_out
+    ]
+    return "## Left out\n\nRows of the parts that no step here has.\n\n" + _table(
+        ("verb", "from", "why"), rows
+    )
+
+
 def _joint(model: Model) -> Iterator[tuple[str, ...]]:
     """Yield what happens together, or alone but with a condition on other parts."""
+    machines = dict(model.parts)
     for name, actions in by_name(model).items():
         if "." in name:
             continue
-        verbs = {part: item.verb for part, item in actions[0].rows}
+        verbs = [(part, item.verb) for part, item in actions[0].rows]
         own = {
             written(condition)
             for action in actions
@@ -205,8 +236,10 @@ def _joint(model: Model) -> Iterator[tuple[str, ...]]:
             if all(condition in _items(action.guard) for action in actions)
             and written(condition) not in own
         ]
-        told = ", ".join(_code(f"{part}.{verb}") for part, verb in verbs.items())
-        yield _code(name), told, _conditions(shared)
+        told = ", ".join(_code(f"{part}.{verb}") for part, verb in verbs)
+        restricted = any(machines[part].verb(verb).restricted for part, verb in verbs)
+        given = _arguments(actions[0].arguments)
+        yield _code(name), told, given, _who(restricted=restricted), _conditions(shared)
 
 
 def _own(row: tuple[str, Row]) -> Iterator[Expression]:
