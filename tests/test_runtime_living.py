@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -267,6 +268,21 @@ async def test_a_session_is_checkpointed_by_itself_some_time_after_a_turn(engine
     assert await checkpoints(engine) == 1
 
 
+@on_an_engine(checkpoints=CheckpointPolicy(seconds=0.05))
+async def test_a_checkpoint_that_was_due_while_cancelled_is_taken_once_rearmed(
+    engine: Engine,
+) -> None:
+    await engine.register("s")
+    await engine.record_turn("s", [user("a")])
+    await engine.cancel_all_checkpointers()
+    await asyncio.sleep(0.15)
+    assert await checkpoints(engine) == 0
+    await engine.rearm_all_checkpointers()
+    await until(lambda: at_least(engine, 1))
+    await engine.record_turn("s", [user("b")])
+    await until(lambda: at_least(engine, 2))
+
+
 @on_an_engine(checkpoints=CheckpointPolicy(turns=1))
 async def test_cancelled_checkpointers_take_nothing_until_they_are_rearmed(
     engine: Engine, caplog: pytest.LogCaptureFixture
@@ -380,6 +396,59 @@ async def test_all_that_a_turn_emits_comes_before_its_recorded_end_however_late_
             await turn  # while the subscriber does something else
     assert [one.payload for one in seen if isinstance(one, LiveEvent)] == ["a", "b"]
     await source.aclose()  # type: ignore[attr-defined]
+
+
+@on_an_engine()
+async def test_what_a_group_s_turns_emit_comes_along_whenever_the_watching_begins(
+    engine: Engine,
+) -> None:
+    go = asyncio.Event()
+
+    async def agent(turn: Turn) -> str:
+        turn.emit(f"{turn.session.id} begins")
+        await go.wait()
+        turn.emit(f"{turn.session.id} ends")
+        return "done"
+
+    for name in ("m", "joins", "other"):
+        await engine.register(name)
+        await engine.attach(name, agent)
+    await engine.join_mob("m", "crew")
+    turns = [asyncio.create_task(engine.apply_turn(name, "go")) for name in ("m", "other")]
+    await until(lambda: running(engine, "m", "other"))
+    newest = [one.position async for one in taken(engine.subscribe(), 9)][-1]
+    assert isinstance(newest, int)
+    seen: list[Any] = []
+
+    async def watch() -> None:
+        async for one in engine.subscribe(after=newest, mob="crew", live=True):
+            seen.append(one.payload if isinstance(one, LiveEvent) else (one.session_id, one.tag))
+            if seen.count("joins ends") and ("m", "run-completed") in seen:
+                return
+
+    watching = asyncio.create_task(watch())
+    await asyncio.sleep(0.05)
+    turns.append(asyncio.create_task(engine.apply_turn("joins", "go")))
+    await until(lambda: running(engine, "joins"))
+    await engine.join_mob("joins", "crew")  # emits and records at once
+    go.set()
+    await asyncio.gather(*turns)
+    await asyncio.wait_for(watching, 5)
+    assert [one for one in seen if isinstance(one, str) and "ends" in one] == [
+        "m ends",
+        "joins ends",
+    ]
+    assert seen.index("m ends") < seen.index(("m", "run-completed"))
+    assert not [one for one in seen if "other" in one]
+
+
+async def running(engine: Engine, *names: str) -> bool:
+    return all([(await engine.read(name)).phase == "running" for name in names])
+
+
+async def taken(source: Any, count: int) -> AsyncIterator[Any]:
+    for _ in range(count):
+        yield await asyncio.wait_for(anext(source), 5)
 
 
 @on_an_engine()

@@ -34,18 +34,23 @@ class CheckpointPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Session:
-    """What was recorded since the last checkpoint, and the gate."""
+    """What was recorded since the last checkpoint, and the gate.
 
-    __slots__ = ("gate", "message_bytes", "timer", "turns")
+    ``overdue`` says that a checkpoint was due while the gate was not armed.
+    """
+
+    __slots__ = ("gate", "message_bytes", "overdue", "timer", "turns")
 
     def __init__(self, gate: Configuration) -> None:
         self.gate = gate
         self.turns = 0
         self.message_bytes = 0
+        self.overdue = False
         self.timer: asyncio.TimerHandle | None = None
 
     def start_over(self) -> None:
         self.turns = self.message_bytes = 0
+        self.overdue = False
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
@@ -77,7 +82,7 @@ class Checkpointers:
             policy.message_bytes is not None and session.message_bytes >= policy.message_bytes
         ):
             self._due(session_id)
-        elif policy.seconds is not None and session.timer is None:
+        elif policy.seconds is not None and session.timer is None and not session.overdue:
             loop = asyncio.get_running_loop()
             session.timer = loop.call_later(policy.seconds, self._due, session_id)
 
@@ -90,8 +95,14 @@ class Checkpointers:
         self._fire_all("cancel")
 
     def rearm_all(self) -> None:
-        """Let every session be checkpointed by itself again, but for those archived."""
+        """Let every session be checkpointed by itself again, but for those archived.
+
+        What was due meanwhile is taken now.
+        """
         self._fire_all("rearm")
+        for session_id, session in list(self._sessions.items()):
+            if session.overdue:
+                self._due(session_id)
 
     def close(self, session_id: str) -> None:
         """Never checkpoint the session again: it is archived."""
@@ -120,11 +131,17 @@ class Checkpointers:
                 session.gate = _AUTHORITY.fire(session.gate, verb)
 
     def _due(self, session_id: str) -> None:
-        if self.may_write(session_id):
-            self._sessions.pop(session_id).start_over()  # its gate is as a new one's would be
-            task = asyncio.ensure_future(self._taken(session_id))
-            self._taking.add(task)
-            task.add_done_callback(self._taking.discard)
+        session = self._of(session_id)
+        if not self.may_write(session_id):
+            session.overdue = True
+            if session.timer is not None:
+                session.timer.cancel()  # if it has not fired
+                session.timer = None
+            return
+        self._sessions.pop(session_id).start_over()  # its gate is as a new one's would be
+        task = asyncio.ensure_future(self._taken(session_id))
+        self._taking.add(task)
+        task.add_done_callback(self._taking.discard)
 
     async def _taken(self, session_id: str) -> None:
         try:

@@ -10,10 +10,11 @@ is delivered as such and does not end the subscription; closing the engine does 
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Final
 
 import msgspec
+from eventsourcing.persistence import Notification
 
 from engine.aggregates import MobJoined, MobLeft, SessionEvent
 from engine.errors import EngineClosed, LogCorrupt
@@ -24,6 +25,8 @@ from projections.membership import is_member
 _PAGE: Final = 500
 _FEW: Final = 16
 """So many events are read on the event loop's own thread: sooner than another thread would."""
+_NEWEST: Final = 2**63 - 1
+"""Before it is every version that a database can hold."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +50,7 @@ class Members:
         self._mapper: Final = mapper
         self._mob: Final = mob
         self._known: Final[dict[str, bool]] = {}
+        self._newest: Final[dict[str, bool]] = {}
 
     async def concerns(self, delivery: Delivery) -> bool:
         """Whether the event is one of the group's: of a member, or of one that joins or leaves."""
@@ -65,9 +69,21 @@ class Members:
             self._known[name] = isinstance(event, MobJoined)
         return before or self._known[name]
 
-    def has(self, session_id: str) -> bool:
-        """Whether the session is known to belong to the group."""
-        return self._known.get(session_id, False)
+    async def has(self, session_id: str, *, behind: bool) -> bool:
+        """Whether the session belongs to the group now, as what it emits is of now.
+
+        The log says so of a session that the subscription has not met, and of any while it is
+        ``behind``.
+        """
+        if not behind and session_id in self._known:
+            self._newest.pop(session_id, None)
+            return self._known[session_id]
+        if behind or session_id not in self._newest:
+            recorder = self._store.recorder
+            self._newest[session_id] = await asyncio.to_thread(
+                is_member, recorder, self._mapper, session_id, self._mob, before=_NEWEST
+            )
+        return self._newest[session_id]
 
 
 class _Bell(threading.Event):
@@ -109,6 +125,7 @@ async def deliveries(
     bell = _Bell()
     behind = True
     members = None if mob is None else Members(store, mapper, mob)
+    held: list[LiveEvent | Missed] = []
     watching = None if streams is None else streams.watch(session_id, bell.set)
     store.recorder.listen(bell)
     try:
@@ -121,32 +138,75 @@ async def deliveries(
                     )
                 else:
                     page = store.recorder.notifications_after(after, _FEW)
+                behind = len(page) >= (_PAGE if behind else _FEW)
+                # Taken once the page is read: what a turn emitted comes before its recorded end.
+                emitted = [] if watching is None else watching.take()
+                found = [
+                    _delivery(mapper, row)
+                    for row in page
+                    if session_id in (None, row.originator_id)
+                ]
+                if members is not None:
+                    found = [one for one in found if await members.concerns(one)]
+                    # What is of no member yet is looked at once more: the page may be older.
+                    just = {one.session_id for one in found}
+                    emitted, held = await _of_members(members, just, held, emitted, behind=behind)
             except EngineClosed:
                 return
-            behind = len(page) >= (_PAGE if behind else _FEW)
-            # Taken once the page is read: what a turn emitted comes before its recorded end.
-            for live in () if watching is None else watching.take():
-                if members is None or isinstance(live, Missed) or members.has(live.session_id):
-                    yield live
-            for row in page:
-                after = row.id
-                if session_id in (None, row.originator_id):
-                    try:
-                        event = mapper.to_event(row, previous=None)
-                    except LogCorrupt:
-                        event = None
-                    delivery = Delivery(
-                        position=row.id,
-                        session_id=str(row.originator_id),
-                        version=row.originator_version,
-                        tag=row.topic,
-                        event=event,
-                    )
-                    if members is None or await members.concerns(delivery):
-                        yield delivery
+            if page:
+                after = page[-1].id
+            for live in emitted:
+                yield live
+            for delivery in found:
+                yield delivery
             if not behind:
                 await bell.heard()
     finally:
         store.recorder.unlisten(bell)
         if watching is not None and streams is not None:
             streams.leave(watching)
+
+
+def _delivery(mapper: Mapper, row: Notification) -> Delivery:
+    try:
+        event = mapper.to_event(row, previous=None)
+    except LogCorrupt:
+        event = None
+    return Delivery(
+        position=row.id,
+        session_id=str(row.originator_id),
+        version=row.originator_version,
+        tag=row.topic,
+        event=event,
+    )
+
+
+async def _of_members(
+    members: Members,
+    just: Iterable[str],
+    held: Iterable[LiveEvent | Missed],
+    emitted: Iterable[LiveEvent | Missed],
+    *,
+    behind: bool,
+) -> tuple[list[LiveEvent | Missed], list[LiveEvent | Missed]]:
+    """Return which live events are the group's, and those just emitted that are of no member yet.
+
+    Those ``held`` were of no member when they were emitted; they are looked at a last time. What
+    is of a session that was a member ``just`` now is the group's, though it may have left.
+    """
+    ours: list[LiveEvent | Missed] = []
+    later: list[LiveEvent | Missed] = []
+    known = dict.fromkeys(just, True)
+    for which, events in ((None, held), (later, emitted)):
+        for live in events:
+            if isinstance(live, Missed):
+                ours.append(live)
+                continue
+            name = live.session_id
+            if name not in known:
+                known[name] = await members.has(name, behind=behind)
+            if known[name]:
+                ours.append(live)
+            elif which is not None:
+                which.append(live)
+    return ours, later
