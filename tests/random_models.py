@@ -28,7 +28,7 @@ from engine.machines import (
     Var,
     Variable,
 )
-from engine.machines.expressions import TRUE, All, AnyOf, Not, evaluate, nodes
+from engine.machines.expressions import TRUE, All, AnyOf, Not, evaluate, nodes, written
 from engine.machines.vocabulary import Row
 
 LARGEST = 120
@@ -248,12 +248,17 @@ class Plainest:
         return {name: min(depths) for name, depths in found.items() if depths}
 
     def unwitnessed(self) -> set[str]:
-        """The names of what should be reachable and is not."""
+        """What should be reachable and is not."""
+        wanted: dict[str, Expression] = {}
+        for item in self.model.properties:
+            if isinstance(item, Sometimes):
+                wanted[item.name] = item.holds
+            elif not isinstance(item, Always) and item.given != TRUE:
+                wanted[f"{item.name}: given {written(item.given)}"] = item.given
         return {
-            item.name
-            for item in self.model.properties
-            if isinstance(item, Sometimes)
-            and not any(self.holds(item.holds, state) for state in self.depths)
+            name
+            for name, wish in wanted.items()
+            if not any(self.holds(wish, state) for state in self.depths)
         }
 
     def _broken(self, item: Property) -> Iterator[int]:

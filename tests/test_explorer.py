@@ -332,3 +332,20 @@ def test_what_leads_to_something_is_judged_within_the_memory_and_tells_progress(
     assert str(report.incomplete).startswith("more than 500,000 bytes, at ")
     assert not check(model, properties=drains, progress=progress(judged=True)).incomplete
     assert len(told[True]) > len(told[False])
+
+
+@pytest.mark.parametrize("vectors", ENGINES)
+def test_what_is_promised_of_what_never_is_promises_nothing(vectors: Engines) -> None:
+    never = RUNNING & ARCHIVED
+    promised = [AlwaysPossible("it ends", ARCHIVED, never), LeadsTo("it runs", never, RUNNING)]
+    report = check(REFERENCE, properties=promised, vectors=vectors)
+    given = "given phase = running and phase = archived"
+    assert report.unwitnessed == (f"it ends: {given}", f"it runs: {given}")
+    assert (report.ok, report.violations, report.witnessed) == (False, (), ())
+    assert f"never witnessed: it ends: {given}" in str(report)
+    assert check(REFERENCE, properties=[AlwaysPossible("it ends", ARCHIVED, RUNNING)]).ok
+
+
+def test_a_way_to_search_that_there_is_not_is_refused() -> None:
+    with pytest.raises(InvalidArgument, match="'sometimes', and none of auto, always, never"):
+        check(REFERENCE, vectors="sometimes")  # type: ignore[arg-type]

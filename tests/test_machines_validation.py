@@ -483,3 +483,10 @@ def test_a_number_beyond_all_that_is_explored_is_refused(vacuous: Expression) ->
 def test_a_number_within_what_is_explored_is_none_of_that(telling: Expression) -> None:
     other = row("more", "on", updates={"other": _level})
     assert declared(RISE, other, variables=LEVELS, properties=(Always("p", telling),))
+
+
+def test_a_count_without_a_bound_is_refused() -> None:
+    unbound = Count("level", 3)  # type: ignore[arg-type]
+    problem = "'level' counts up to 3, and not to a Bound"
+    assert problem in str(refusal(RISE, variables=(unbound,)))
+    assert problem in str(refusal(verbs=(Verb("switch", (unbound,)),)))

@@ -241,6 +241,22 @@ def test_an_unfaithful_object_is_found(system: type[TheDoor], complaint: str) ->
         run(machine_test(DOOR, system))
 
 
+def test_what_the_system_lacks_and_what_the_machine_lacks_is_named() -> None:
+    class Doorless:
+        def shut(self) -> None: ...
+
+    class Misspelt(TheDoor):
+        def observe(self) -> Any:
+            return {"phse": "open"}
+
+    with pytest.raises(
+        AttributeError, match=r"Doorless has no lock, open, .*each verb is a method"
+    ):
+        run(machine_test(DOOR, Doorless))
+    with pytest.raises(AssertionError, match="tells of 'phse'; door holds phase, key"):
+        run(machine_test(DOOR, Misspelt))
+
+
 def test_an_error_that_is_no_refusal_fails_the_test() -> None:
     class Broken(TheDoor):
         def shut(self) -> None:

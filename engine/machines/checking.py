@@ -7,19 +7,27 @@ Invariants: a check passes only if it saw every reachable state, every declared 
 import importlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import msgspec
 
-from engine.errors import InvalidMachine, Unsupported
+from engine.errors import InvalidArgument, InvalidMachine, Unsupported
 from engine.machines.compiling import Program, compile_model
 from engine.machines.composition import modelled
 from engine.machines.declaration import Machine
+from engine.machines.expressions import written
 from engine.machines.interchange import Groups, alike_in, anonymous, indifferent
 from engine.machines.judging import Judge
 from engine.machines.model import Action, Model
 from engine.machines.orbits import Orbits, parts_of
-from engine.machines.properties import AlwaysPossible, LeadsTo, Property, Sometimes, expressions_of
+from engine.machines.properties import (
+    AlwaysPossible,
+    LeadsTo,
+    Property,
+    Sometimes,
+    expressions_of,
+    to_witness,
+)
 from engine.machines.reports import Report, Violation
 from engine.machines.searching import (
     WIDE,
@@ -67,6 +75,9 @@ def check(
     vectors must be used and cannot, or where something leads to something under symmetry, since
     fairness is to each part alone.
     """
+    if vectors not in get_args(Engines):
+        ways = ", ".join(get_args(Engines))
+        raise InvalidArgument(f"vectors is {vectors!r}, and none of {ways}", parameter="vectors")
     model = modelled(machine, instances)
     promised = model.properties if properties is None else _sensible(model, tuple(properties))
     program = compile_model(model, promised)
@@ -162,7 +173,7 @@ def reported(
     witnessed: set[object] = set()
     for number, (depth, state) in found.noticed.items():
         subject = program.watches[number].subject
-        if isinstance(subject, Sometimes):
+        if isinstance(subject, Sometimes | AlwaysPossible | LeadsTo):
             witnessed.add(_alike(program, subject))
         else:
             violations.append(noticed(program, subject, judge.path(depth, state)))
@@ -173,10 +184,10 @@ def reported(
         except BudgetSpent as spent:
             incomplete = str(spent)
     complete = incomplete is None
-    sometimes = [item for item in promised if isinstance(item, Sometimes)]
     unfired = _unfired(program, found) if complete else ()
-    seen = tuple(item.name for item in sometimes if _alike(program, item) in witnessed)
-    unwitnessed = tuple(i.name for i in sometimes if i.name not in seen) if complete else ()
+    wanted = [item for item in promised if to_witness(item) is not None]
+    seen = [item for item in wanted if _alike(program, item) in witnessed]
+    unwitnessed = tuple(_unseen(i) for i in wanted if i not in seen) if complete else ()
     return Report(
         machine=program.model.name,
         ok=complete and not (violations or unfired or unwitnessed),
@@ -186,10 +197,17 @@ def reported(
         violations=tuple(sorted(violations, key=lambda one: len(one.path))),
         unfired=unfired,
         unwitnessed=unwitnessed,
-        witnessed=seen,
+        witnessed=tuple(item.name for item in seen if isinstance(item, Sometimes)),
         incomplete=incomplete,
         reduced=program.orbits is not None,
     )
+
+
+def _unseen(item: Property) -> str:
+    """Return what is told of a property that no state has what it is about."""
+    if isinstance(item, AlwaysPossible | LeadsTo):
+        return f"{item.name}: given {written(item.given)}"
+    return item.name
 
 
 def _alike(program: Program, item: Property | Action) -> object:

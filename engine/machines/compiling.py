@@ -25,7 +25,7 @@ from engine.machines.expressions import (
 from engine.machines.model import Action, Model
 from engine.machines.orbits import Orbits
 from engine.machines.packing import LARGEST_COMPONENT, Layout, conjuncts
-from engine.machines.properties import Always, Property, Sometimes
+from engine.machines.properties import Always, Property, to_witness
 from engine.machines.tables import (
     Arguments,
     Local,
@@ -283,20 +283,18 @@ def _stuck(tables: Tables, model: Model, bundles: tuple[Bundle, ...]) -> Express
 
 
 def _watched(item: Property) -> bool:
-    return isinstance(item, Always | Sometimes)
+    return isinstance(item, Always) or to_witness(item) is not None
 
 
 def _noticed(tables: Tables, item: Property, steps: tuple[Step, ...]) -> Expression:
     """Return where a state, or a step from it, violates the property or witnesses it."""
-    match item:
-        case Sometimes():
-            return tables.reduced(item.holds)
-        case Always() if not about_steps(item):
-            return tables.reduced(Not(item.holds))
-        case Always():
-            return either(_violating(tables, item, steps))
-        case _:
-            raise AssertionError(item)
+    wanted = to_witness(item)
+    if wanted is not None:
+        return tables.reduced(wanted)
+    assert isinstance(item, Always)  # noqa: S101 - nothing else is watched
+    if about_steps(item):
+        return either(_violating(tables, item, steps))
+    return tables.reduced(Not(item.holds))
 
 
 def about_steps(item: Always) -> bool:

@@ -73,6 +73,17 @@ def expressions_of(item: Property) -> Iterator[Expression]:
             yield item.then
 
 
+def to_witness(item: Property) -> Expression | None:
+    """Return what some state must have, so that the property says anything at all, or None."""
+    match item:
+        case Sometimes():
+            return item.holds
+        case AlwaysPossible() | LeadsTo() if item.given != TRUE:
+            return item.given
+        case _:
+            return None
+
+
 def formula(item: Property) -> str:
     """Return the property as a person would write it."""
     match item:

@@ -49,10 +49,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     ``transitions`` counts what was generated: the initial state, and in each state every action
     with arguments that is enabled, also where it changes nothing. ``depth`` is the most steps that
     a state needs. ``unfired`` are declared rows and synchronisations that never happen,
-    ``unwitnessed`` the `Sometimes` that no state has; either makes the check fail. ``incomplete``
-    names the limit that ended the search early, which makes it fail too, and then nothing is said
-    of what only a whole search can tell. ``reduced`` says that interchangeable parts were counted
-    once.
+    ``unwitnessed`` the `Sometimes` that no state has, and what a property gives that no state has;
+    either makes the check fail. ``incomplete`` names the limit that ended the search early, which
+    makes it fail too, and then nothing is said of what only a whole search can tell. ``reduced``
+    says that interchangeable parts were counted once.
     """
 
     machine: str

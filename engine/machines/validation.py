@@ -108,6 +108,11 @@ def _names(machine: "Machine") -> None:
 def _variables(machine: "Machine") -> None:
     """Refuse a variable without a domain to start in, and an argument of another kind than it."""
     by_name = {variable.name: variable for variable in machine.variables}
+    for one in (*machine.variables, *(a for verb in machine.verbs for a in verb.arguments)):
+        maximum: object = one.maximum if isinstance(one, Count) else None
+        if maximum is not None and not isinstance(maximum, Bound):
+            bound = "a Bound with its actual and its checked value"
+            raise _refusal(machine, f"{one.name!r} counts up to {maximum!r}, and not to {bound}")
     for variable in machine.variables:
         initial = variable.initial
         if not any(value is initial or _same(value, initial) for value in variable.domain()):

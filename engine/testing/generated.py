@@ -84,6 +84,13 @@ class MachineTest(RuleBasedStateMachine):
     def begin(self) -> None:
         """Make the system."""
         self.system = self.settle(type(self)._make())
+        wanted = {operation.method or name for name, operation, _, _ in self._chosen}
+        missing = sorted(name for name in wanted if not hasattr(self.system, name))
+        if missing:
+            raise AttributeError(
+                f"{type(self.system).__name__} has no {', '.join(missing)}: each verb is a method, "
+                "an operation, or listed as not bound"
+            )
 
     def settle(self, value: Any) -> Any:
         """Return the value, or what comes of it where it is awaitable."""
@@ -188,6 +195,12 @@ class MachineTest(RuleBasedStateMachine):
         observed = self.settle(observe())
         if isinstance(observed, Configuration):
             observed = self._declared.held(observed)
+        unknown = [name for name in observed if name not in held]
+        if unknown:
+            raise AssertionError(
+                f"observe() tells of {', '.join(map(repr, unknown))}; "
+                f"{self.machine.name} holds {', '.join(held)}"
+            )
         expected = {name: held[name] for name in observed}
         if observed != expected:
             raise AssertionError(f"the system says {observed}, the model {expected}")
