@@ -38,7 +38,7 @@ from projections.digests import reread
 from projections.lineage import checked_fork, origin_in
 from projections.reading import events_of, link_of, rows_of
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 GROWTH_FACTOR: Final = 8
 MINIMUM_GROWTH_BYTES: Final = 1024 * 1024
 

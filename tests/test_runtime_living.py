@@ -1,6 +1,7 @@
 """What an engine does by itself: loops, checkpointers, live streams; and what it shows."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 from collections.abc import AsyncIterator
@@ -763,3 +764,58 @@ async def test_an_interrupted_turn_of_a_loop_is_not_run_again_by_itself(engine: 
     await begun.wait()
     assert times == 2
     await engine.stop_loop("s")
+
+
+@on_an_engine(**FAST)
+async def test_an_agent_that_was_left_behind_is_heard_no_more(engine: Engine) -> None:
+    begun, go, over = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def agent(turn: Turn) -> str:
+        turn.emit("before")
+        begun.set()
+        while not go.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await go.wait()
+        turn.emit("after")
+        over.set()
+        return "late"
+
+    await engine.register("s")
+    await engine.attach("s", agent)
+    watching = engine._streams.watch("s", lambda: None)
+    turn = asyncio.create_task(engine.apply_turn("s", "a", run_id="r"))
+    await begun.wait()
+    await engine.interrupt("s")
+    await turn
+    go.set()
+    await over.wait()
+    assert [one.payload for one in watching.take() if isinstance(one, LiveEvent)] == ["before"]
+    assert engine._streams._numbers == {}
+
+
+@on_an_engine(**FAST)
+async def test_what_the_machine_has_taken_is_not_interrupted_from_another_engine_either(
+    engine: Engine, url: str
+) -> None:
+    if url == "memory:":
+        pytest.skip("a store in memory has one engine")
+    begun = asyncio.Event()
+
+    async def agent(turn: Turn) -> str:
+        begun.set()
+        await asyncio.sleep(60)
+        return "never"
+
+    await engine.register("s")
+    adapter = await engine.runtime_adapter()
+    await adapter.take("s", agent)
+    turn = asyncio.create_task(engine.apply_turn("s", "a"))
+    await begun.wait()
+    async with Engine.open(url) as other:
+        with pytest.raises(AuthorityRequired):
+            await other.interrupt("s")
+        with pytest.raises(AuthorityRequired):
+            await other.cancel_after_boundary("s")
+        theirs = await other.runtime_adapter()
+        await theirs.interrupt("s")
+    assert isinstance((await turn).terminal, Cancelled)

@@ -99,6 +99,7 @@ class BeginRun(Command, frozen=True, kw_only=True):
     boundary: Boundary = "run_start"
     request: Messages = NO_MESSAGES
     input_ids: tuple[str, ...] = ()
+    machine_owned: bool = False
 
 
 class OfRun(Command, frozen=True, kw_only=True):

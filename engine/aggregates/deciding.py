@@ -54,7 +54,6 @@ from engine.aggregates.events import (
     EventPublished,
     InputAccepted,
     InputsDropped,
-    InterruptRequested,
     MobJoined,
     MobLeft,
     RunInterrupted,
@@ -74,7 +73,7 @@ from engine.aggregates.events import (
     ToolResultsStaged,
 )
 from engine.aggregates.evolving import fold
-from engine.aggregates.running import receipt_of, turn_event
+from engine.aggregates.running import interrupt_event, receipt_of, turn_event
 from engine.aggregates.session import Session, advance
 from engine.aggregates.work import check_without_result, in_phase, queued, run_ended
 from engine.errors import (
@@ -82,7 +81,6 @@ from engine.errors import (
     Conflict,
     IllegalTransition,
     InputNotQueued,
-    SessionNotRunning,
 )
 from engine.machines import LIFECYCLE
 
@@ -238,14 +236,7 @@ def _work(state: Session, command: WorkCommand) -> Decision:
         case StageToolFilter():
             event = ToolFilterStaged(**_next(state, command), filter=command.filter)
         case RequestInterrupt():
-            if state.work.run is None:
-                raise SessionNotRunning(f"session {state.id!r} runs no turn", session_id=state.id)
-            event = InterruptRequested(
-                **_next(state, command),
-                run_id=state.work.run.id,
-                mode=command.mode,
-                by=command.by,
-            )
+            event = interrupt_event(state, command)
         case _:
             assert_never(command)
     return _legal(state, event)

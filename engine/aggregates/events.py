@@ -62,6 +62,7 @@ class RunBegun(Recorded, frozen=True, kw_only=True, tag="run-begun"):
     """A run that the engine drives began, of these inputs, owned by ``epoch``.
 
     ``request_digest`` is the hex SHA-256 of the request's JSON array, by which a retry is known.
+    ``machine_owned`` says that only the machine may ask for its end.
     """
 
     run_id: str
@@ -69,6 +70,7 @@ class RunBegun(Recorded, frozen=True, kw_only=True, tag="run-begun"):
     epoch: str
     request_digest: str
     input_ids: tuple[str, ...] = ()
+    machine_owned: bool = False
 
 
 class BoundaryApplied(Recorded, frozen=True, kw_only=True, tag="boundary-applied"):

@@ -178,6 +178,7 @@ def _run_went_on(state: Session, event: RunBegun | BoundaryApplied | RunComplete
             version=event.version,
             epoch=event.epoch,
             request_digest=event.request_digest,
+            machine_owned=event.machine_owned,
         )
         inputs = moved(work.inputs, "stage", event.input_ids, event.run_id)
         return _moved(

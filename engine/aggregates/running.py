@@ -19,11 +19,13 @@ from engine.aggregates.commands import (
     FailRun,
     OwnRunCommand,
     RecordTurn,
+    RequestInterrupt,
     RollBackRun,
     TurnCommand,
 )
 from engine.aggregates.events import (
     BoundaryApplied,
+    InterruptRequested,
     RunBegun,
     RunCancelled,
     RunCompleted,
@@ -44,10 +46,12 @@ from engine.aggregates.work import (
     unknown_calls,
 )
 from engine.errors import (
+    AuthorityRequired,
     CallsUnresolved,
     InputNotQueued,
     PerdureError,
     SessionBusy,
+    SessionNotRunning,
     StaleWriter,
 )
 from engine.machines import LIFECYCLE
@@ -74,6 +78,7 @@ def turn_event(state: Session, command: TurnCommand) -> SessionEvent:
                 epoch=command.epoch,
                 request_digest=request_digest(command.request),
                 input_ids=command.input_ids,
+                machine_owned=command.machine_owned,
             )
         case ApplyBoundary() | CompleteRun() | FailRun() | CancelRun() | RollBackRun():
             _check_owner(state, command)
@@ -260,3 +265,27 @@ def _count(joined: bytes) -> int:
 
 def _next(state: Session, command: TurnCommand) -> dict[str, Any]:
     return {"session_id": state.id, "version": state.version + 1, "at": command.now}
+
+
+def interrupt_event(state: Session, command: RequestInterrupt) -> InterruptRequested:
+    """Return the event of a request that the current run end.
+
+    Raises SessionNotRunning where there is none, and AuthorityRequired where it is the machine's
+    and somebody else asks.
+    """
+    run = state.work.run
+    if run is None:
+        raise SessionNotRunning(f"session {state.id!r} runs no turn", session_id=state.id)
+    if run.machine_owned and command.by == "caller":
+        raise AuthorityRequired(
+            f"the run of session {state.id!r} belongs to the machine: its token is needed",
+            session_id=state.id,
+        )
+    return InterruptRequested(
+        session_id=state.id,
+        version=state.version + 1,
+        at=command.now,
+        run_id=run.id,
+        mode=command.mode,
+        by=command.by,
+    )

@@ -52,7 +52,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """The run that is current: where it began, who owns it, and the digest of its request.
 
     ``interrupt`` is how it was asked to end, the more urgent where both were asked, None where it
-    was not.
+    was not; ``machine_owned`` says that only the machine may ask.
     """
 
     id: str
@@ -60,6 +60,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     epoch: str
     request_digest: str
     interrupt: Literal["interrupt", "cancel_after_boundary"] | None = None
+    machine_owned: bool = False
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):

@@ -144,6 +144,7 @@ class Running(Ending):
             boundary=boundary,
             request=request_messages(request),
             input_ids=tuple(checked_id(one, "input_ids") for one in input_ids),
+            machine_owned=session_id in self._machine_owned,
         )
         live = self._live.get(checked_id(session_id, "session_id"))
         try:
@@ -206,7 +207,7 @@ class Running(Ending):
             return msgspec.structs.replace(closed, duplicate=False)
         finally:
             del self._turns[session_id]
-            self._streams.ended(command.run_id)
+            self._streams.ended(session_id, command.run_id)
         live.terminal = terminal
         self._checkpointers.landed(session_id, written.events)
         landed = receipt_in(written.events[0])

@@ -59,19 +59,20 @@ class Streams:
 
     def __init__(self) -> None:
         self._watching: Final[list[Watching]] = []
-        self._numbers: Final[dict[str, int]] = {}
+        self._numbers: Final[dict[tuple[str, str], int]] = {}
 
     def emit(self, session_id: str, run_id: str, payload: Any) -> None:
         """Pass on what a running turn emitted."""
-        number = self._numbers[run_id] = self._numbers.get(run_id, 0) + 1
+        run = session_id, run_id
+        number = self._numbers[run] = self._numbers.get(run, 0) + 1
         event = LiveEvent(session_id=session_id, run_id=run_id, number=number, payload=payload)
         for watching in self._watching:
             if watching.session_id in (None, session_id):
                 watching.put(event)
 
-    def ended(self, run_id: str) -> None:
+    def ended(self, session_id: str, run_id: str) -> None:
         """Forget a run that emits nothing any more."""
-        self._numbers.pop(run_id, None)
+        self._numbers.pop((session_id, run_id), None)
 
     def watch(self, session_id: str | None, ring: Callable[[], None]) -> Watching:
         """Begin to keep what running turns emit, of one session or all; ``ring`` at each."""

@@ -115,8 +115,12 @@ class LiveTurn:
         return [*await self.history(), *self.results, *self.context, *brought, *asked]
 
     def emit(self, event: Any) -> None:
-        """Send something to whoever watches the turn, now: it is not recorded."""
-        self._emit(event)
+        """Send something to whoever watches the turn, now: it is not recorded.
+
+        Of an agent that was left behind, nobody hears any more.
+        """
+        if not self._ended.is_set():
+            self._emit(event)
 
     async def boundary(
         self, messages: Iterable[Message] = (), *, usage: Usage | None = None
