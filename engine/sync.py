@@ -287,6 +287,7 @@ class Engine(_Blocking[AsyncEngine]):
         try:
             return waiting.result()
         except concurrent.futures.CancelledError:
+            verb.close()  # which may not have begun
             raise EngineClosed("the engine was closed meanwhile") from None
         except BaseException:
             if not waiting.done():  # it is the wait that was interrupted, as by Ctrl-C
