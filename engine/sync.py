@@ -28,6 +28,8 @@ from engine.store import Durability
 _P = ParamSpec("_P")
 _S_co = TypeVar("_S_co", covariant=True)
 _T = TypeVar("_T")
+
+_LOOK_UP_SECONDS = 0.2
 _Begun = list[asyncio.Task[Any] | None]
 
 
@@ -285,7 +287,7 @@ class Engine(_Blocking[AsyncEngine]):
                 raise EngineClosed("the engine is closed")
             waiting = asyncio.run_coroutine_threadsafe(_held(verb, running), self._loop)
         try:
-            return waiting.result()
+            return _result_of(waiting)
         except concurrent.futures.CancelledError:
             verb.close()  # which may not have begun
             raise EngineClosed("the engine was closed meanwhile") from None
@@ -325,6 +327,20 @@ class Engine(_Blocking[AsyncEngine]):
                 loop.run_until_complete(asyncio.wait(tasks))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.run_until_complete(loop.shutdown_default_executor())
+
+
+def _result_of(waiting: "concurrent.futures.Future[_T]") -> _T:
+    """Wait for the result, looking up now and then.
+
+    A signal that the system hands to another thread is handled by the main one when it next runs,
+    which a wait without an end would put off for ever.
+    """
+    while True:
+        try:
+            return waiting.result(_LOOK_UP_SECONDS)
+        except TimeoutError:
+            if waiting.done():
+                raise
 
 
 async def _held(verb: Coroutine[Any, Any, _T], running: _Begun) -> _T:

@@ -244,7 +244,11 @@ def test_an_agent_that_calls_a_blocking_verb_is_told_so_instead_of_waiting_for_i
         assert engine.history("s").messages[-1]["content"] == "running"
 
 
-def test_ctrl_c_ends_the_turn_that_was_waited_for_and_then_goes_on(url: str) -> None:
+def test_ctrl_c_ends_the_turn_that_was_waited_for_and_then_goes_on(
+    url: str, request: pytest.FixtureRequest
+) -> None:
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, handler))
     with Engine.open(url) as engine:
 
         async def agent(turn: Any) -> None:
