@@ -626,6 +626,26 @@ async def test_g4_a_turn_that_runs_in_another_engine_is_busy_and_can_be_interrup
     assert (await engine.read("s")).phase == "attached"
 
 
+@on_an_engine(**FAST)
+async def test_g4_attaching_to_a_session_that_another_engine_runs_is_busy(
+    engine: Engine, url: str
+) -> None:
+    if url == "memory:":
+        pytest.skip("a store in memory has one engine")
+    async with Engine.open(url, grace_seconds=0.2) as other:
+        gate = Gate()
+        await attached(other, gate)
+        turn = asyncio.create_task(other.apply_turn("s", "a"))
+        await gate.begun.wait()
+        version = (await engine.head("s")).version
+        with pytest.raises(SessionBusy):
+            await engine.attach("s", EchoAgent())
+        assert (await engine.head("s")).version == version
+        gate.open.set()
+        assert (await turn).terminal == Completed()
+    await engine.attach("s", EchoAgent())
+
+
 async def slow_builder(session: Any) -> Any:
     await asyncio.sleep(0.3)
     return EchoAgent()

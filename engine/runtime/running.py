@@ -79,7 +79,17 @@ class Running(Ending):
         bound = as_agent(agent)
         if checked_id(session_id, "session_id") in self._turns:
             raise SessionBusy(session_id)
-        written = await self._write(session_id, Attach(now=self._now(), agent=name_of(agent)[:255]))
+        self._check_open()
+        command = Attach(now=self._now(), agent=name_of(agent)[:255])
+        live = self._live.get(session_id)
+
+        async def work(folded: Folded) -> Written:
+            folded = await self._attended(live, known(folded))
+            if folded.state.work.run is not None:  # which another engine drives
+                raise SessionBusy(session_id)
+            return await self._writer.commit(live, folded, command)
+
+        written = await self._writer.alone(live, work)
         self._agents[session_id] = bound
         return view_of(written.folded.state)
 
