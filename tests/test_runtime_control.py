@@ -8,6 +8,7 @@ import pytest
 from processes import message
 
 from engine import (
+    EchoAgent,
     Engine,
     IllegalTransition,
     InvalidArgument,
@@ -319,6 +320,57 @@ def test_f_archiving_is_refused_while_input_waits_unless_it_is_to_be_abandoned(u
             (view,) = await engine.inputs("s")
             assert (view.state, view.reason) == ("abandoned", "archived")
             assert (await engine.audit()).ok
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("phase", ["idle", "attached", "retired", "stopped"])
+def test_f_what_keeps_a_session_from_being_archived_is_named_with_how_to_go_on(
+    url: str, phase: str
+) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            await with_input(engine, "in-1")
+            await engine.ingest("s", "more", input_id="in-2")
+            if phase == "attached":
+                await engine.attach("s", EchoAgent())
+            elif phase == "retired":
+                await engine.retire("s")
+            elif phase == "stopped":
+                await engine.control.stop("s")
+            with pytest.raises(IllegalTransition) as refused:
+                await engine.archive("s")
+            assert str(refused.value).startswith(
+                f"cannot archive session 's': it is {phase} (2 inputs are queued: 'in-1', 'in-2'; "
+                "abandon or drain what is queued: pending='abandon' or 'drain'); allowed: "
+            )
+            assert refused.value.data["phase"] == phase
+            assert refused.value.data["input_ids"] == ["in-1", "in-2"]
+            assert "archive" not in refused.value.data["allowed"]
+            assert (await engine.read("s")).phase == phase
+
+    asyncio.run(main())
+
+
+def test_f_a_running_session_is_not_archived_because_it_runs_whatever_is_queued(url: str) -> None:
+    async def main() -> None:
+        async with Engine.open(url, grace_seconds=0.2) as engine:
+            await with_input(engine, "in-1")
+            begun = asyncio.Event()
+
+            async def agent(turn: Any) -> None:
+                begun.set()
+                await asyncio.Event().wait()
+
+            await engine.attach("s", agent)
+            turn = asyncio.create_task(engine.apply_turn("s", "go"))
+            await begun.wait()
+            for pending in ("refuse", "abandon"):
+                with pytest.raises(IllegalTransition, match="it is running; allowed") as refused:
+                    await engine.archive("s", pending=pending)  # type: ignore[arg-type]
+                assert "input_ids" not in refused.value.data
+            await engine.interrupt("s")
+            await turn
 
     asyncio.run(main())
 

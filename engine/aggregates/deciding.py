@@ -75,13 +75,14 @@ from engine.aggregates.events import (
 from engine.aggregates.evolving import fold
 from engine.aggregates.running import interrupt_event, receipt_of, turn_event
 from engine.aggregates.session import Session, advance
-from engine.aggregates.work import check_without_result, in_phase, queued, run_ended
-from engine.errors import (
-    CallNotOpen,
-    Conflict,
-    IllegalTransition,
-    InputNotQueued,
+from engine.aggregates.work import (
+    check_without_result,
+    in_phase,
+    kept_by_inputs,
+    queued,
+    run_ended,
 )
+from engine.errors import CallNotOpen, Conflict, IllegalTransition, InputNotQueued
 from engine.machines import LIFECYCLE
 
 Decision = tuple[SessionEvent, ...]
@@ -320,7 +321,13 @@ def _archive(state: Session, command: Archive) -> Decision:
         retires = False
     if retires:
         then(retired)
-    then(SessionArchived(**_next(after, command), reason=command.reason))
+    try:
+        then(SessionArchived(**_next(after, command), reason=command.reason))
+    except IllegalTransition:
+        if not waiting or command.abandon_inputs:
+            raise
+        _archive(state, msgspec.structs.replace(command, abandon_inputs=True))  # may say more
+        raise kept_by_inputs("archive", state.id, state.lifecycle, waiting) from None
     return tuple(events)
 
 

@@ -11,12 +11,15 @@ import msgspec
 
 from engine.aggregates.calls import Answer, tools_in
 from engine.aggregates.events import Lane
-from engine.errors import CallNotOpen, Conflict
-from engine.machines import Authority, Configuration
+from engine.errors import CallNotOpen, Conflict, IllegalTransition
+from engine.machines import LIFECYCLE, Authority, Configuration
 from engine.machines.inputs import INPUT
 
 INPUTS: Final = Authority(INPUT)
 """The one authority over inputs."""
+
+_NAMED: Final = 5
+"""So many inputs a refusal names; its data has all."""
 
 CallStatus = Literal["intended", "executed", "unknown"]
 """A call was made; its result is staged; or a run that may have made it was interrupted."""
@@ -193,6 +196,25 @@ def check_without_result(session_id: str, work: Work, call_id: str) -> None:
             session_id=session_id,
             key=call_id,
         )
+
+
+def kept_by_inputs(
+    verb: str, session_id: str, lifecycle: Configuration, input_ids: tuple[str, ...]
+) -> IllegalTransition:
+    """Return the refusal of a verb that waits for these inputs, of the session as it is."""
+    names = ", ".join(map(repr, input_ids[:_NAMED])) + (", …" if input_ids[_NAMED:] else "")
+    are = "input is" if len(input_ids) == 1 else "inputs are"
+    refusal = IllegalTransition(
+        machine=LIFECYCLE.machine.name,
+        subject=f"session {session_id!r}",
+        verb=verb,
+        phase=lifecycle.phase,
+        allowed=LIFECYCLE.allowed(lifecycle),
+        because=f"{len(input_ids)} {are} queued: {names}; "
+        "abandon or drain what is queued: pending='abandon' or 'drain'",
+    )
+    refusal.data["input_ids"] = list(input_ids)
+    return refusal
 
 
 def calls_in_doubt(work: Work) -> dict[str, Call]:
