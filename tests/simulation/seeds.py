@@ -17,12 +17,13 @@ from typing import Any, Final, NamedTuple
 from engine.runtime.checkpointers import CheckpointPolicy
 
 from .agents import Agent
+from .calls import Call
 from .clock import SimulatedLoop, Stalled
 from .ending import FINAL, drive_on, rebuild, refer, settled, tamper
 from .knowledge import Violation
 from .logs import SessionLog
 from .stores import Durable, DurableFile
-from .verbs import VERBS, Call, perform
+from .verbs import VERBS, perform
 from .world import LEASES, Site, World
 
 STEPS: Final = 60

@@ -1,0 +1,181 @@
+"""What a session has in hand by its log: runs, inputs, tool calls, keys, groups.
+
+Invariants: as in `logs`, of which this is the lower half: what each note in a log means for what
+comes after it.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from engine.machines import SESSION, Authority, Configuration
+
+from .knowledge import Knowledge, Violation, written
+
+LAW: Final = Authority(SESSION)
+
+
+class Run:
+    """A run, as the log tells it."""
+
+    def __init__(self, event: Mapping[str, Any], *, current: bool) -> None:
+        self.version: int = event["version"]
+        self.epoch: str | None = event.get("epoch")
+        self.boundary: str = event.get("boundary") or event["receipt"]["boundary"]
+        self.receipts: list[dict[str, Any]] = []
+        self.ended: str | None = None if current else event["tag"]
+        self.terminal: str | None = None
+        self.asked_to_end = False
+        self.began: Mapping[str, Any] = event
+        self.offered = -1
+
+
+class WorkInHand:
+    """What stands open in a session, row after row."""
+
+    def __init__(self, session_id: str, known: Knowledge) -> None:
+        self.id: Final = session_id
+        self.known: Final = known
+        self.rows: list[bytes] = []
+        self.tags: list[str] = []
+        self.link = hashlib.sha256(session_id.encode()).hexdigest()
+        self.law: Configuration = LAW.initial
+        self.messages: list[str] = []
+        self.counts: list[int] = [0]  # of messages, by version
+        self.runs: dict[str, Run] = {}
+        self.current: str | None = None
+        self.keys: dict[str, dict[str, Any]] = {}
+        self.staged: list[str] = []
+        self.results: list[str] = []
+        self.inputs: dict[str, dict[str, Any]] = {}
+        self.accepted: dict[str, dict[str, Any]] = {}
+        self.calls: dict[str, list[Any]] = {}  # id: [status, version]
+        self.abandoned: dict[str, int] = {}  # id: version
+        self.doubted: dict[str, int] = {}  # id: the version from which it may have been executed
+        self.inherited = 0  # messages of the origin's
+        self.mobs: list[str] = []
+        self._landed: set[str] = set()
+        self._hash = hashlib.sha256(b"[")
+
+    @property
+    def version(self) -> int:
+        """The newest version."""
+        return len(self.rows)
+
+    @property
+    def phase(self) -> str:
+        """Where the law says that the session is."""
+        return self.law.phase
+
+    def digest(self) -> str:
+        """The conversation's digest."""
+        running = self._hash.copy()
+        running.update(b"]")
+        return running.hexdigest()
+
+    def inputs_in(self, *phases: str) -> list[str]:
+        """The ids of the inputs in these phases, as they were accepted."""
+        return [name for name, one in self.inputs.items() if one["phase"] in phases]
+
+    def unknown_calls(self) -> list[str]:
+        """The ids of the calls nobody has said anything of."""
+        return [name for name, (status, _) in self.calls.items() if status == "unknown"]
+
+    def _must(self, holds: object, guarantee: str, what: str) -> None:
+        if not holds:
+            raise Violation(guarantee, f"session {self.id}: {what}")
+
+    def _work(self, event: dict[str, Any]) -> None:
+        match event["tag"]:
+            case "input-accepted":
+                self._accepted(event)
+            case "inputs-dropped":
+                self._drop(event["input_ids"], "queued")
+            case "tool-results-staged":
+                for message in map(written, event["messages"]):
+                    self._given(message)
+                    self.results.append(message)
+                for call_id in event["call_ids"]:
+                    self._must(call_id in self.calls, "G9", f"a result of no call, {call_id}")
+                    self.calls[call_id][0] = "executed"
+                    self.doubted.setdefault(call_id, event["version"])
+            case "call-abandoned":
+                self._must(self.calls.pop(event["call_id"], None), "G9", "no such call")
+                self.abandoned[event["call_id"]] = event["version"]
+            case "session-reset":
+                queued = self.inputs_in("queued")
+                self._must(event["abandoned_input_ids"] == queued, "G1", "reset's inputs")
+                self._drop(queued, "queued")
+            case "session-recycled":
+                queued = self.inputs_in("queued")
+                self._must(event["transferred_input_ids"] == queued, "G1", "recycle's inputs")
+            case "session-destroyed":
+                pending = self.inputs_in("queued", "staged")
+                self._must(event["abandoned_input_ids"] == pending, "G1", "destroy's inputs")
+                self.inputs.clear()
+                if self.current is not None:
+                    self.runs[self.current].ended = event["tag"]
+                    self.current = None
+            case "session-archived":
+                self._must(not self.inputs_in("queued", "staged"), "G1", "archived with input")
+            case _:
+                self._note(event)
+
+    def _note(self, event: dict[str, Any]) -> None:
+        match event["tag"]:
+            case "interrupt-requested":
+                self._must(event["run_id"] == self.current, "G4", "no such run to interrupt")
+                self.runs[event["run_id"]].asked_to_end = True
+            case "session-checkpointed":
+                facts = event["message_count"], event["conversation_digest"]
+                self._must(facts == (len(self.messages), self.digest()), "G1", "checkpoint facts")
+            case "mob-joined":
+                self.mobs.append(event["mob"])
+            case "mob-left":
+                self.mobs.remove(event["mob"])
+            case _:
+                pass
+
+    def _accepted(self, event: dict[str, Any]) -> None:
+        name = event["input_id"]
+        self._must(name not in self.accepted, "G3", f"input {name} again")
+        messages = list(map(written, event["messages"]))
+        for message in messages:
+            self._given(message)
+        self.accepted[name] = event
+        self.inputs[name] = {
+            "phase": "queued",
+            "lane": event["lane"],
+            "messages": messages,
+            "stagings": 0,
+        }
+        self._key(event)
+
+    def _stage(self, input_ids: Iterable[str]) -> None:
+        for name in input_ids:
+            self.inputs[name]["phase"] = "staged"
+            self.inputs[name]["stagings"] += 1
+
+    def _drop(self, input_ids: Iterable[str], phase: str) -> None:
+        for name in list(input_ids):
+            found = self.inputs.pop(name, {"phase": "gone"})["phase"]
+            self._must(found == phase, "G1", f"input {name} is {found}, not {phase}")
+
+    def _key(self, event: dict[str, Any]) -> None:
+        key = event["idempotency_key"]
+        if key is not None:
+            self._must(key not in self.keys, "G3", f"key {key} again")
+            self.keys[key] = event
+
+    def _tools(self, message: dict[str, Any], version: int) -> None:
+        for call in message.get("tool_calls", ()):
+            self.calls[call["id"]] = ["intended", version]
+        if message["role"] == "tool":
+            self.calls.pop(message["tool_call_id"], None)
+
+    def _given(self, message: str) -> None:
+        self._must(
+            message in self.known.given.get(self.id, ()),
+            "G9",
+            f"{message} was given by nobody",
+        )
