@@ -19,6 +19,7 @@ from engine.machines.expressions import (
     Const,
     Expression,
     Not,
+    conjuncts,
     written,
 )
 from engine.machines.vocabulary import Variable
@@ -110,7 +111,7 @@ def _guards(guard: Expression) -> Iterator[tuple[str, Expression]]:
         return
     yield "without its guard", TRUE
     yield "with its guard negated", Not(guard)
-    parts = tuple(_conjuncts(guard))
+    parts = tuple(conjuncts(guard))
     for number, part in enumerate(parts if len(parts) > 1 else ()):
         before, after = parts[:number], parts[number + 1 :]
         yield f"without «{written(part)}»", All((*before, *after))
@@ -122,14 +123,6 @@ def _guards(guard: Expression) -> Iterator[tuple[str, Expression]]:
 
 
 _LOOSER = {"<": "≤", ">": "≥"}
-
-
-def _conjuncts(guard: Expression) -> Iterator[Expression]:
-    if isinstance(guard, All):
-        for item in guard.items:
-            yield from _conjuncts(item)
-    else:
-        yield guard
 
 
 def _values(variable: Variable, value: Expression) -> Iterator[Expression]:

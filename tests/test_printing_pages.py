@@ -208,3 +208,9 @@ def test_the_contract_of_a_live_session_says_what_its_parts_are_and_what_its_ste
         "admission.request_interrupt",
         "admitted",
     ]
+
+
+def test_what_a_row_asks_for_is_not_said_again_of_the_joint_step() -> None:
+    """However the row's guard is put together: here, of three with ``&``."""
+    steps = {row[0]: row[-1] for row in cells(contract(BUILT_IN["live"]), "Joint steps")}
+    assert steps["apply_boundary_steering"] == "given inputs = 1 and input.lane = steer"

@@ -18,14 +18,14 @@ from engine.machines.expressions import (
     Next,
     Not,
     Value,
-    Var,
+    conjuncts,
     evaluate,
     nodes,
 )
 from engine.machines.model import Action, Model
 from engine.machines.orbits import Orbits
-from engine.machines.packing import LARGEST_COMPONENT, Layout, conjuncts
-from engine.machines.properties import Always, Property, to_witness
+from engine.machines.packing import LARGEST_COMPONENT, Layout
+from engine.machines.properties import Always, Property, about_steps, before_step, to_witness
 from engine.machines.tables import (
     Arguments,
     Local,
@@ -34,7 +34,6 @@ from engine.machines.tables import (
     either,
     local,
     opposite,
-    replaced,
 )
 
 
@@ -297,11 +296,6 @@ def _noticed(tables: Tables, item: Property, steps: tuple[Step, ...]) -> Express
     return tables.reduced(Not(item.holds))
 
 
-def about_steps(item: Always) -> bool:
-    """Whether the property is about steps, and not about each state."""
-    return bool(item.on) or any(isinstance(node, Next) for node in nodes(item.holds))
-
-
 def _violating(tables: Tables, item: Always, steps: tuple[Step, ...]) -> Iterator[Expression]:
     """Yield where steps are enabled and violate the property."""
     after = {node.name for node in nodes(item.holds) if isinstance(node, Next)}
@@ -314,8 +308,7 @@ def _violating(tables: Tables, item: Always, steps: tuple[Step, ...]) -> Iterato
         names = tuple(argument.name for argument in step.action.arguments)
         key = (written, step.arguments, names) if written or argues else ()
         if key not in known:  # what holds next is what the step writes
-            next_ = dict(written)
-            holds = replaced(item.holds, lambda name, to=next_: to.get(name, Var(name)))  # type: ignore[misc]
+            holds = before_step(item.holds, dict(written))
             known[key] = tables.reduced(Not(holds), names, step.arguments)
         if known[key] != Const(value=False):
             asked = conjuncts(step.action.guard)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.machines.expressions import All, Const, Expression, Value, Var, renamed
+from engine.machines.expressions import All, Const, Expression, Value, Var, conjuncts, renamed
 from engine.machines.properties import PHASE, Property, in_phase
 from engine.machines.vocabulary import Choice, Row, Variable
 
@@ -124,7 +124,7 @@ def actions_of(machine: "Machine", part: str = "") -> Iterator[Action]:
                 updates = [(PHASE.name, Const(target)), *updates]
             case _:
                 pass
-        guard = (*guard, *_conjuncts(item.guard))
+        guard = (*guard, *conjuncts(item.guard))
         yield Action(
             name=qualified(part, item.verb),
             rows=((part, item),),
@@ -149,7 +149,3 @@ def model_of(machine: "Machine") -> Model:
 def qualified(part: str, name: str) -> str:
     """Return a name as a composition knows it."""
     return f"{part}.{name}" if part else name
-
-
-def _conjuncts(expression: Expression) -> tuple[Expression, ...]:
-    return expression.items if isinstance(expression, All) else (expression,)

@@ -13,7 +13,16 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.machines.expressions import All, Arg, Expression, Next, Value, Var, nodes, python_source
+from engine.machines.expressions import (
+    Arg,
+    Expression,
+    Next,
+    Value,
+    Var,
+    conjuncts,
+    nodes,
+    python_source,
+)
 from engine.machines.model import Action, Model, Place
 
 Valuation = tuple[Value, ...]
@@ -97,15 +106,6 @@ def names_read(expression: Expression) -> Iterator[str]:
     for node in nodes(expression):
         if isinstance(node, Var | Next):
             yield node.name
-
-
-def conjuncts(expression: Expression) -> Iterator[Expression]:
-    """Yield what has to hold, one by one."""
-    if isinstance(expression, All):
-        for item in expression.items:
-            yield from conjuncts(item)
-    else:
-        yield expression
 
 
 def text_of(

@@ -5,11 +5,21 @@ expressions. They read ``phase`` and the machine's variables; in a composition, 
 under its name (``session.phase``). None is ever assumed: each is checked in every state there is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from engine.machines.expressions import TRUE, All, AnyOf, Expression, Next, Var, written
+from engine.machines.expressions import (
+    TRUE,
+    All,
+    AnyOf,
+    Expression,
+    Next,
+    Var,
+    nodes,
+    replaced,
+    written,
+)
 
 PHASE = Var("phase")
 """The machine's phase, in a property or across the parts of a composition."""
@@ -99,6 +109,27 @@ def formula(item: Property) -> str:
             return f"always possible: {written(item.goal)}"
         case LeadsTo():
             return f"{written(item.given)} leads to {written(item.then)}"
+
+
+def reads_next(item: Always) -> bool:
+    """Whether the property reads what is after a step."""
+    return any(isinstance(node, Next) for node in nodes(item.holds))
+
+
+def about_steps(item: Always) -> bool:
+    """Whether the property is about steps, and not about each state."""
+    return bool(item.on) or reads_next(item)
+
+
+def before_step(holds: Expression, updates: Mapping[str, Expression]) -> Expression:
+    """Return what must hold before a step with these updates for ``holds`` to be true of it."""
+
+    def after(node: Expression) -> Expression:
+        if isinstance(node, Next):
+            return updates.get(node.name, Var(node.name))
+        return node
+
+    return replaced(holds, after)
 
 
 def in_phase(*phases: str) -> Expression:

@@ -15,7 +15,6 @@ from engine.machines.expressions import (
     Compare,
     Const,
     Expression,
-    Next,
     Not,
     Value,
     evaluate,
@@ -191,22 +190,3 @@ def _merged(
     if not kept:
         return Const(not decided)
     return kept[0] if len(kept) == 1 else kind(tuple(kept))
-
-
-def replaced(expression: Expression, after: Callable[[str], Expression]) -> Expression:
-    """Return the expression with what a place holds next replaced by an expression for it."""
-    match expression:
-        case Next(name):
-            return after(name)
-        case Compare(sign, left, right):
-            return Compare(sign, replaced(left, after), replaced(right, after))
-        case Calculate(sign, left, right):
-            return Calculate(sign, replaced(left, after), replaced(right, after))
-        case All(items):
-            return All(tuple(replaced(item, after) for item in items))
-        case AnyOf(items):
-            return AnyOf(tuple(replaced(item, after) for item in items))
-        case Not(item):
-            return Not(replaced(item, after))
-        case _:
-            return expression

@@ -7,9 +7,9 @@ the expressions, so that what was compiled cannot vouch for itself.
 import itertools
 from collections.abc import Callable, Sequence
 
-from engine.machines.compiling import Program, Step, about_steps, step_arguments
+from engine.machines.compiling import Program, Step, step_arguments
 from engine.machines.expressions import Value, evaluate
-from engine.machines.properties import Always, Property, formula
+from engine.machines.properties import Always, Property, about_steps, formula
 from engine.machines.reports import Moment, Violation
 
 State = dict[str, Value]

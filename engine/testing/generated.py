@@ -29,13 +29,13 @@ from engine.machines import (
     Flag,
     Identity,
     Machine,
-    Next,
     Row,
     Value,
     Variable,
     Verb,
 )
 from engine.machines.expressions import evaluate, nodes
+from engine.machines.properties import about_steps
 from engine.testing.declared import Alternatives, Declared, Steps, call, written
 
 
@@ -182,7 +182,7 @@ class MachineTest(RuleBasedStateMachine):
             assert after is not None, f"{call(verb, arguments)} was legal a moment ago"  # noqa: S101
             self.configuration = after
             for item in self.machine.properties:
-                if isinstance(item, Always) and _about_steps(item) and verb in (item.on or (verb,)):
+                if isinstance(item, Always) and about_steps(item) and verb in (item.on or (verb,)):
                     self._hold(item, before, self._declared.given(verb, arguments))
 
     @invariant()
@@ -209,7 +209,7 @@ class MachineTest(RuleBasedStateMachine):
     def what_always_holds_holds_now(self) -> None:
         """Check the declared properties that are about states."""
         for item in self.machine.properties:
-            if isinstance(item, Always) and not _about_steps(item):
+            if isinstance(item, Always) and not about_steps(item):
                 self._hold(item, self.configuration, {})
 
     def _hold(self, item: Always, before: Configuration, given: Mapping[str, Value]) -> None:
@@ -356,10 +356,6 @@ def _itself(verb: Verb) -> Callable[..., Alternatives]:
         return (((verb.name, arguments),),)
 
     return asks
-
-
-def _about_steps(item: Always) -> bool:
-    return bool(item.on) or any(isinstance(node, Next) for node in nodes(item.holds))
 
 
 def _where(here: Configuration) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 from engine.machines.builtin import BUILT_IN
 from engine.machines.composition import within
 from engine.machines.declaration import Machine
-from engine.machines.expressions import All, Const, Expression, Value, Var, written
+from engine.machines.expressions import All, Const, Expression, Value, Var, conjuncts, written
 from engine.machines.model import Model, Place, model_of
 from engine.machines.printing.steps import Rule, bounds_of, by_name, merged
 from engine.machines.properties import (
@@ -232,8 +232,8 @@ def _joint(model: Model) -> Iterator[tuple[str, ...]]:
         }
         shared = [
             condition
-            for condition in _items(actions[0].guard)
-            if all(condition in _items(action.guard) for action in actions)
+            for condition in conjuncts(actions[0].guard)
+            if all(condition in conjuncts(action.guard) for action in actions)
             and written(condition) not in own
         ]
         told = ", ".join(_code(f"{part}.{verb}") for part, verb in verbs)
@@ -248,12 +248,8 @@ def _own(row: tuple[str, Row]) -> Iterator[Expression]:
     yield within(part, Var("phase").equals(item.source))
     if isinstance(item.target, Var):
         yield within(part, item.target.differs(None))
-    for condition in _items(item.guard):
+    for condition in conjuncts(item.guard):
         yield within(part, condition)
-
-
-def _items(expression: Expression) -> tuple[Expression, ...]:
-    return expression.items if isinstance(expression, All) else (expression,)
 
 
 def _steps(model: Model) -> Iterator[tuple[str, ...]]:

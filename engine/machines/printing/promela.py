@@ -26,18 +26,16 @@ from engine.machines.expressions import (
     Value,
     Var,
     nodes,
+    replaced,
 )
 from engine.machines.model import Model, Place, model_of
 from engine.machines.printing.names import Names, ascii_text, identifier
 from engine.machines.printing.steps import (
     Rule,
-    about_steps,
-    before_step,
     by_name,
     merged,
-    replaced,
 )
-from engine.machines.properties import Always, formula
+from engine.machines.properties import Always, about_steps, before_step, formula
 from engine.machines.vocabulary import Choice, Count, Flag, Identity
 
 _RESERVED: Final = (

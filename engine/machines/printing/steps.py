@@ -1,29 +1,25 @@
 """Steps: what the printers need to know of a model's actions beyond their text.
 
-Invariants: nothing here adds to the declaration. `merged` says the same rows in fewer words, and
-`before_step` says of the state before a step what a property says of the step.
+Invariants: nothing here adds to the declaration; `merged` says the same rows in fewer words.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from engine.machines.expressions import (
     All,
-    AnyOf,
     Arg,
     Bound,
-    Calculate,
     Compare,
     Const,
     Expression,
-    Next,
-    Not,
     Var,
+    conjuncts,
     nodes,
 )
 from engine.machines.model import Action, Model
-from engine.machines.properties import Always, Property, expressions_of
+from engine.machines.properties import expressions_of
 from engine.machines.vocabulary import Count, Variable
 
 
@@ -66,19 +62,9 @@ def _leaving(action: Action) -> tuple[str, str, tuple[Expression, ...]]:
     """
     match action.guard:
         case All((Compare("=", Var(place), Const(str(source))), *rest)):
-            return place, source, tuple(_conditions(rest))
-        case All(items):
-            return "", "", tuple(_conditions(items))
+            return place, source, tuple(conjuncts(All(tuple(rest))))
         case other:
-            return "", "", (other,)
-
-
-def _conditions(items: Iterable[Expression]) -> Iterator[Expression]:
-    for item in items:
-        if isinstance(item, All):
-            yield from _conditions(item.items)
-        else:
-            yield item
+            return "", "", tuple(conjuncts(other))
 
 
 def can_change_nothing(action: Action) -> bool:
@@ -86,48 +72,6 @@ def can_change_nothing(action: Action) -> bool:
     place, source, _ = _leaving(action)
     changes = dict(action.updates)
     return not (place in changes and isinstance(to := changes[place], Const) and to.value != source)
-
-
-def before_step(holds: Expression, updates: Mapping[str, Expression]) -> Expression:
-    """Return what must hold before a step with these updates for ``holds`` to be true of it."""
-
-    def after(node: Expression) -> Expression:
-        if isinstance(node, Next):
-            return updates.get(node.name, Var(node.name))
-        return node
-
-    return replaced(holds, after)
-
-
-def replaced(expression: Expression, replace: Callable[[Expression], Expression]) -> Expression:
-    """Return the expression with each leaf replaced."""
-
-    def walk(node: Expression) -> Expression:
-        match node:
-            case Compare(sign, left, right):
-                return Compare(sign, walk(left), walk(right))
-            case Calculate(sign, left, right):
-                return Calculate(sign, walk(left), walk(right))
-            case All(items):
-                return All(tuple(map(walk, items)))
-            case AnyOf(items):
-                return AnyOf(tuple(map(walk, items)))
-            case Not(item):
-                return Not(walk(item))
-            case _:
-                return replace(node)
-
-    return walk(expression)
-
-
-def about_steps(item: Property) -> bool:
-    """Whether the property is about steps, not states."""
-    return isinstance(item, Always) and (bool(item.on) or reads_next(item))
-
-
-def reads_next(item: Always) -> bool:
-    """Whether the property reads what is after a step."""
-    return any(isinstance(node, Next) for node in nodes(item.holds))
 
 
 def arguments_read(expression: Expression) -> list[str]:

@@ -9,18 +9,15 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from engine.machines.declaration import Machine
-from engine.machines.expressions import TRUE, Next, Var
+from engine.machines.expressions import TRUE
 from engine.machines.model import Action, Model, model_of
 from engine.machines.printing.names import ascii_text
 from engine.machines.printing.steps import (
     Rule,
-    about_steps,
     arguments_read,
     by_name,
     can_change_nothing,
     merged,
-    reads_next,
-    replaced,
 )
 from engine.machines.printing.tla_words import Words, conjunction, words_of
 from engine.machines.properties import (
@@ -29,7 +26,10 @@ from engine.machines.properties import (
     LeadsTo,
     Property,
     Sometimes,
+    about_steps,
+    before_step,
     formula,
+    reads_next,
 )
 from engine.machines.vocabulary import Variable
 
@@ -211,7 +211,7 @@ def _about_steps(item: Always, model: Model, words: Words) -> Iterator[str]:
             return
         about = _comment(f"{item.name}: the same for steps that change nothing.")
         names = tuple(name for name in names if _can_stutter(name, model))
-        still = replaced(item.holds, lambda n: Var(n.name) if isinstance(n, Next) else n)
+        still = before_step(item.holds, {})
         steps = _steps(names, model, given, words)
         asked = f"    ENABLED (\n{_any_of(steps)}\n    /\\ UNCHANGED vars)"
         body = f"{asked}\n    => {words.operand(still)}"

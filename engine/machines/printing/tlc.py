@@ -10,10 +10,9 @@ from typing import Final
 import msgspec
 
 from engine.machines.declaration import Machine
-from engine.machines.expressions import Bound, Expression
+from engine.machines.expressions import Bound, Expression, replaced
 from engine.machines.model import Model, model_of
 from engine.machines.printing.names import ascii_text
-from engine.machines.printing.steps import replaced
 from engine.machines.printing.tla import invariants, probes, temporal
 from engine.machines.printing.tla_words import words_of
 from engine.machines.vocabulary import Count, Identity, Variable
