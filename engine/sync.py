@@ -22,6 +22,7 @@ from engine.runtime.control import Control as AsyncControl
 from engine.runtime.ending import GRACE_SECONDS
 from engine.runtime.environment import Environment
 from engine.runtime.living import RuntimeAdapter as AsyncRuntimeAdapter
+from engine.runtime.reading import Start
 from engine.runtime.recording import LEASE_SECONDS
 from engine.store import Durability
 
@@ -217,12 +218,12 @@ class Engine(_Blocking[AsyncEngine]):
     def subscribe(
         self,
         session_id: str | None = None,
-        after: int = 0,
+        after: Start = 0,
         *,
         mob: str | None = None,
         live: bool = False,
     ) -> Iterator[Any]:
-        """Yield recorded events from after a position, waiting for more until the engine closes.
+        """Return recorded events from after a position, more awaited until the engine closes.
 
         See `engine.Engine.subscribe`.
         """
@@ -230,13 +231,15 @@ class Engine(_Blocking[AsyncEngine]):
         async def begin() -> AsyncIterator[Any]:
             return self._engine.subscribe(session_id, after=after, mob=mob, live=live)
 
+        return self._delivered(self._wait(begin()))
+
+    def _delivered(self, source: AsyncIterator[Any]) -> Iterator[Any]:
         async def following(source: AsyncIterator[Any]) -> Any:
             return await anext(source, None)
 
         async def end(source: Any) -> None:
             await source.aclose()
 
-        source = self._wait(begin())
         try:
             with contextlib.suppress(EngineClosed):  # in the meantime: that ends it too
                 while (delivery := self._wait(following(source))) is not None:

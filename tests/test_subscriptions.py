@@ -12,7 +12,7 @@ import processes
 import pytest
 from processes import message
 
-from engine import Delivery, Engine
+from engine import Delivery, Engine, InvalidArgument
 from engine.aggregates import SessionRegistered
 from engine.store.watching import Watcher, ring
 from engine.sync import Engine as BlockingEngine
@@ -59,6 +59,49 @@ def test_what_was_recorded_comes_first_then_what_is(url: str) -> None:
             assert old[0].event.labels == {"a": "b"}
             again = await take(engine.subscribe(after=3), 2)
             assert again == new[1:]
+
+    asyncio.run(main())
+
+
+def test_a_subscription_from_the_end_begins_with_what_is_recorded_after_the_call(url: str) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            empty = engine.subscribe(after="end")
+            await engine.register("s")
+            source = engine.subscribe("s", "end")
+            await engine.register("t")
+            for n in range(2):
+                await engine.record_turn("s", [message(str(n))])
+            assert [d.position for d in await take(empty, 4)] == [1, 2, 3, 4]
+            assert [d.position for d in await take(source, 2)] == [3, 4]
+            for wrong in ("now", None, -1):
+                with pytest.raises(InvalidArgument, match="'end'"):
+                    engine.subscribe(after=wrong)  # type: ignore[call-overload]
+
+    asyncio.run(main())
+
+
+def test_a_blocking_subscription_from_the_end_begins_at_the_call_too(url: str) -> None:
+    with BlockingEngine.open(url) as engine:
+        engine.register("s")
+        source = engine.subscribe("s", after="end")
+        engine.record_turn("s", [message("new")])
+        assert next(source).version == 2
+        with pytest.raises(InvalidArgument):
+            engine.subscribe(after=-1)
+
+
+def test_a_group_is_followed_from_the_end_with_the_members_it_has(url: str) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            for name in ("in", "out"):
+                await engine.register(name)
+            await engine.join_mob("in", "crew")
+            source = engine.subscribe(mob="crew", after="end")
+            for name in ("out", "in"):
+                await engine.record_turn(name, [message("new")])
+            (found,) = await take(source, 1)
+            assert (found.session_id, found.version) == ("in", 3)
 
     asyncio.run(main())
 

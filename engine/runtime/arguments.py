@@ -85,10 +85,16 @@ def checked_labels(labels: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def checked_count(value: object, what: str) -> None:
-    """Raise InvalidArgument unless the value is a whole number from 0 that a database can hold."""
+def checked_count(value: object, what: str, *, other: str = "") -> None:
+    """Raise InvalidArgument unless the value is a whole number from 0 that a database can hold.
+
+    ``other`` names what else it might have been.
+    """
     if not isinstance(value, int) or not 0 <= value <= LARGEST_COUNT:
-        raise InvalidArgument(f"{what} must be a number from 0, not {value!r}", parameter=what)
+        choice = f" or {other}" if other else ""
+        raise InvalidArgument(
+            f"{what} must be a number from 0{choice}, not {value!r}", parameter=what
+        )
 
 
 def checked_metadata(metadata: Mapping[str, Any]) -> msgspec.Raw:

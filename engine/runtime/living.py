@@ -162,8 +162,7 @@ class Living(Running):
         return await self.apply_turn(session_id, input_ids=input_ids)
 
     def _followed(self, after: int | None) -> AsyncIterator[Delivery]:
-        newest = self._store.recorder.max_notification_id() or 0
-        return self.subscribe(after=newest if after is None else after)
+        return self.subscribe(after="end" if after is None else after)
 
     async def _drain_session(self, session_id: str, reason: str | None) -> None:
         await super()._drain_session(session_id, reason)

@@ -29,6 +29,8 @@ from projections.snapshots import load
 
 Sessions = list[SessionView]
 Receipts = list[Receipt]
+Start = int | Literal["end"]
+"""A position in the store, 0 for its beginning; or its end, as it is at the time of asking."""
 
 
 class Reader:
@@ -164,7 +166,7 @@ class Reader:
     def subscribe(
         self,
         session_id: str | None = None,
-        after: int = 0,
+        after: Start = 0,
         *,
         mob: str | None = None,
         live: Literal[False] = False,
@@ -174,7 +176,7 @@ class Reader:
     def subscribe(
         self,
         session_id: str | None = None,
-        after: int = 0,
+        after: Start = 0,
         *,
         mob: str | None = None,
         live: bool,
@@ -183,12 +185,15 @@ class Reader:
     def subscribe(
         self,
         session_id: str | None = None,
-        after: int = 0,
+        after: Start = 0,
         *,
         mob: str | None = None,
         live: bool = False,
     ) -> AsyncIterator[Any]:
         """Return recorded events from after a position, of one session, a group's, or all.
+
+        ``after`` is the last delivery's position, 0 for all there ever were, or "end" for what is
+        recorded from this call on.
 
         A group's are those of its members, from joining to leaving. ``live`` adds what turns that
         run in this engine emit, as `LiveEvent`; a subscriber too slow for them is told with
@@ -196,20 +201,25 @@ class Reader:
 
         Each recorded event is delivered once, in order, after its commit, whichever process made
         it. The iterator waits for more, and ends when the engine is closed. Keep the last
-        delivery's position to go on from there later.
+        delivery's position to go on from there later. Raises InvalidArgument, StoreError.
         """
         self._check_open()
-        checked_count(after, "after")
         optional_id(session_id, "session_id")
         return deliveries(
             self._store,
             self._mapper,
             session_id,
-            after,
+            self._position(after),
             lambda: self._closed,
             mob=optional_id(mob, "mob"),
             streams=self._streams if live else None,
         )
+
+    def _position(self, after: Start) -> int:
+        if after == "end":
+            return self._store.recorder.max_notification_id() or 0
+        checked_count(after, "after", other="'end'")
+        return after
 
     async def _event(self, session_id: str, version: int) -> SessionEvent:
         """Return one recorded event. Raises LogCorrupt unless it follows the one before it."""
