@@ -203,7 +203,7 @@ stage_tool_filter session_id tool_filter
 stage_tool_results session_id messages
 stop_loop session_id
 subscribe session_id= after= * mob= live=
-supersede_input session_id input_id content * by= reason=
+supersede_input session_id input_id content= * by= reason=
 supports_persistent_sessions
 tool_scope_snapshot session_id
 """

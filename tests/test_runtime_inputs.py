@@ -247,6 +247,58 @@ def test_f_no_input_is_admitted_while_the_session_drains(url: str) -> None:
     asyncio.run(main())
 
 
+def test_f_a_retired_session_lets_one_queued_input_supersede_another_and_takes_no_new_one(
+    url: str,
+) -> None:
+    async def main() -> None:
+        async with Engine.open(url, agents=lambda _: EchoAgent()) as engine:
+            await engine.register("s")
+            for name in ("in-1", "in-2", "in-3"):
+                await engine.ingest("s", name, input_id=name)
+            await engine.retire("s")
+            before = await engine.head("s")
+            for refused in (
+                engine.supersede_input("s", "in-1", "new"),
+                engine.coalesce_inputs("s", ["in-1", "in-2", "in-3"]),
+            ):
+                with pytest.raises(IllegalTransition, match="is retired") as refusal:
+                    await refused
+                # as the session is, and not as it would be once the queue is empty
+                assert "archive" not in refusal.value.data["allowed"]
+            assert await engine.head("s") == before
+            for status in ("accepted", "duplicate"):
+                out = await engine.supersede_input("s", "in-1", by="in-2", reason="said twice")
+                assert (out.status, out.input_id) == (status, "in-2")
+            old, *_ = await engine.inputs("s")
+            assert (old.state, old.replaced_by, old.reason) == ("superseded", "in-2", "said twice")
+            out = await engine.apply_turn("s", input_ids=["in-2", "in-3"])  # what joins them
+            assert texts(await engine.history("s"))[:2] == ["in-2", "in-3"]
+            await engine.archive("s")
+
+    asyncio.run(main())
+
+
+def test_an_input_is_superseded_only_by_another_that_is_queued(url: str) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            await engine.register("s")
+            for name in ("in-1", "in-2", "in-3"):
+                await engine.ingest("s", name, input_id=name)
+            await engine.abandon_input("s", "in-3")
+            before = await engine.head("s")
+            for old, by in (("in-1", "in-3"), ("in-3", "in-1"), ("in-1", "no"), ("no", "in-1")):
+                with pytest.raises(InputNotQueued):
+                    await engine.supersede_input("s", old, by=by)
+            for given in ({}, {"by": "in-1"}):
+                with pytest.raises(InvalidArgument, match="by"):
+                    await engine.supersede_input("s", "in-1", **given)
+            with pytest.raises(Conflict):  # one that is there brings what it brings
+                await engine.supersede_input("s", "in-1", "in-2", by="in-2")
+            assert await engine.head("s") == before
+
+    asyncio.run(main())
+
+
 def test_an_input_is_superseded_by_another_in_one_commit(url: str) -> None:
     async def main() -> None:
         async with Engine.open(url) as engine:

@@ -16,12 +16,13 @@ from engine.aggregates import (
     InputsDropped,
     Session,
     SessionEvent,
+    decide,
 )
 from engine.aggregates.events import Lane
 from engine.aggregates.messages import Messages
 from engine.aggregates.retries import same_input
 from engine.aggregates.work import messages_of, queued
-from engine.errors import InputNotQueued, InvalidArgument
+from engine.errors import IllegalTransition, InputNotQueued, InvalidArgument
 from engine.runtime.arguments import Content, checked_lane, content_messages, optional_id
 from engine.runtime.recording import Recording, conflict, known
 from engine.values import IngestOutput, checked_id
@@ -76,25 +77,22 @@ class TakingInput(Recording):
         self,
         session_id: str,
         input_id: str,
-        content: Content,
+        content: Content | None = None,
         *,
         by: str | None = None,
         reason: str | None = None,
     ) -> IngestOutput:
         """Put another input in the place of a queued one, in one commit.
 
-        ``by`` is the id of the new one, in the lane of the old; given, it makes a retry safe.
-        Raises SessionNotFound, InputNotQueued, InvalidMessage, InvalidArgument, Conflict,
-        IllegalTransition, StaleWriter.
+        With ``content`` that is a new input, in the lane of the old; ``by`` is its id, which makes
+        a retry safe. A session that is retired takes no new input, this way either. Without
+        ``content`` it is the one that ``by`` names, itself queued already, which brings what it
+        brings; that is no new input, so a retired session allows it. The answer is ``duplicate``
+        where this very replacement is recorded. Raises SessionNotFound, InputNotQueued,
+        InvalidMessage, InvalidArgument, Conflict, IllegalTransition, StaleWriter.
         """
         self._check_open()
         old, fresh = checked_id(input_id, "input_id"), self._new_or_checked(by, "by")
-        messages = content_messages(content, "content")
-
-        def replaced(state: Session) -> AcceptInput:
-            item = state.work.inputs.get(old)
-            lane = "queue" if item is None else item.lane
-            return AcceptInput(now=self._now(), input_id=fresh, messages=messages, lane=lane)
 
         drop = DropInputs(
             now=self._now(),
@@ -103,6 +101,20 @@ class TakingInput(Recording):
             reason=optional_id(reason, "reason"),
             into=fresh,
         )
+        if content is None:
+            if by is None or by == old:
+                raise InvalidArgument(
+                    "by must name another queued input, or content be what a new one brings",
+                    parameter="by",
+                )
+            return await self._give_way(session_id, drop, old, fresh)
+        messages = content_messages(content, "content")
+
+        def replaced(state: Session) -> AcceptInput:
+            item = state.work.inputs.get(old)
+            lane = "queue" if item is None else item.lane
+            return AcceptInput(now=self._now(), input_id=fresh, messages=messages, lane=lane)
+
         return await self._replace(session_id, drop, replaced, messages)
 
     async def coalesce_inputs(
@@ -116,7 +128,9 @@ class TakingInput(Recording):
         """Join queued inputs of one lane into a new one, in one commit.
 
         The new one brings all of their messages, in the order given, and goes behind what is
-        queued. ``into`` is its id; given, it makes a retry safe. Raises as `supersede_input`.
+        queued. ``into`` is its id; given, it makes a retry safe. A session that is retired takes no
+        new input, this way either: a turn that takes all of them (``input_ids``) joins them too.
+        Raises as `supersede_input`.
         """
         self._check_open()
         names = tuple(checked_id(one, "input_ids") for one in input_ids)
@@ -203,6 +217,25 @@ class TakingInput(Recording):
             return event.input_id
         return None
 
+    async def _give_way(self, session_id: str, drop: DropInputs, old: str, by: str) -> IngestOutput:
+        """Drop a queued input for another that is queued too."""
+        live = self._live.get(checked_id(session_id, "session_id"))
+
+        async def work(folded: Folded) -> IngestOutput:
+            folded = await self._attended(live, known(folded))
+            state = folded.state
+            waiting = queued(state.work)
+            if old not in waiting and old in state.inputs:
+                ledger = await self.inputs(session_id)
+                if any((one.id, one.replaced_by) == (old, by) for one in ledger):
+                    return IngestOutput(status="duplicate", input_id=by)
+            if by not in waiting:
+                raise InputNotQueued(session_id, by)
+            await self._writer.commit(live, folded, drop)
+            return IngestOutput(status="accepted", input_id=by)
+
+        return await self._writer.alone(live, work)
+
     async def _replace(
         self,
         session_id: str,
@@ -227,7 +260,11 @@ class TakingInput(Recording):
                     raise conflict(session_id, "input id", fresh)
                 return IngestOutput(status="duplicate", input_id=fresh)
             accept = replacement(folded.state)
-            await self._writer.commit(live, folded, drop, accept)
+            try:
+                await self._writer.commit(live, folded, drop, accept)
+            except IllegalTransition:
+                decide(folded.state, accept)  # refused as the session is, not with some dropped
+                raise
             return IngestOutput(status="accepted", input_id=fresh)
 
         return await self._writer.alone(live, work)
