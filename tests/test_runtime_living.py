@@ -259,6 +259,71 @@ async def test_a_session_is_checkpointed_by_itself_every_so_many_bytes(engine: E
     await until(lambda: at_least(engine, 1))
 
 
+@on_an_engine(checkpoints=CheckpointPolicy(message_bytes=1000), **FAST)
+async def test_a_run_that_lands_many_boundaries_is_checkpointed_as_their_bytes_land(
+    engine: Engine,
+) -> None:
+    async def agent(turn: Turn) -> str:
+        for _ in range(2):
+            await turn.boundary([user("x" * 600)])
+        await turn.scope.wait()
+        return "never"
+
+    await engine.register("s")
+    await engine.attach("s", agent)
+    turn = asyncio.create_task(engine.apply_turn("s", "go"))
+    await until(lambda: at_least(engine, 1))
+    assert (await engine.read("s")).phase == "running"
+    await engine.interrupt("s")
+    await turn
+    assert await checkpoints(engine) == 1
+
+
+@on_an_engine(checkpoints=CheckpointPolicy(message_bytes=1000))
+async def test_context_that_is_appended_counts_as_bytes_that_landed(engine: Engine) -> None:
+    await engine.register("s")
+    await engine.append_context("s", "x" * 600)
+    await engine.stage_context("s", "x" * 600)
+    await asyncio.sleep(0.05)
+    assert await checkpoints(engine) == 0
+    await engine.append_context("s", "y" * 600)
+    await until(lambda: at_least(engine, 1))
+
+
+@on_an_engine(checkpoints=CheckpointPolicy(turns=2), **FAST)
+async def test_a_run_counts_as_one_turn_however_many_boundaries_it_lands(engine: Engine) -> None:
+    async def agent(turn: Turn) -> str:
+        for number in range(5):
+            await turn.boundary([user(str(number))])
+        return "done"
+
+    await engine.register("s")
+    await engine.attach("s", agent)
+    await engine.apply_turn("s", "one")
+    await asyncio.sleep(0.05)
+    assert await checkpoints(engine) == 0
+    await engine.apply_turn("s", "two")
+    await until(lambda: at_least(engine, 1))
+
+
+@on_an_engine(checkpoints=CheckpointPolicy(seconds=0.05), **FAST)
+async def test_a_run_is_checkpointed_by_itself_some_time_after_its_first_boundary(
+    engine: Engine,
+) -> None:
+    async def agent(turn: Turn) -> str:
+        await turn.boundary()
+        await turn.scope.wait()
+        return "never"
+
+    await engine.register("s")
+    await engine.attach("s", agent)
+    turn = asyncio.create_task(engine.apply_turn("s", "go"))
+    await until(lambda: at_least(engine, 1))
+    assert (await engine.read("s")).phase == "running"
+    await engine.interrupt("s")
+    await turn
+
+
 @on_an_engine(checkpoints=CheckpointPolicy(seconds=0.05))
 async def test_a_session_is_checkpointed_by_itself_some_time_after_a_turn(engine: Engine) -> None:
     await engine.register("s")

@@ -12,20 +12,29 @@ from typing import Final
 
 import msgspec
 
-from engine.aggregates import Landed, SessionEvent
+from engine.aggregates import (
+    Landed,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    SessionEvent,
+    TurnApplied,
+)
 from engine.errors import IllegalTransition, PerdureError
 from engine.machines import Authority, Configuration
 from engine.machines.gate import GATE
 
 _LOGGER: Final = logging.getLogger("perdure")
 _AUTHORITY: Final = Authority(GATE)
+_TURN_ENDS: Final = (TurnApplied, RunCompleted, RunFailed, RunCancelled)
 
 
 class CheckpointPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """When a session is checkpointed by itself; whichever comes first, None for never.
 
-    ``turns`` and ``message_bytes`` count what landed since the last checkpoint; ``seconds`` pass
-    from the first turn after it.
+    ``turns`` that ended and ``message_bytes`` that landed are counted since the last checkpoint;
+    ``seconds`` pass from the first of either. What a turn lands at its boundaries counts as it
+    lands, so a long one is checkpointed while it runs.
     """
 
     turns: int | None = None
@@ -69,15 +78,21 @@ class Checkpointers:
         self._taking: Final[set[asyncio.Task[None]]] = set()
 
     def landed(self, session_id: str, events: Iterable[SessionEvent]) -> None:
-        """Count what a turn recorded, and take a checkpoint if one is due."""
+        """Count what was recorded of turns and messages; take a checkpoint if one is due."""
         policy = self._policy
         if policy is None:
             return
         session = self._of(session_id)
-        session.turns += 1
+        counts = False
         for event in events:
             if isinstance(event, Landed):
                 session.message_bytes += len(event.messages)
+                counts = True
+            if isinstance(event, _TURN_ENDS):
+                session.turns += 1
+                counts = True
+        if not counts:
+            return
         if (policy.turns is not None and session.turns >= policy.turns) or (
             policy.message_bytes is not None and session.message_bytes >= policy.message_bytes
         ):

@@ -348,6 +348,7 @@ class Recording(Reader):
                     return ContextOutput(status="duplicate", receipt=receipt)
             event = (await self._writer.commit(live, folded, command)).events[0]
             if isinstance(event, ContextAppended):
+                self._checkpointers.landed(session_id, [event])
                 return ContextOutput(status="applied", receipt=event.receipt)
             return ContextOutput(status="staged", receipt=None)
 

@@ -219,7 +219,6 @@ class Running(Ending):
             del self._turns[session_id]
             self._streams.ended(session_id, command.run_id)
         live.terminal = terminal
-        self._checkpointers.landed(session_id, written.events)
         landed = receipt_in(written.events[0])
         return ApplyOutput(
             receipt=landed or turn.receipt, snapshot=written.snapshot, terminal=terminal
@@ -292,12 +291,15 @@ class Running(Ending):
         """
         while True:
             try:
-                return await self._writer.alone(
+                written = await self._writer.alone(
                     live, lambda folded: self._writer.commit(live, folded, command)
                 )
             except StaleWriter:
                 if not _is_of(await self._live.read(live.folded.state.id), begun):
                     raise
+            else:
+                self._checkpointers.landed(live.folded.state.id, written.events)
+                return written
 
     def _check_agent(self, session_id: str) -> None:
         if session_id not in self._agents and self._builder is None:
