@@ -12,11 +12,11 @@ from typing import Any
 import immutables
 import msgspec
 import pytest
-from engine_machine import NOT_DRIVEN, NOT_YET, WITHIN_TURNS, engine_test
+from engine_machine import ENDINGS, NOT_DRIVEN, WITHIN_TURNS, engine_test
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from engine.aggregates import Session, SessionCheckpointed, SessionEvent, TurnApplied
+from engine.aggregates import Session, SessionCheckpointed, SessionEvent, SessionReset, TurnApplied
 from engine.aggregates.conversation import Conversation
 from engine.aggregates.events import BoundaryApplied, RunCompleted
 from engine.errors import PerdureError
@@ -88,6 +88,21 @@ def staged_context_that_lands_twice(plant: Plant) -> None:
 
     def keeping(before: Session, event: SessionEvent, after: Session) -> Session:
         return _with(after, staged=before.staged) if isinstance(event, TurnApplied) else after
+
+    _folded(plant, keeping)
+
+
+def an_input_that_is_forgotten_and_taken_in_again(plant: Plant) -> None:
+    """Folding an input's acceptance forgets its id, so a retry is accepted again."""
+    _folded(plant, lambda before, _, after: _with(after, inputs=before.inputs))
+
+
+def a_reset_that_keeps_its_input(plant: Plant) -> None:
+    """A session starts over, and what was to be abandoned waits on."""
+
+    def keeping(before: Session, event: SessionEvent, after: Session) -> Session:
+        kept = isinstance(event, SessionReset)
+        return _with(after, work=before.work, lifecycle=before.lifecycle) if kept else after
 
     _folded(plant, keeping)
 
@@ -178,6 +193,8 @@ FAULTS: Mapping[Callable[[Plant], None], bool] = {
     a_lost_idempotency_key: False,
     a_lost_run_id: False,
     staged_context_that_lands_twice: False,
+    an_input_that_is_forgotten_and_taken_in_again: False,
+    a_reset_that_keeps_its_input: False,
     a_version_gap: False,
     a_digest_over_messages_encoded_again: False,
     a_snapshot_believed_though_it_disagrees: False,
@@ -200,7 +217,9 @@ def test_a_planted_fault_is_found(
 def test_without_a_fault_the_same_budget_finds_nothing(*, durable: bool) -> None:
     test = engine_test(durable=durable)
     run_state_machine_as_test(test, settings=BUDGET)
-    asked = {verb.name for verb in SESSION.verbs} - {*NOT_YET, *WITHIN_TURNS, *NOT_DRIVEN}
-    asked |= {"record_turn", *(f"apply_turn to {end}" for end in ("complete", "fail", "cancel"))}
+    verbs = {verb.name for verb in SESSION.verbs}
+    assert {item.verb for item in test.taken} == verbs - NOT_DRIVEN.keys()
+    asked = verbs - {*WITHIN_TURNS, *NOT_DRIVEN}
+    asked |= {"record_turn", *(f"apply_turn to {ending}" for ending in ENDINGS)}
     assert set(test.accepted) == asked
     assert len(test.refused) > len(asked) / 2
