@@ -51,6 +51,21 @@ def test_spin_finds_a_deadlock_and_takes_no_end_for_one(tmp_path: Path) -> None:
     assert spin_model(noted(), tmp_path).complaint == ""
 
 
+def test_a_label_for_ends_would_excuse_every_deadlock(tmp_path: Path) -> None:
+    text = promela(stuck())
+    assert text.count("    do\n") == 1
+    assert spin(text.replace("    do\n", "end: do\n"), tmp_path).complaint == ""
+    assert spin(text, tmp_path).complaint == "invalid end state"
+
+
+def test_an_end_of_its_own_would_be_more_states_than_there_are(tmp_path: Path) -> None:
+    text, report = promela(noted()), check(noted())
+    loop = "    :: d_step { (phase == end_2) -> skip }"
+    assert loop in text
+    ended = text.replace(loop, "    :: (phase == end_2) -> break")
+    assert spin(text, tmp_path).states == report.states < spin(ended, tmp_path).states
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

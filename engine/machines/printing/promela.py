@@ -5,7 +5,12 @@ So there is one process with one loop, every step is one ``d_step`` that ends wh
 nothing but the places is in the state: arguments are unrolled, and what a step must remember while
 it writes is hidden. All of the places are in it: SPIN would forget one that nothing reads (it calls
 the variable dead), so one branch of the loop reads them all, to see that each holds a value of its
-domain. A finished model loops, so that an invalid end state is a deadlock.
+domain.
+
+A finished model loops, so that what SPIN calls an invalid end state is a deadlock. An ``end`` label
+could not say so: it marks a place in the text, of which there is one, the head of the loop, and
+there it would excuse every deadlock. A place of its own for what is finished would be a state more
+for each finished one.
 """
 
 import itertools
