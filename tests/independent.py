@@ -1,6 +1,7 @@
 """Independent checkers, where this machine has them: SPIN, TLC, and a TLA+ grammar.
 
-None is required. A test that needs one says that it was skipped; `make tools` installs what can be.
+None is required. A test that needs one says that it was skipped; `make checkers` installs what can
+be.
 """
 
 import importlib.util

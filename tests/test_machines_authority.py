@@ -186,7 +186,7 @@ def test_g8_the_compiled_table_is_what_transitions_says(
 def test_g8_a_fault_planted_in_the_compiler_is_found(
     sign: str, instead: str, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(expressions._PYTHON, sign, instead)
+    monkeypatch.setitem(expressions.PYTHON_SIGNS, sign, instead)
 
     assert any(where is not None for _, where in answers(machine))
 

@@ -88,7 +88,7 @@ def compose(
     domains = {place.name: place.domain for place in places}
     joint = [action for sync in syncs for action in _joined(name, sync, alone, domains)]
     everywhere = All(
-        tuple(_here(part, in_phase(*machine.final)) for part, machine in parts.items())
+        tuple(within(part, in_phase(*machine.final)) for part, machine in parts.items())
     )
     model = Model(
         name=name,
@@ -147,27 +147,23 @@ def modelled(machine: Machine | Model, count: int = 1) -> Model:
 
 def within(part: str, expression: Expression) -> Expression:
     """Return an expression about one machine as one about a part of a composition."""
-    return _here(part, expression)
+    return renamed(expression, lambda name: qualified(part, name))
 
 
 def every(parts: Iterable[str], expression: Expression) -> Expression:
     """Return the expression that it holds in all of the parts."""
-    return All(tuple(_here(part, expression) for part in parts))
+    return All(tuple(within(part, expression) for part in parts))
 
 
 def some(parts: Iterable[str], expression: Expression) -> Expression:
     """Return the expression that it holds in one of the parts at least."""
-    return AnyOf(tuple(_here(part, expression) for part in parts))
+    return AnyOf(tuple(within(part, expression) for part in parts))
 
 
 def at_most_one(parts: Iterable[str], expression: Expression) -> Expression:
     """Return the expression that it holds in no two of the parts at once."""
     pairs = itertools.combinations(tuple(parts), 2)
-    return All(tuple(~(_here(one, expression) & _here(two, expression)) for one, two in pairs))
-
-
-def _here(part: str, expression: Expression) -> Expression:
-    return renamed(expression, lambda name: qualified(part, name))
+    return All(tuple(~(within(one, expression) & within(two, expression)) for one, two in pairs))
 
 
 def _of_part(part: str, item: Property) -> Property:
@@ -176,13 +172,13 @@ def _of_part(part: str, item: Property) -> Property:
     match item:
         case Always():
             on = tuple(qualified(part, verb) for verb in item.on)
-            return Always(name, _here(part, item.holds), on)
+            return Always(name, within(part, item.holds), on)
         case Sometimes():
-            return Sometimes(name, _here(part, item.holds))
+            return Sometimes(name, within(part, item.holds))
         case AlwaysPossible():
-            return AlwaysPossible(name, _here(part, item.goal), _here(part, item.given))
+            return AlwaysPossible(name, within(part, item.goal), within(part, item.given))
         case LeadsTo():
-            return LeadsTo(name, _here(part, item.given), _here(part, item.then))
+            return LeadsTo(name, within(part, item.given), within(part, item.then))
 
 
 def _joined(

@@ -202,7 +202,7 @@ def evaluate(
     return walk(expression)
 
 
-_PYTHON: Final = {
+PYTHON_SIGNS: Final = {
     "=": "==",
     "≠": "!=",
     "<": "<",
@@ -238,7 +238,7 @@ def python_source(
             case Bound():
                 return repr(node.checked if checked else node.actual)
             case Compare(sign, left, right) | Calculate(sign, left, right):
-                return f"({source(left)} {_PYTHON[sign]} {source(right)})"
+                return f"({source(left)} {PYTHON_SIGNS[sign]} {source(right)})"
             case All(items):
                 return f"({' and '.join(map(source, items)) or 'True'})"
             case AnyOf(items):

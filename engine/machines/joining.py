@@ -20,7 +20,7 @@ from engine.machines.expressions import (
     replaced,
 )
 from engine.machines.model import Action
-from engine.machines.vocabulary import Variable
+from engine.machines.vocabulary import Variable, given_domain
 
 Domains = Mapping[str, tuple[Value, ...]]
 
@@ -37,7 +37,7 @@ def joined(
     Each part brings the rows of its verbs, in the order in which they happen. ``domains`` are those
     of all places.
     """
-    given = {one.name: tuple(v for v in one.domain() if v is not None) for one in arguments}
+    given = {one.name: given_domain(one) for one in arguments}
     known = {**domains, **given}
     each = [[_in_turn(rows) for rows in itertools.product(*verbs)] for verbs in parts]
     for chosen in itertools.product(*each):

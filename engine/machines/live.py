@@ -20,23 +20,14 @@ from engine.machines.declaration import Machine
 from engine.machines.expressions import TRUE, Arg, Expression, Var
 from engine.machines.gate import GATE
 from engine.machines.inputs import INPUT, STAGING_LIMIT
-from engine.machines.live_promises import promises
+from engine.machines.live_promises import input_in, promises, session_in
 from engine.machines.model import LeftOut, Model
 from engine.machines.properties import Sometimes, in_phase
 from engine.machines.session import SESSION
 
-
-def _session(*phases: str) -> Expression:
-    return within("session", in_phase(*phases))
-
-
-def _input(*phases: str) -> Expression:
-    return within("input", in_phase(*phases))
-
-
 _attempts: Final = Var("input.attempts")
-_RUNNING: Final = _session("running")
-_ABSENT: Final = ~_input("staged", "applied")
+_RUNNING: Final = session_in("running")
+_ABSENT: Final = ~input_in("staged", "applied")
 _ONE: Final = Arg("inputs").equals(1)
 _NONE: Final = Arg("inputs").equals(0)
 
@@ -85,7 +76,7 @@ def _steps() -> Iterator[Synchronisation]:
     yield Synchronisation(
         name="apply_boundary",
         verbs={"session": "apply_boundary"},
-        when=_NONE & ~_input("staged"),
+        when=_NONE & ~input_in("staged"),
     )
     yield Synchronisation(
         name="apply_boundary_naming_input",
@@ -100,7 +91,7 @@ def _steps() -> Iterator[Synchronisation]:
         yield Synchronisation(
             name=f"{verb}_input",
             verbs={"session": "drop_input", "input": verb},
-            when=_input("queued"),
+            when=input_in("queued"),
         )
     for verb in ("interrupt", "recover", "stop", "executor_exited"):
         yield Synchronisation(name=verb, verbs={"session": verb}, when=~_RUNNING)
@@ -116,7 +107,7 @@ def _steps() -> Iterator[Synchronisation]:
 def _starting_over() -> Iterator[Synchronisation]:
     """Yield resets and destructions, which abandon the input unless a receipt names it."""
     abandon = {"input": "abandon"}
-    waiting, at_rest = _input("queued"), ~_RUNNING
+    waiting, at_rest = input_in("queued"), ~_RUNNING
     yield Synchronisation(name="reset", verbs={"session": "reset"}, when=~waiting)
     yield Synchronisation(
         name="reset_abandoning", verbs={"session": "reset", **abandon}, when=waiting
@@ -131,7 +122,7 @@ def _starting_over() -> Iterator[Synchronisation]:
     yield Synchronisation(
         name="destroy_running_abandoning",
         verbs=ending | abandon,
-        when=_RUNNING & _input("queued", "staged"),
+        when=_RUNNING & input_in("queued", "staged"),
     )
     yield Synchronisation(
         name="destroy_running_consuming", verbs=ending | {"input": "consume"}, when=_RUNNING
@@ -185,7 +176,7 @@ def live(
             *(name for name in _ENDINGS if name.startswith("fail_run")),
             "admission.finalise",
         ),
-        final=_session("archived", "destroyed"),
+        final=session_in("archived", "destroyed"),
         left_out=LEFT_OUT,
     )
 

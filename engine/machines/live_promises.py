@@ -41,11 +41,13 @@ def promises(endings: Names, boundaries: Names, writes: Names) -> tuple[Property
     )
 
 
-def _session(*phases: str) -> Expression:
+def session_in(*phases: str) -> Expression:
+    """Return the expression that the session is in one of these phases."""
     return within("session", in_phase(*phases))
 
 
-def _input(*phases: str) -> Expression:
+def input_in(*phases: str) -> Expression:
+    """Return the expression that the input is in one of these phases."""
     return within("input", in_phase(*phases))
 
 
@@ -57,9 +59,9 @@ _attempts: Final = Var("input.attempts")
 _lane: Final = Var("input.lane")
 _sequence: Final = Var("session.sequence")
 
-_RUNNING: Final = _session("running")
-_ENDED: Final = _session("archived", "destroyed")
-_CLOSED: Final = _session("retired") | Var("session.return_to").equals("retired")
+_RUNNING: Final = session_in("running")
+_ENDED: Final = session_in("archived", "destroyed")
+_CLOSED: Final = session_in("retired") | Var("session.return_to").equals("retired")
 
 
 def _claims() -> tuple[Property, ...]:
@@ -71,7 +73,7 @@ def _claims() -> tuple[Property, ...]:
         Always(
             "an input in a run is in the current run",
             implies(
-                _input("staged", "applied"),
+                input_in("staged", "applied"),
                 _RUNNING & Var("input.run").equals(Var("session.run")),
             ),
         ),
@@ -98,45 +100,47 @@ def _once(endings: Names) -> tuple[Property, ...]:
     return (
         Always(
             "C: the session counts as queued and staged just what is",
-            exactly(queued.equals(1), _input("queued"))
-            & exactly(staged.equals(1), _input("staged"))
+            exactly(queued.equals(1), input_in("queued"))
+            & exactly(staged.equals(1), input_in("staged"))
             & ((queued + staged) <= 1),
         ),
         Always(
             "C: an input that a receipt names is never queued or staged again",
-            implies(_input("applied", "consumed"), _goes("input", "applied", "consumed")),
+            implies(input_in("applied", "consumed"), _goes("input", "applied", "consumed")),
         ),
         Always(
             "C: a receipt names an input only where a boundary writes it",
             implies(
-                ~_input("applied") & applied_then,
+                ~input_in("applied") & applied_then,
                 Next("session.sequence").equals(_sequence + 1),
             ),
         ),
         Always(
             "C: however a run ends, it consumes what a receipt names, and gives back what none "
             "does, or gives that up if it was staged too often",
-            implies(_input("applied"), _goes("input", "consumed"))
+            implies(input_in("applied"), _goes("input", "consumed"))
             & implies(
-                _input("staged"),
+                input_in("staged"),
                 _goes("input", "queued")
                 | (_goes("input", "abandoned") & _attempts.equals(STAGING_LIMIT)),
             )
-            & implies(~_input("applied", "staged"), unchanged("input.phase")),
+            & implies(~input_in("applied", "staged"), unchanged("input.phase")),
             on=endings,
         ),
         Always(
             "a run that has begun takes up only input that steers",
-            implies(_RUNNING & ~_input("staged") & _goes("input", "staged"), _lane.equals("steer")),
+            implies(
+                _RUNNING & ~input_in("staged") & _goes("input", "staged"), _lane.equals("steer")
+            ),
         ),
         Sometimes(
             "an input that a run gave back is consumed by a later one",
-            _input("consumed") & (_attempts > 1),
+            input_in("consumed") & (_attempts > 1),
         ),
-        Sometimes("an input is given up", _input("abandoned") & _attempts.equals(STAGING_LIMIT)),
+        Sometimes("an input is given up", input_in("abandoned") & _attempts.equals(STAGING_LIMIT)),
         Sometimes(
             "an input that steers is taken up by a run that had begun without it",
-            _input("staged") & _lane.equals("steer") & (_sequence > 0),
+            input_in("staged") & _lane.equals("steer") & (_sequence > 0),
         ),
     )
 
@@ -170,17 +174,18 @@ def _no_holes(writes: Names) -> tuple[Property, ...]:
         ),
         Always(
             "F: a checkpoint is taken of a session that exists, through a gate that is armed",
-            within("gate", in_phase("armed")) & ~_session("unregistered", "archived", "destroyed"),
+            within("gate", in_phase("armed"))
+            & ~session_in("unregistered", "archived", "destroyed"),
             on=("checkpoint",),
         ),
         Always(
             "F: no input is admitted while a session drains",
-            ~_CLOSED & ~_session("stopped"),
+            ~_CLOSED & ~session_in("stopped"),
             on=("accept_input",),
         ),
         Always(
             "F: a session that has ended leaves no input behind",
-            implies(_ENDED, ~_input("accepted", "queued", "staged", "applied")),
+            implies(_ENDED, ~input_in("accepted", "queued", "staged", "applied")),
         ),
         Always(
             "F: retiring touches neither the run in flight nor its input",
@@ -194,20 +199,20 @@ def _no_holes(writes: Names) -> tuple[Property, ...]:
         AlwaysPossible(
             "F: a run in flight is never stranded: its boundary can land and its input be "
             "consumed, also when the session retires meanwhile",
-            _input("consumed"),
-            given=_input("staged") & (_sequence < BOUNDARY_CAPACITY),
+            input_in("consumed"),
+            given=input_in("staged") & (_sequence < BOUNDARY_CAPACITY),
         ),
         AlwaysPossible(
             "F: from everywhere but destroyed, the session can still be archived",
-            _session("archived"),
-            given=~_session("destroyed"),
+            session_in("archived"),
+            given=~session_in("destroyed"),
         ),
         Sometimes(
             "a receipt names an input after the session retired",
-            _RUNNING & _CLOSED & _input("applied"),
+            _RUNNING & _CLOSED & input_in("applied"),
         ),
         Sometimes(
             "a session is archived that consumed its input",
-            _session("archived") & _input("consumed"),
+            session_in("archived") & input_in("consumed"),
         ),
     )

@@ -13,7 +13,7 @@ import msgspec
 
 from engine.machines.expressions import All, Const, Expression, Value, Var, conjuncts, renamed
 from engine.machines.properties import PHASE, Property, in_phase
-from engine.machines.vocabulary import Choice, Row, Variable
+from engine.machines.vocabulary import Choice, Row, Variable, given_domain
 
 if TYPE_CHECKING:
     from engine.machines.declaration import Machine
@@ -49,10 +49,7 @@ class Action(msgspec.Struct, frozen=True):
 
     def choices(self) -> tuple[tuple[Value, ...], ...]:
         """Return, for each argument, every value the checker explores."""
-        return tuple(
-            tuple(value for value in argument.domain() if value is not None)
-            for argument in self.arguments
-        )
+        return tuple(map(given_domain, self.arguments))
 
     def __str__(self) -> str:
         """Return the rows, each as a line of its part."""

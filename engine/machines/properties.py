@@ -134,17 +134,18 @@ def before_step(holds: Expression, updates: Mapping[str, Expression]) -> Express
 
 def in_phase(*phases: str) -> Expression:
     """Return the expression that the phase is one of these."""
-    if len(phases) == 1:
-        return PHASE.equals(phases[0])
-    return AnyOf(tuple(PHASE.equals(phase) for phase in phases))
+    return _one_of(PHASE, phases)
 
 
 def goes_to(*phases: str) -> Expression:
     """Return the expression that a step leads to one of these phases, or stays in it."""
-    then = Next(PHASE.name)
+    return _one_of(Next(PHASE.name), phases)
+
+
+def _one_of(phase: Expression, phases: tuple[str, ...]) -> Expression:
     if len(phases) == 1:
-        return then.equals(phases[0])
-    return AnyOf(tuple(then.equals(phase) for phase in phases))
+        return phase.equals(phases[0])
+    return AnyOf(tuple(phase.equals(one) for one in phases))
 
 
 def implies(one: Expression, other: Expression) -> Expression:

@@ -14,6 +14,7 @@ import msgspec
 
 from engine.machines.compiling import Bundle, Program
 from engine.machines.expressions import (
+    PYTHON_SIGNS,
     All,
     AnyOf,
     Calculate,
@@ -34,7 +35,6 @@ Stepping = Callable[[int], Iterator[tuple[int, int]]]
 """From a state, the numbers of the steps that are enabled and where each leads."""
 
 _SLICE: Final = 4096
-_SIGNS: Final = {"=": "==", "≠": "!=", "<": "<", "≤": "<=", ">": ">", "≥": ">=", "+": "+", "-": "-"}
 WORD: Final = 1 << 63
 """The states that fit a machine word."""
 WIDE: Final = 64
@@ -44,13 +44,6 @@ BYTES_IN_LEVEL: Final = 48
 
 _DENSE_SPACE: Final = 1 << 26
 _BYTES_IN_ENTRY: Final = 120
-
-
-class Levels(Protocol):
-    """The states found, by their distance from the initial one."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, depth: int, /) -> Sequence[int]: ...
 
 
 class Exploration(msgspec.Struct, kw_only=True):
@@ -353,7 +346,7 @@ def _source(expression: Expression, tables: dict[str, Any]) -> str:
             tables[name] = values
             return f"{name}[d[{component}]]"
         case Compare(sign, left, right) | Calculate(sign, left, right):
-            return f"({_source(left, tables)} {_SIGNS[sign]} {_source(right, tables)})"
+            return f"({_source(left, tables)} {PYTHON_SIGNS[sign]} {_source(right, tables)})"
         case All(items):
             return f"({' and '.join(_source(item, tables) for item in items) or 'True'})"
         case AnyOf(items):

@@ -70,10 +70,15 @@ class Identity(msgspec.Struct, frozen=True):
 Variable = Flag | Count | Choice | Identity
 
 
+def given_domain(argument: Variable) -> tuple[Value, ...]:
+    """Return every value the checker explores an argument with: as one, nothing is ever None."""
+    return tuple(value for value in argument.domain() if value is not None)
+
+
 class Verb(msgspec.Struct, frozen=True):
     """What can be asked of the machine, with its arguments.
 
-    An ``Identity`` argument is never None. ``restricted`` verbs need the authority's token.
+    ``restricted`` verbs need the authority's token.
     """
 
     name: str
@@ -82,10 +87,7 @@ class Verb(msgspec.Struct, frozen=True):
 
     def argument_domains(self) -> tuple[tuple[Value, ...], ...]:
         """Return, for each argument, every value the checker explores."""
-        return tuple(
-            tuple(value for value in argument.domain() if value is not None)
-            for argument in self.arguments
-        )
+        return tuple(map(given_domain, self.arguments))
 
 
 class Row(msgspec.Struct, frozen=True):

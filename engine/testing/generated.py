@@ -36,6 +36,7 @@ from engine.machines import (
 )
 from engine.machines.expressions import evaluate, nodes
 from engine.machines.properties import about_steps
+from engine.machines.vocabulary import given_domain
 from engine.testing.declared import Alternatives, Declared, Steps, call, written
 
 
@@ -328,7 +329,7 @@ def values_of(variable: Variable, near: Sequence[int] = ()) -> st.SearchStrategy
 
 def _of_interest(variable: Variable, near: Sequence[int]) -> list[Any]:
     """Return the values explored, the largest, those at the machine's limits, and another id."""
-    explored = [value for value in variable.domain() if value is not None]
+    explored = list(given_domain(variable))
     match variable:
         case Count():
             largest = variable.maximum.actual

@@ -25,7 +25,7 @@ from engine.machines.model import Model
 from engine.machines.printing.names import Names, ascii_text, camel, identifier, shortened
 from engine.machines.printing.steps import all_variables, bounds_of, by_name
 from engine.machines.properties import AlwaysPossible, Property, Sometimes
-from engine.machines.vocabulary import Choice, Count, Flag, Identity, Variable
+from engine.machines.vocabulary import Choice, Count, Flag, Identity, Variable, given_domain
 
 _RESERVED: Final = (
     "ACTION ASSUME ASSUMPTION AXIOM BOOLEAN BY CASE CHOOSE CONSTANT CONSTANTS COROLLARY DEF DEFINE "
@@ -127,8 +127,7 @@ class Words:
     def ranges(self, arguments: Iterable[Variable]) -> str:
         """Return the arguments with their sets, as a quantifier binds them."""
         return ", ".join(
-            f"{self.given(one.name)} \\in "
-            + self.domain(one, [value for value in one.domain() if value is not None])
+            f"{self.given(one.name)} \\in {self.domain(one, given_domain(one))}"
             for one in arguments
         )
 
