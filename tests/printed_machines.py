@@ -1,21 +1,31 @@
 """Machines that are hard to print, and ones with faults that every checker must find."""
 
+import msgspec
+
 from engine.machines import (
     Always,
     AlwaysPossible,
     Arg,
+    Bound,
     Choice,
+    Count,
+    Expression,
     Flag,
     Identity,
     LeadsTo,
     Machine,
+    Model,
     Next,
     Sometimes,
+    Value,
     Var,
+    Variable,
     Verb,
     in_phase,
     row,
 )
+from engine.machines.expressions import replaced
+from engine.machines.printing.tlc import deep_bound, deep_ids
 
 AWKWARD = Machine(
     name="WF_ naïve IF",
@@ -123,3 +133,45 @@ def hurried(*fair: str) -> Machine:
         properties=(LeadsTo("it ends", in_phase("start"), in_phase("end")),),
         fair=fair,
     )
+
+
+def deepened(model: Model) -> Model:
+    """Return the model with the deep configuration's bounds and ids as those to be checked.
+
+    Properties are left out.
+    """
+    places = tuple(
+        msgspec.structs.replace(place, variable=variable, domain=_domain(place.domain, variable))
+        for place in model.places
+        for variable in (_deeper(place.variable),)
+    )
+    actions = tuple(
+        msgspec.structs.replace(
+            action,
+            arguments=tuple(map(_deeper, action.arguments)),
+            guard=_with_deep_bounds(action.guard),
+            updates=tuple((name, _with_deep_bounds(value)) for name, value in action.updates),
+        )
+        for action in model.actions
+    )
+    return msgspec.structs.replace(
+        model, places=places, actions=actions, properties=(), fair=(), interchangeable=()
+    )
+
+
+def _deeper(variable: Variable) -> Variable:
+    match variable:
+        case Count():
+            return msgspec.structs.replace(variable, maximum=deep_bound(variable.maximum))
+        case Identity():
+            return msgspec.structs.replace(variable, checked=deep_ids(variable.checked))
+        case _:
+            return variable
+
+
+def _domain(domain: tuple[Value, ...], variable: Variable) -> tuple[Value, ...]:
+    return variable.domain() if isinstance(variable, Count | Identity) else domain
+
+
+def _with_deep_bounds(expression: Expression) -> Expression:
+    return replaced(expression, lambda node: deep_bound(node) if isinstance(node, Bound) else node)

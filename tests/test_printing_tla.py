@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from independent import needs_tlc, tlc, tlc_model
-from printed_machines import AWKWARD, BROKEN, KEPT, hurried, noted, stuck
+from printed_machines import AWKWARD, BROKEN, KEPT, deepened, hurried, noted, stuck
 from reference_model import REFERENCE, looking_across
 
 from engine.machines import (
@@ -21,7 +21,6 @@ from engine.machines import (
     tla_config,
 )
 from engine.machines.printing import module_name
-from engine.machines.printing.tlc import deepened
 
 MODELS: dict[str, Machine | Model] = {
     **BUILT_IN,

@@ -10,12 +10,11 @@ from typing import Final
 import msgspec
 
 from engine.machines.declaration import Machine
-from engine.machines.expressions import Bound, Expression, replaced
+from engine.machines.expressions import Bound
 from engine.machines.model import Model, model_of
 from engine.machines.printing.names import ascii_text
 from engine.machines.printing.tla import invariants, probes, temporal
 from engine.machines.printing.tla_words import words_of
-from engine.machines.vocabulary import Count, Identity, Variable
 
 _DEEPER: Final = 2
 
@@ -27,30 +26,6 @@ def tla_config(model: Machine | Model, *, deep: bool = False) -> str:
     """
     flat = model_of(model) if isinstance(model, Machine) else model
     return "\n".join(_lines(flat, deep=deep)) + "\n"
-
-
-def deepened(model: Model) -> Model:
-    """Return the model with the deep configuration's bounds and ids as those to be checked.
-
-    Properties are left out.
-    """
-    places = tuple(
-        msgspec.structs.replace(place, variable=variable, domain=_domain(place.domain, variable))
-        for place in model.places
-        for variable in (_deeper(place.variable),)
-    )
-    actions = tuple(
-        msgspec.structs.replace(
-            action,
-            arguments=tuple(map(_deeper, action.arguments)),
-            guard=_with_deep_bounds(action.guard),
-            updates=tuple((name, _with_deep_bounds(value)) for name, value in action.updates),
-        )
-        for action in model.actions
-    )
-    return msgspec.structs.replace(
-        model, places=places, actions=actions, properties=(), fair=(), interchangeable=()
-    )
 
 
 def deep_bound(bound: Bound) -> Bound:
@@ -65,24 +40,6 @@ def deep_ids(ids: tuple[str, ...]) -> tuple[str, ...]:
     while f"id{number}" in ids:
         number += 1
     return (*ids, f"id{number}")
-
-
-def _deeper(variable: Variable) -> Variable:
-    match variable:
-        case Count():
-            return msgspec.structs.replace(variable, maximum=deep_bound(variable.maximum))
-        case Identity():
-            return msgspec.structs.replace(variable, checked=deep_ids(variable.checked))
-        case _:
-            return variable
-
-
-def _domain(domain: tuple[object, ...], variable: Variable) -> tuple[object, ...]:
-    return variable.domain() if isinstance(variable, Count | Identity) else domain
-
-
-def _with_deep_bounds(expression: Expression) -> Expression:
-    return replaced(expression, lambda node: deep_bound(node) if isinstance(node, Bound) else node)
 
 
 def _lines(model: Model, *, deep: bool) -> Iterator[str]:
