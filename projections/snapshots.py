@@ -6,9 +6,11 @@ taken at, and its conversation digest is recomputed from the log's message bytes
 one that disagrees, or cannot be read, is ignored and never fatal. (The seal has no key: one forged
 with care opens a session wrongly until the audit, which folds the log itself, finds it.)
 
-Policy. A snapshot falls due when the log has grown, since the last one, by eight times that one's
-size (and at least 1 MiB); a checkpoint takes one after growth by its size alone. Each snapshot is
-therefore paid for by at least as many bytes of log, however long the session grows.
+Policy. A snapshot falls due when the log has grown, since the last one, by eight times what that
+one weighs (and at least 1 MiB); a checkpoint takes one after growth by its weight alone. What the
+snapshots take together is therefore within a constant factor of the log, however long the session
+grows. The weight is about the size, and known without encoding anything that has grown with the
+session: folding a log meets many snapshots that were due, and makes only the newest.
 """
 
 from operator import itemgetter
@@ -41,6 +43,8 @@ from projections.reading import events_of, link_of, rows_of
 FORMAT: Final = 3
 GROWTH_FACTOR: Final = 8
 MINIMUM_GROWTH_BYTES: Final = 1024 * 1024
+_ENTRY_BYTES: Final = 48
+"""What a run, an input or a key takes in a snapshot: its id, usually a UUID, and a version."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,13 +83,13 @@ class Folded(NamedTuple):
     """A session folded from its log, with what is needed to go on.
 
     ``head`` is the newest link; ``growth_bytes`` counts log bytes since the last snapshot fell
-    due, and ``snapshot_bytes`` is that snapshot's size.
+    due, and ``snapshot_weight`` is about what that snapshot takes.
     """
 
     state: Session
     head: str
     growth_bytes: int = 0
-    snapshot_bytes: int = 0
+    snapshot_weight: int = 0
 
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -98,24 +102,35 @@ def nothing_folded(session_id: str) -> Folded:
     return Folded(initial_state(session_id), links.genesis(session_id))
 
 
-def follow(folded: Folded, event: SessionEvent, row: StoredEvent) -> tuple[Folded, Kept | None]:
-    """Return the fold after one more event, and the snapshot that fell due with it, if any.
+def follow(folded: Folded, event: SessionEvent, row: StoredEvent) -> tuple[Folded, bool]:
+    """Return the fold after one more event, and whether a snapshot of it falls due.
 
     Raises IllegalTransition where the log breaks the law.
     """
     state = evolve(folded.state, event)
     head = links.sealed_link(row.state)
     growth = folded.growth_bytes + len(row.state)
-    if not _falls_due(event, growth, folded.snapshot_bytes):
-        return Folded(state, head, growth, folded.snapshot_bytes), None
-    snapshot = encode_snapshot(state, head)
-    return Folded(state, head, 0, len(snapshot)), Kept(state.version, snapshot)
+    if not _falls_due(event, growth, folded.snapshot_weight):
+        return Folded(state, head, growth, folded.snapshot_weight), False
+    return Folded(state, head, 0, _weight(state)), True
 
 
-def _falls_due(event: SessionEvent, growth: int, last_size: int) -> bool:
+def _falls_due(event: SessionEvent, growth: int, last_weight: int) -> bool:
     if isinstance(event, SessionCheckpointed):
-        return growth >= last_size
-    return growth >= MINIMUM_GROWTH_BYTES and growth >= GROWTH_FACTOR * last_size
+        return growth >= last_weight
+    return growth >= MINIMUM_GROWTH_BYTES and growth >= GROWTH_FACTOR * last_weight
+
+
+def _weight(state: Session) -> int:
+    """Return about how many bytes a snapshot of the state takes; the same for the same state."""
+    entries = len(state.runs) + len(state.inputs) + len(state.keys)
+    rest = _ENCODER.encode((state.labels, state.metadata, state.work))
+    return len(rest) + sum(map(len, state.staged)) + _ENTRY_BYTES * entries
+
+
+def snapshot_of(folded: Folded) -> Kept:
+    """Return the snapshot of a fold as it is."""
+    return Kept(folded.state.version, encode_snapshot(folded.state, folded.head))
 
 
 def encode_snapshot(state: Session, head: str) -> bytes:
@@ -178,7 +193,8 @@ def restore(recorder: Recorder, kept: Kept | None, session_id: str) -> Folded | 
     conversation = reread(rows, snapshot.message_count, before)
     if conversation.digest() != snapshot.conversation_digest:
         return None
-    return Folded(_state(snapshot, conversation), head, 0, len(state))
+    restored = _state(snapshot, conversation)
+    return Folded(restored, head, 0, _weight(restored))
 
 
 def kept_snapshot(store: Store, session_id: str) -> Kept | None:
@@ -219,7 +235,7 @@ def catch_up(
 
     Raises LogCorrupt where a row contradicts itself, the one before it, or the law.
     """
-    due: Kept | None = None
+    due: Folded | None = None
     session_id, version = folded.state.id, folded.state.version
     events = events_of(recorder, mapper, session_id, after=version, head=folded.head, upto=upto)
     for row, event in events:
@@ -227,11 +243,12 @@ def catch_up(
             state = checked_fork(recorder, mapper, session_id, origin_in(event))
             folded = folded._replace(state=state)
         try:
-            folded, snapshot = follow(folded, event, row)
+            folded, is_due = follow(folded, event, row)
         except IllegalTransition as refusal:
             raise LogCorrupt(session_id, event.version, "transition", str(refusal)) from refusal
-        due = snapshot or due
-    return folded, due
+        if is_due:
+            due = folded
+    return folded, None if due is None else snapshot_of(due)
 
 
 def _state(snapshot: Snapshot, conversation: Conversation) -> Session:

@@ -17,7 +17,7 @@ from engine.errors import PerdureError, StaleWriter, StoreError
 from engine.runtime.live import Live, LiveSessions, keep_snapshot
 from engine.runtime.settling import Submissions
 from engine.store import Mapper, Store
-from projections.snapshots import Folded, follow
+from projections.snapshots import Folded, Kept, follow, snapshot_of
 
 _T = TypeVar("_T")
 
@@ -77,10 +77,11 @@ class Writer:
             self._live.check_current(live)
             return Written(folded, events)
         rows, _ = self._mapper.to_stored(events, folded.head)
-        due: tuple[int, bytes] | None = None
+        due: Kept | None = None
         for event, row in zip(events, rows, strict=True):
-            folded, snapshot = follow(folded, event, row)
-            due = snapshot or due
+            folded, is_due = follow(folded, event, row)
+            if is_due:
+                due = snapshot_of(folded)
         outcome, cancelled = await self._submissions.commit(rows, alone=self._at_work == 1)
         if isinstance(outcome, Exception):
             if cancelled:
