@@ -29,6 +29,9 @@ CONTENDERS: Final[dict[str, Entry]] = {
     ),
     "perdure-blocking": Entry("perdure, full, blocking facade", "perdure:Facade", {}),
     "raw-full": Entry("raw sqlite3 rows", "raw:RawRows", {"synchronous": "FULL"}),
+    "raw-slow-disk": Entry(
+        "raw sqlite3 rows, a sync takes 2 ms more", "raw:RawRows", {"sync_seconds": 0.002}
+    ),
     "raw-normal": Entry("raw sqlite3 rows, NORMAL", "raw:RawRows", {"synchronous": "NORMAL"}),
     "raw-log": Entry("perdure's rows, sqlite3 and msgspec alone", "raw:RawLog", {}),
     "full-snapshots": Entry("whole session each turn (naive)", "raw:FullSnapshots", {}),

@@ -53,12 +53,16 @@ class _Connected(Contender):
 
 
 class RawRows(_Connected):
-    """One row a turn, one commit a row; many sessions at once share one commit."""
+    """One row a turn, one commit a row; many sessions at once share one commit.
+
+    Each commit waits ``sync_seconds`` more, as for a disk that takes longer to sync.
+    """
 
     schema = LOG
 
-    def __init__(self, path: Path, synchronous: str = "FULL") -> None:
+    def __init__(self, path: Path, synchronous: str = "FULL", sync_seconds: float = 0.0) -> None:
         super().__init__(path, synchronous)
+        self._sync_seconds: Final = sync_seconds
         self._versions: dict[str, int] = {}
         self._state: Final = msgspec.json.encode(TURN)[1:-1] + _OVERHEAD
 
@@ -84,6 +88,8 @@ class RawRows(_Connected):
             self.connection.execute(_INSERT, (session, version, "turn-applied", state))
             self._versions[session] = version
         self.connection.execute("COMMIT")
+        if self._sync_seconds:
+            time.sleep(self._sync_seconds)
 
 
 class RawLog(_Connected):
