@@ -13,8 +13,9 @@ from engine.aggregates import SessionEvent
 from engine.errors import LogCorrupt
 from engine.store import Mapper, Recorder, links
 
-PAGE: Final = 1000
-"""Rows read at a time."""
+PAGE: Final = 256
+"""Rows read at a time: enough to be worth a query, and few enough that the memory they take is used
+again for the next; a page of thousands is memory that a fresh process has never touched."""
 
 
 def is_text(session_id: object) -> TypeGuard[str]:
