@@ -129,9 +129,10 @@ class CallNotOpen(PerdureError):
 
     code = "CALL_NOT_OPEN"
 
-    def __init__(self, session_id: str, call_id: str) -> None:
+    def __init__(self, session_id: str, call_id: str, because: str = "") -> None:
+        reason = f" ({because})" if because else ""
         super().__init__(
-            f"session {session_id!r} has no open tool call {call_id!r}",
+            f"session {session_id!r} has no open tool call {call_id!r}{reason}",
             session_id=session_id,
             call_id=call_id,
         )

@@ -9,8 +9,10 @@ from processes import message
 from engine import (
     CallNotOpen,
     CallsUnresolved,
+    Completed,
     Conflict,
     Engine,
+    Failed,
     IllegalTransition,
     InvalidMessage,
     OpenCall,
@@ -186,6 +188,85 @@ def test_g3_a_result_from_outside_does_not_land_beside_the_one_the_running_agent
             await engine.record_turn("s", [message("on")])
             assert (await engine.history("s", offset=2)).messages == [message("on")]
             assert (await engine.audit()).ok
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("way", ["returned", "landed"])
+def test_g9_a_call_that_was_answered_from_outside_is_not_answered_by_the_running_agent_again(
+    url: str, way: str
+) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            begun, go_on = asyncio.Event(), asyncio.Event()
+            refusals: list[CallNotOpen] = []
+
+            async def agent(turn: Any) -> list[dict[str, Any]]:
+                await turn.boundary([calls("c-1", "c-2")])
+                begun.set()
+                await go_on.wait()
+                await turn.boundary()  # where the result from outside lands
+                assert [call.id for call in turn.open_calls] == ["c-2"]
+                own = [result("c-2", "its own"), result("c-1", "its own")]
+                if way == "landed":
+                    try:
+                        await turn.boundary(own)
+                    except CallNotOpen as refusal:
+                        refusals.append(refusal)
+                        return [own[0], message("said")]
+                return own
+
+            await engine.register("s")
+            await engine.attach("s", agent)
+            turn = asyncio.create_task(engine.apply_turn("s", "go", run_id="r"))
+            await begun.wait()
+            await engine.stage_tool_results("s", [result("c-1", "from outside")])
+            go_on.set()
+            out = await turn
+            landed = [message("go"), calls("c-1", "c-2"), result("c-1", "from outside")]
+            if way == "landed":
+                assert out.terminal == Completed()
+                assert refusals[0].data == {"session_id": "s", "call_id": "c-1"}
+                landed += [result("c-2", "its own"), message("said")]
+            else:
+                assert isinstance(out.terminal, Failed)
+                assert (out.terminal.kind, out.terminal.recoverable) == ("turn", True)
+                assert "answered from outside" in out.terminal.message
+            assert (await engine.history("s")).messages == landed
+            assert (await engine.audit()).ok
+
+    asyncio.run(main())
+
+
+def test_a_call_made_again_under_the_id_of_one_answered_from_outside_is_answered_again(
+    url: str,
+) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            staged, landed = asyncio.Event(), asyncio.Event()
+
+            async def agent(turn: Any) -> list[dict[str, Any]]:
+                await turn.boundary([calls("c-1")])
+                landed.set()
+                await staged.wait()
+                await turn.boundary()
+                await turn.boundary([calls("c-1"), result("c-1", "second")])
+                await turn.boundary([calls("c-1")])
+                return [result("c-1", "third")]
+
+            await engine.register("s")
+            await engine.attach("s", agent)
+            turn = asyncio.create_task(engine.apply_turn("s", "go"))
+            await landed.wait()
+            await engine.stage_tool_results("s", [result("c-1", "first")])
+            staged.set()
+            assert (await turn).terminal == Completed()
+            found = (await engine.history("s")).messages
+            assert [m["content"] for m in found if m.get("role") == "tool"] == [
+                "first",
+                "second",
+                "third",
+            ]
 
     asyncio.run(main())
 

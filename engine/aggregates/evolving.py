@@ -52,6 +52,7 @@ from engine.aggregates.work import (
     Input,
     Run,
     Work,
+    answered_by,
     calls_after,
     calls_in_doubt,
     in_phase,
@@ -199,6 +200,9 @@ def _run_went_on(state: Session, event: RunBegun | BoundaryApplied | RunComplete
     if isinstance(event, BoundaryApplied):
         run_id, steered = event.receipt.run_id, event.steered_input_ids
         work = _replace(work, inputs=moved(work.inputs, "stage", steered, run_id))
+        if event.staged_results and work.run is not None:
+            answered = *work.run.answered, *answered_by(event.messages, event.staged_results)
+            work = _replace(work, run=_replace(work.run, answered=answered))
     else:
         work = _replace(work, run=None, inputs=run_ended(work, event.run_id).inputs)
     return _moved(

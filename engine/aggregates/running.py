@@ -38,6 +38,7 @@ from engine.aggregates.messages import NO_MESSAGES, Messages
 from engine.aggregates.retries import request_digest
 from engine.aggregates.session import Session
 from engine.aggregates.work import (
+    check_not_answered,
     messages_of,
     queued,
     results_to_land,
@@ -62,8 +63,8 @@ def turn_event(state: Session, command: TurnCommand) -> SessionEvent:
     """Return the event that the command leads to, whether or not the lifecycle allows it.
 
     Raises SessionBusy where another run is current, CallsUnresolved where calls are unknown,
-    InputNotQueued for an input that is not there to take, StaleWriter where the run is not the
-    current one of this owner.
+    InputNotQueued for an input that is not there to take, CallNotOpen for a call's second result,
+    StaleWriter where the run is not the current one of this owner.
     """
     match command:
         case RecordTurn():
@@ -214,6 +215,7 @@ def _completed(state: Session, command: CompleteRun) -> RunCompleted:
 def _landing(state: Session, command: ApplyBoundary | CompleteRun) -> dict[str, Any]:
     """Return the fields of an event that lands what is staged, the request and the agent's own."""
     work, input_ids = state.work, staged(state.work)
+    check_not_answered(state.id, work, command.messages.array())
     sequence = LIFECYCLE.value(state.lifecycle, "sequence") + 1
     landing = _joined([*state.staged])
     for text in messages_of(work, input_ids):

@@ -55,7 +55,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """The run that is current: where it began, who owns it, and the digest of its request.
 
     ``interrupt`` is how it was asked to end, the more urgent where both were asked, None where it
-    was not; ``machine_owned`` says that only the machine may ask.
+    was not; ``machine_owned`` says that only the machine may ask. ``answered`` are the calls whose
+    results came from outside and landed with it.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     request_digest: str
     interrupt: Literal["interrupt", "cancel_after_boundary"] | None = None
     machine_owned: bool = False
+    answered: tuple[str, ...] = ()
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,6 +185,32 @@ def results_to_land(work: Work, behind: msgspec.Raw | bytes) -> tuple[msgspec.Ra
         if (own := tools_in(b"[" + bytes(message) + b"]")) is None
         or not answered.issuperset(own.answered)
     )
+
+
+def answered_by(array: msgspec.Raw, count: int) -> tuple[str, ...]:
+    """Return the ids of the calls that the first so many of these messages answer."""
+    messages = msgspec.json.decode(array, type=list[msgspec.Raw])[:count]
+    tools = tools_in(b"[" + b",".join(map(bytes, messages)) + b"]")
+    return () if tools is None else tuple(tools.answered)
+
+
+def check_not_answered(session_id: str, work: Work, own: msgspec.Raw) -> None:
+    """Refuse a second result of a call which an outside one has answered during the run.
+
+    ``own`` are the messages of the run's agent, which has taken no notice of that one.
+    """
+    tools = tools_in(own) if work.run is not None and work.run.answered else None
+    if work.run is None or tools is None:
+        return
+    waiting = set(work.calls)
+    for step in tools.steps:
+        if not isinstance(step, Answer):
+            waiting.add(step.id)
+        elif step.id in waiting:
+            waiting.remove(step.id)
+        elif step.id in work.run.answered:
+            because = "it was answered from outside, by a result that landed during this run"
+            raise CallNotOpen(session_id, step.id, because)
 
 
 def check_without_result(session_id: str, work: Work, call_id: str) -> None:

@@ -121,7 +121,8 @@ class Turn(Protocol):
     ) -> Boundary:
         """Land what the run has so far, with a receipt of its own, and go on.
 
-        Raises InvalidMessage, and StaleWriter where the run is not this engine's any more. Where
+        Raises InvalidMessage; CallNotOpen for the result of a call which one from outside answered
+        at a boundary before; and StaleWriter where the run is not this engine's any more. Where
         the turn is asked to end after a boundary, this does not return: the task is cancelled.
         """
 

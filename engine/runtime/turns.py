@@ -27,7 +27,7 @@ from engine.aggregates import (
 )
 from engine.aggregates.messages import NO_MESSAGES, Messages, decode_messages, encode_object
 from engine.aggregates.work import staged
-from engine.errors import InvalidMessage, StaleWriter
+from engine.errors import CallNotOpen, InvalidMessage, StaleWriter
 from engine.runtime.agents import (
     Agent,
     AgentFailure,
@@ -191,8 +191,10 @@ class LiveTurn:
             command, terminal = self._outcome(self._task)
             try:
                 written, again = await unhurried(self._commit(command))
-            except InvalidMessage as refusal:  # of what the agent returned
-                command, terminal = self._failure(AgentFailure(str(refusal)))
+            except (InvalidMessage, CallNotOpen) as refusal:  # of what the agent returned
+                again_helps = isinstance(refusal, CallNotOpen)
+                failure = AgentFailure(str(refusal), recoverable=again_helps)
+                command, terminal = self._failure(failure)
                 written, again = await unhurried(self._commit(command))
             if cancelled or again:
                 raise asyncio.CancelledError
