@@ -55,6 +55,20 @@ MET = (
     "stage_tool_results: CALL_NOT_OPEN",
     "interrupt: SESSION_NOT_RUNNING",
     "recover: SESSION_BUSY",
+    "interrupt: AUTHORITY_REQUIRED",
+    "cancel_after_boundary: AUTHORITY_REQUIRED",
+    "interrupt_with_a_forged_token: AUTHORITY_REQUIRED",
+    "checkpoint_committed: CONFLICT",
+    "a stale snapshot was handed over",
+    "a session was drained",
+    "drain: NO_AGENT",
+    "a fork was asked for again",
+    "a live event was heard",
+    "live events were missed",
+    "a subscriber took no more",
+    "a subscriber went on elsewhere",
+    "a copy was discarded",
+    "a copy in use was not discarded",
 )
 """What a hundred runs must have met between them, or they prove little."""
 
@@ -109,7 +123,8 @@ def test_the_runs_together_try_everything() -> None:
     seen: collections.Counter[str] = collections.Counter()
     for seed in range(1000, 1080):
         seen += run(seed).seen
-    assert [name for name in VERBS if not seen[f"{name}: told"]] == []
+    untold = [name for name in VERBS if not seen[f"{name}: told"]]
+    assert untold == ["interrupt_with_a_forged_token"]
     assert [what for what in MET if not seen[what]] == []
     events = {str(event.__struct_config__.tag) for event in get_args(SessionEvent)}
     assert {tag for tag in events if not seen[tag]} == set()

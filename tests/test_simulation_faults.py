@@ -250,7 +250,7 @@ FAULTS: dict[Callable[[Plant], None], set[str]] = {
     inputs_lost_on_recovery: {"G1", "G6", "G9"},
     inputs_queued_again_that_a_receipt_names: {"G1", "G3", "G6"},
     a_late_owner_whose_commit_lands: {"G4", "G7"},
-    unknown_calls_that_are_not_marked: {"G9"},
+    unknown_calls_that_are_not_marked: {"G6", "G9"},
     an_interrupted_turn_that_keeps_its_claim: {"G9"},
     a_run_id_forgotten_on_reopening: {"G3", "G5", "G7"},
     a_stale_copy_that_is_believed: {"G4", "G5", "G6"},

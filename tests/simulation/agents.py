@@ -45,10 +45,13 @@ class Agent:
     async def run_turn(self, turn: Turn) -> Any:
         session_id = turn.session.id
         process = self._site.process
+        run = session_id, turn.run_id
         self._world.enter(process, session_id)
+        self._site.agents[run] += 1
         try:
             return await self._turn(turn, session_id, process)
         finally:
+            self._site.agents[run] -= 1
             if process.alive:
                 self._world.leave(process, session_id)
 
@@ -59,12 +62,12 @@ class Agent:
         if turn.inputs and chance.random() < 0.5:
             await self._lands(turn, session_id)
         while chance.random() < 0.4:
-            match chance.randrange(6):
+            match chance.randrange(7):
                 case 0 | 1:
                     await asyncio.sleep(chance.choice((0, 0.01, 0.3)))
-                case 2:
-                    turn.emit({"delta": self._world.known.number()})
-                case 3:
+                case 2 | 3:
+                    self._emits(turn, chance.choice((1, 1, 2, 6)))
+                case 4:
                     history = await turn.history(limit=3)
                     self._world.heard(session_id, 0, history)
                 case _:
@@ -82,6 +85,19 @@ class Agent:
             raise self._world.violated(
                 Violation("G1", f"the agent runs {turn.run_id}, of which nothing is recorded")
             )
+        filtered = log.filters[turn.session.version]
+        if turn.tool_filter != filtered:
+            raise self._world.violated(
+                Violation("G6", f"{turn.run_id} filters its tools by {turn.tool_filter}")
+            )
+
+    def _emits(self, turn: Turn, count: int) -> None:
+        """Emit something that looks like a message, and is none."""
+        for _ in range(count):
+            text = f"delta {self._world.known.number()}"
+            payload = {"role": "assistant", "content": text}
+            self._world.emits(self._site, turn.session.id, turn.run_id, payload)
+            turn.emit(payload)
 
     async def _lands(self, turn: Turn, session_id: str) -> None:
         world = self._world
@@ -102,6 +118,9 @@ class Agent:
             raise
         else:
             world.told_receipt(session_id, landed.receipt)
+            self._looks(turn, session_id)
+            if world.chance.random() < 0.3:
+                self._emits(turn, 1)
 
     def _calls(self, session_id: str) -> list[dict[str, Any]]:
         """Make tool calls, and answer some of them."""

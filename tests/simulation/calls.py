@@ -5,7 +5,7 @@ from typing import Final
 
 from engine import PerdureError
 
-from .knowledge import Attempt, Violation
+from .knowledge import Asked, Asking, Attempt, Violation
 from .logs import SessionLog
 from .world import Site, World
 
@@ -25,6 +25,9 @@ class Call:
         self.run_id: str | None = None
         self.certain: Refusals | None = None
         self.may_have_written = False
+        self.in_steps = False
+        self.refused_for_certain = False
+        self.askings: Final[list[Asking]] = []
         self.task: asyncio.Task[None] | None = None
         self.before = 0
 
@@ -48,10 +51,17 @@ class Call:
             self.world.operations.remove(self)
         if self.attempt is not None and self.attempt.status == "pending":
             self.attempt.status = "lost"
+        for asking in self.askings:
+            asking.over = True
+
+    def asking(self, what: Asked, session_id: str | None = None) -> None:
+        """Note what is being asked of the session, or of another, for as long as this goes on."""
+        self.askings.append(self.world.known.asking(what, session_id or self.id))
 
     def asks(self, run_id: str, attempt: Attempt) -> None:
         """Note which run is asked for, and what can be said of that before."""
         self.run_id = run_id
+        attempt.machine_owned = self.id in self.site.owned
         self.attempt = self.world.known.ask(self.id, run_id, attempt)
 
     def queued(self, share: float) -> list[str]:

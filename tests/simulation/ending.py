@@ -127,6 +127,13 @@ def _same_work(world: World, log: SessionLog, state: Any) -> None:
         [message.decode() for message in state.staged],
         sorted(state.runs),
         sorted(state.mobs),
+        [
+            raw and (msgspec.json.decode(raw), revision)
+            for raw, revision in (
+                (work.filter, work.filter_version),
+                (work.next_filter, work.next_filter_version),
+            )
+        ],
     )
     read = (
         log.inputs_in("queued"),
@@ -136,6 +143,7 @@ def _same_work(world: World, log: SessionLog, state: Any) -> None:
         log.staged,
         sorted(log.runs),
         sorted(log.mobs),
+        [log.filter, log.next_filter],
     )
     if folded != read:
         raise world.violated(Violation("G6", f"{log.id} has {folded} in hand, and its log {read}"))

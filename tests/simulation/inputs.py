@@ -1,5 +1,6 @@
 """Asking for context, inputs, tool calls, filters and news: the work that a session has in hand."""
 
+import json
 from typing import Any
 
 from .calls import Call
@@ -102,10 +103,16 @@ async def abandon_call(call: Call) -> None:
 
 
 async def stage_tool_filter(call: Call) -> None:
-    view = await call.engine.stage_tool_filter(call.id, {"allow": [call.world.known.number()]})
-    call.must(call.log.tags[view.version - 1] == "tool-filter-staged", "G2", "a filter")
+    number = call.world.known.number()
+    call.world.known.filters.add((call.id, number))
+    view = await call.engine.stage_tool_filter(call.id, {"allow": [number]})
+    recorded = json.loads(call.log.rows[view.version - 1]).get("filter")
+    call.must(recorded == {"allow": [number]}, "G2", f"filter {number}")
 
 
 async def publish(call: Call) -> None:
-    view = await call.engine.publish(call.id, "news", {"n": call.world.known.number()})
-    call.must(call.log.tags[view.version - 1] == "event-published", "G2", "news")
+    number = call.world.known.number()
+    call.world.known.news.add((call.id, number))
+    view = await call.engine.publish(call.id, "news", {"n": number})
+    recorded = json.loads(call.log.rows[view.version - 1]).get("payload")
+    call.must(recorded == {"n": number}, "G2", f"news {number}")

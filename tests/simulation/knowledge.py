@@ -9,6 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 Status = Literal["pending", "told", "refused", "lost"]
+Asked = Literal["caller", "machine", "owner", "abandon", "drain"]
+"""What somebody may be asking of a session, besides a run: that its turn end, in a caller's name,
+in the machine's, or as what its own caller or loop gives up; that its input be abandoned with it,
+or be run first."""
 
 
 class Violation(AssertionError):
@@ -24,6 +28,19 @@ def written(message: Mapping[str, Any]) -> str:
     return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
 
 
+class Asking:
+    """Something that is being asked of a session, or of any where that is None."""
+
+    def __init__(self, what: Asked, session_id: str | None) -> None:
+        self.what: Asked = what
+        self.session_id = session_id
+        self.over = False
+
+    def of(self, session_id: str, *what: Asked) -> bool:
+        """Whether one of these is asked of the session here."""
+        return self.what in what and self.session_id in (None, session_id)
+
+
 class Attempt:
     """One time that a run was asked for, and what came of asking."""
 
@@ -34,6 +51,7 @@ class Attempt:
         self.messages = [written(message) for message in messages]
         self.boundary = boundary
         self.input_ids = tuple(input_ids)
+        self.machine_owned = False
         self.status: Status = "pending"
 
 
@@ -46,6 +64,12 @@ class Knowledge:
         self.offers: dict[tuple[str, str], list[tuple[str, list[str]]]] = {}
         self.requests: dict[tuple[str, str], list[str]] = {}
         self.kept_alive: set[str] = set()
+        self.askings: list[Asking] = []
+        self.closing: set[str] = set()  # processes
+        self.taken: set[tuple[str, str]] = set()  # by the machine: process, session
+        self.filters: set[tuple[str, int]] = set()
+        self.news: set[tuple[str, int]] = set()
+        self.forks: dict[str, list[dict[str, Any]]] = {}  # name: the points asked for
         self.failures: set[tuple[str, str]] = set()
         self.epochs: dict[str, str] = {}
         self.logs: dict[str, Any] = {}
@@ -74,6 +98,30 @@ class Knowledge:
             if one.status != "refused" and fits(one):
                 return one
         return None
+
+    def asking(self, what: Asked, session_id: str | None) -> Asking:
+        """Note that something is being asked of a session, until it is over."""
+        asking = Asking(what, session_id)
+        self.askings.append(asking)
+        return asking
+
+    def is_asked(self, session_id: str, *what: Asked) -> bool:
+        """Whether one of these is being asked of a session at this moment."""
+        return any(not one.over and one.of(session_id, *what) for one in self.askings)
+
+    def end_is_asked(self, session_id: str, *, machine_owned: bool, epoch: str | None) -> bool:
+        """Whether somebody who may ask for it has asked that the run end, since it began."""
+        who: tuple[Asked, ...] = ("machine", "owner") if machine_owned else ("caller", "owner")
+        if not machine_owned:
+            who = (*who, "machine")
+        closing = self.epochs.get(epoch or "") in self.closing
+        return closing or any(one.of(session_id, *who) for one in self.askings)
+
+    def forget_askings(self, session_id: str) -> None:
+        """Forget what is over: what follows in the session is another's doing."""
+        self.askings = [
+            one for one in self.askings if not (one.over and one.session_id in (None, session_id))
+        ]
 
     def offer(
         self, session_id: str, run_id: str, kind: str, messages: Sequence[Mapping[str, Any]]

@@ -48,6 +48,8 @@ class SessionLog(WorkInHand):
         self.tags.append(topic)
         self._meaning(event)
         self.counts.append(len(self.messages))
+        self.groups.append(tuple(self.mobs))
+        self.filters.append(self.filter and self.filter[0])
         run = LAW.value(self.law, "run")
         self._must(run == self.current, "G4", f"the law has run {run}, the log {self.current}")
 
@@ -106,14 +108,21 @@ class SessionLog(WorkInHand):
             lambda one: (
                 one.kind == "apply_turn"
                 and (one.boundary, list(one.input_ids)) == (event["boundary"], input_ids)
+                and one.machine_owned == event["machine_owned"]
                 and hashlib.sha256(f"[{','.join(one.messages)}]".encode()).hexdigest()
                 == event["request_digest"]
             ),
         )
-        own = self.id in self.known.kept_alive and event["request_digest"] == NOTHING_ASKED
+        owner = self.known.epochs[event["epoch"]]
+        own = (
+            (self.id in self.known.kept_alive or self.known.is_asked(self.id, "drain"))
+            and event["request_digest"] == NOTHING_ASKED
+            and (not event["machine_owned"] or (owner, self.id) in self.known.taken)
+        )
         self._must(attempt or own, "G9", f"nobody asked for run {run_id} like this")
         run = self.runs[run_id] = Run(event, current=True)
         self.known.requests[self.id, run_id] = attempt.messages if attempt else []
+        self.known.forget_askings(self.id)
         self.current = run_id
         run.began = event
         self._stage(input_ids)
@@ -175,6 +184,8 @@ class SessionLog(WorkInHand):
                 counted == (len(self.results), len(self.staged)), "G1", f"counts {counted} staged"
             )
             self.results, self.staged = [], []
+            if self.next_filter is not None:
+                self.filter, self.next_filter = self.next_filter, None
         for message in messages:
             self._must(message not in self._landed, "G3", f"{message} landed twice")
             self._given(message)
@@ -206,6 +217,9 @@ class SessionLog(WorkInHand):
         assert origin is not None
         kept = event["origin_messages"]
         self._must(kept <= origin.counts[event["origin_version"]], "G9", "a fork of the future")
+        points = self.known.forks.get(self.id, [])
+        fitting = any(_fits(point, event, origin) for point in points)
+        self._must(fitting, "G9", f"nobody asked for a fork of {kept} messages: {points}")
         for message in origin.messages[:kept]:
             self._say(message)
             self._tools(json.loads(message), 1)
@@ -239,6 +253,11 @@ class SessionLog(WorkInHand):
         run = self._running(run_id)
         if event["tag"] == "run-interrupted":
             self._must(event["epoch"] == run.epoch, "G4", "another owner's run")
+        if event["tag"] in ("run-cancelled", "run-rolled-back") and not run.asked_to_end:
+            asked = self.known.end_is_asked(
+                self.id, machine_owned=run.machine_owned, epoch=run.epoch
+            )
+            self._must(asked, "G5", f"nobody who may asked for the end of {run_id}")
         if event["tag"] == "run-failed":
             self._must(
                 self.known.failed(self.id, run_id), "G9", f"the agent of {run_id} did not fail"
@@ -273,3 +292,16 @@ class SessionLog(WorkInHand):
             ),
         )
         self._must(found, "G9", f"nobody asked for run {run_id} like this: {own}")
+
+
+def _fits(point: Mapping[str, Any], event: Mapping[str, Any], origin: Any) -> bool:
+    """Whether a fork that was made is one at the point that was asked for."""
+    version, kept = event["origin_version"], event["origin_messages"]
+    if event["origin_session_id"] != point["of"]:
+        return False
+    if "at_message" in point:
+        return bool(kept == point["at_message"])
+    whole = kept == origin.counts[version]
+    if "at_version" in point:
+        return bool(whole and version == point["at_version"])
+    return bool(whole and version >= point["least"])

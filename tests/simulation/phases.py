@@ -1,35 +1,6 @@
-"""Asking for the ends of turns and of sessions, for loops and for checkpoints."""
-
-from collections.abc import Awaitable
+"""Asking for checkpoints, for the ends of sessions, for loops and for checkpointers."""
 
 from .calls import Call
-
-# Ends of turns
-
-
-async def interrupt(call: Call) -> None:
-    await _asked_to_end(call, call.engine.interrupt(call.id, reason="a test"))
-
-
-async def cancel_after_boundary(call: Call) -> None:
-    await _asked_to_end(call, call.engine.cancel_after_boundary(call.id))
-
-
-async def _asked_to_end(call: Call, asking: Awaitable[None]) -> None:
-    current = call.log.current
-    await asking
-    if current is not None and not call.world.failing:
-        run = call.log.runs[current]
-        call.must(run.ended or run.asked_to_end, "G2", f"{current} was asked to end")
-
-
-async def cancel_a_caller(call: Call) -> None:
-    mine = [one for one in call.world.operations if one.site is call.site and one is not call]
-    if mine:
-        other = call.chance.choice(mine)
-        call.world.seen["a caller was cancelled"] += 1
-        other.task.cancel()
-
 
 # Phases
 
@@ -46,8 +17,20 @@ async def retire(call: Call) -> None:
 
 async def archive(call: Call) -> None:
     pending = call.chance.choice(("refuse", "abandon"))
+    if pending == "abandon":
+        call.asking("abandon")
     view = await call.engine.archive(call.id, pending=pending)
     call.must(view.phase == call.log.phase == "archived", "G2", "archived and not recorded")
+
+
+async def drain(call: Call) -> None:
+    """Archive the session once what is queued has been run, none of it being abandoned for that."""
+    call.asking("drain")
+    call.in_steps = True
+    before = call.log.inputs_in("queued")
+    view = await call.engine.archive(call.id, pending="drain")
+    call.must(view.phase == call.log.phase == "archived", "G2", "archived and not recorded")
+    call.world.seen["a session was drained"] += bool(before)
 
 
 async def stop(call: Call) -> None:
@@ -89,6 +72,7 @@ async def keep_alive(call: Call) -> None:
 
 
 async def stop_loop(call: Call) -> None:
+    call.asking("owner")
     await call.engine.stop_loop(call.id)
 
 

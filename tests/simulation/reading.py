@@ -17,6 +17,9 @@ async def runtime_state(call: Call) -> None:
         seen = state.phase, state.current_run, list(state.queued), list(state.mobs)
         held = log.phase, log.current, log.inputs_in("queued"), log.mobs
         call.must(seen == held, "G6", f"{seen} is in hand, and in the log {held}")
+        filters = state.tool_filter, state.next_tool_filter
+        staged = log.filters[-1], log.next_filter and log.next_filter[0]
+        call.must(filters == staged, "G6", f"filters are {filters}, and in the log {staged}")
         calls = {one.id: one.status for one in state.open_calls}
         call.must(calls == {n: s for n, (s, _) in log.calls.items()}, "G9", f"open: {calls}")
 
@@ -29,7 +32,15 @@ async def inputs(call: Call) -> None:
 
 async def views(call: Call) -> None:
     await call.engine.execution_snapshot(call.id)
-    await call.engine.tool_scope_snapshot(call.id)
+    version = call.log.version
+    scope = await call.engine.tool_scope_snapshot(call.id)
+    log = call.log
+    if scope is None:
+        none = log.filter is None and log.next_filter is None
+        call.must(none or log.version > version, "G6", "no filter is shown")
+    elif log.version == version:
+        shown = [one and (one.filter, one.revision) for one in (scope.active, scope.staged)]
+        call.must(shown == [log.filter, log.next_filter], "G6", f"filters {shown} are shown")
 
 
 async def read(call: Call) -> None:

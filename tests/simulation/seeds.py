@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from engine.runtime import streams
 from engine.runtime.checkpointers import CheckpointPolicy
 
 from .agents import Agent
@@ -23,6 +24,7 @@ from .ending import FINAL, drive_on, rebuild, refer, settled, tamper
 from .knowledge import Violation
 from .logs import SessionLog
 from .stores import Durable, DurableFile
+from .subscribers import BUFFERS, Subscriber
 from .verbs import VERBS, perform
 from .world import LEASES, Site, World
 
@@ -32,6 +34,7 @@ SHORT_STEPS: Final = 25
 PAUSES: Final = (0.3, 2.0, 30.0)
 RUNNING: Final = (
     "interrupt",
+    "interrupt_as_the_machine",
     "cancel_after_boundary",
     "ingest",
     "ingest",
@@ -64,6 +67,8 @@ class Shape(NamedTuple):
     knows_the_dead: bool
     hurry: float
     checkpoints: bool
+    subscribers: int
+    buffered: int
 
 
 class Report(NamedTuple):
@@ -101,6 +106,8 @@ def shape_of(seed: int, steps: int | None = None) -> Shape:
         knows_the_dead=chance.random() < 0.6,
         hurry=chance.choice((0.0, 0.02, 0.2)),
         checkpoints=chance.random() < 0.15,
+        subscribers=chance.choice((0, 1, 1, 2, 4)),
+        buffered=chance.choice(BUFFERS),
     )
 
 
@@ -118,8 +125,9 @@ def run(
     shape = shape_of(seed, steps)
     chance = random.Random(seed)  # noqa: S311 - not for secrets
     quiet = logging.getLogger("perdure")
-    level = quiet.level
+    level, buffered = quiet.level, streams.BUFFERED
     quiet.setLevel(logging.CRITICAL + 1)
+    vars(streams)["BUFFERED"] = shape.buffered
     loop = SimulatedLoop(chance, shuffled=shape.shuffled)
     with tempfile.TemporaryDirectory() as directory:
         durable = DurableFile(Path(directory) / "log.db") if shape.on_file else Durable()
@@ -142,6 +150,7 @@ def run(
             loop.dispose()
             durable.close()
             quiet.setLevel(level)
+            vars(streams)["BUFFERED"] = buffered
     if loop.complaints and not world.violations:
         world.violations.append(Violation("G9", f"unhandled: {loop.complaints[0]}"))
     whole = hashlib.sha256()
@@ -180,6 +189,7 @@ class _Run:
         self._shape: Final = shape
         self._sessions: Final = world.sessions
         self._sessions += [f"s-{n}" for n in range(shape.sessions)]
+        self._subscribers: Final[list[Subscriber]] = []
         self._verbs: Final = list(VERBS)
         self._weights: Final = [verb.weight for verb in VERBS.values()]
 
@@ -192,6 +202,7 @@ class _Run:
             self._disturb()
             if not world.sites or (len(world.sites) < self._shape.sites and chance.random() < 0.3):
                 self._open()
+            self._subscribe()
             self._ask(chance.choice(world.sites))
             while len(world.operations) > 24:
                 await asyncio.sleep(0.2)
@@ -227,10 +238,17 @@ class _Run:
 
             return options | ({"agents": build} if builds else {})
 
-        site = world.open(make)
-        if chance.random() < 0.3:
-            site.follower = site.process.spawn(_follow(world, site))
-        return site
+        return world.open(make)
+
+    def _subscribe(self) -> None:
+        """Let somebody subscribe, and whoever's process is gone go on in another."""
+        world, chance = self._world, self._world.chance
+        for one in self._subscribers:
+            if one.site not in world.sites and chance.random() < 0.3:
+                one.start(chance.choice(world.sites))
+        if len(self._subscribers) < self._shape.subscribers and chance.random() < 0.2:
+            self._subscribers.append(Subscriber(world))
+            self._subscribers[-1].start(chance.choice(world.sites))
 
     def _ask(self, site: Site) -> None:
         world = self._world
@@ -273,13 +291,16 @@ class _Run:
                 world.loop.pause(process, chance.choice(PAUSES))
                 world.say(f"{process.name} stands still")
                 world.seen["a process stood still"] += 1
+        if chance.random() < 0.1 and world.sites:
+            site, name = chance.choice(world.sites), chance.choice(self._sessions)
+            world.loop.appoint(chance.randint(1, 30), lambda: _discard(world, site, name))
         if chance.random() < 0.02:
             world.durable.observed[1].clear()
             world.seen["derived data was cleared"] += 1
         if chance.random() < 0.01 and len(world.sites) > 1:
             site = chance.choice(world.sites)
             if not site.closing:
-                site.closing = True
+                world.closes(site)
                 site.process.spawn(_close(world, site))
 
     async def _end(self) -> None:
@@ -289,17 +310,18 @@ class _Run:
         await asyncio.sleep(max(PAUSES) + 1.0)
         world.sync()
         self._check()
-        for site in world.sites:
-            if site.followed not in (None, len(world.rows)) and not site.closing:
-                raise world.violated(
-                    Violation("G6", f"delivered {site.followed} of {len(world.rows)} events")
-                )
+        for one in self._subscribers:
+            if one.site in world.sites and not one.site.closing and one.pace != "stuck":
+                left = one.behind
+                if left or one.waits_in_vain:
+                    what = f"{left} events and {list(one.emitted)} were never delivered"
+                    raise world.violated(Violation("G6", what))
         world.heal()
         for site in list(world.sites):
             if chance.random() < 0.5 or site.closing:
                 world.crash(site, "at the end")
             else:
-                site.closing = True
+                world.closes(site)
                 site.process.spawn(_close(world, site))
         for _ in range(100):
             if not world.sites:
@@ -334,29 +356,35 @@ def _fitting(log: SessionLog) -> tuple[str, ...]:
     if log.calls:
         return ("stage_tool_results", "abandon_call", "apply_turn", "")
     if log.inputs:
-        return ("abandon_input", "supersede_input", "coalesce_inputs", "apply_turn", "")
+        return ("abandon_input", "supersede_input", "coalesce_inputs", "apply_turn", "drain", "")
     if log.phase == "attached":
         return ("apply_turn", "apply_turn", "detach", "leave_mob" if log.mobs else "")
     return ("apply_turn", "leave_mob" if log.mobs else "")
+
+
+def _discard(world: World, site: Site, session_id: str) -> None:
+    """Drop a session's live copy in the middle of whatever goes on, but never one in use."""
+    if site not in world.sites or site.closing:
+        return
+    version = world.log(session_id).version
+    asking = site.engine.discard_live(session_id)
+    discarded = None
+    try:
+        site.process.context.copy().run(asking.send, None)
+    except StopIteration as done:
+        discarded = done.value
+    log = world.log(session_id)
+    if discarded is None or log.version != version:
+        raise world.violated(Violation("G6", f"discarding {session_id} waited, or wrote"))
+    if log.current is not None and log.runs[log.current].epoch == site.engine._ownership.epoch:
+        at_work = site.agents[session_id, log.current]
+        world.seen["a copy in use was not discarded"] += bool(at_work)
+        if at_work and discarded:
+            raise world.violated(Violation("G4", f"{session_id} was discarded while it runs"))
+    world.seen["a copy was discarded"] += discarded
 
 
 async def _close(world: World, site: Site) -> None:
     await site.engine.close()
     world.seen["an engine was closed"] += 1
     world.closed(site)
-
-
-async def _follow(world: World, site: Site) -> None:
-    """Subscribe to everything, from wherever the log is: each event once, in order."""
-    world.sync()
-    site.followed = place = world.chance.randint(0, len(world.rows))
-    if site.closing:
-        return
-    async for delivery in site.engine.subscribe(after=place):
-        world.sync()
-        expected = world.rows[place][:3] if place < len(world.rows) else None
-        got = delivery.session_id, delivery.version, delivery.tag
-        site.followed = place = place + 1
-        if (delivery.position, got) != (place, expected):
-            raise world.violated(Violation("G6", f"delivered {delivery}, expected {expected}"))
-        world.seen["followed"] += 1

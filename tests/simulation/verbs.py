@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from engine import (
     AtCapacity,
+    AuthorityRequired,
     CallNotOpen,
     CallsUnresolved,
     Conflict,
@@ -28,7 +29,7 @@ from engine import (
     StoreError,
 )
 
-from . import families, inputs, phases, reading, turns
+from . import authority, families, inputs, phases, reading, snapshots, turns
 from .calls import Call, Refusals
 from .clock import Crashed
 from .knowledge import Violation
@@ -45,6 +46,7 @@ class Verb(NamedTuple):
 _WRITES: Final[Refusals] = (SessionNotFound, IllegalTransition, StaleWriter)
 _TURN: Final[Refusals] = (*_WRITES, SessionBusy, CallsUnresolved, InputNotQueued, Conflict)
 _READS: Final[Refusals] = (SessionNotFound,)
+_AT_A_POINT: Final[Refusals] = (InvalidArgument, StaleWriter, Conflict, IllegalTransition)
 
 VERBS: Final[dict[str, Verb]] = {
     "register": Verb(9, turns.register, (IllegalTransition, Conflict, StaleWriter)),
@@ -63,12 +65,21 @@ VERBS: Final[dict[str, Verb]] = {
     "abandon_call": Verb(2, inputs.abandon_call, (*_WRITES, CallNotOpen, Conflict)),
     "stage_tool_filter": Verb(0.5, inputs.stage_tool_filter, _WRITES),
     "publish": Verb(0.5, inputs.publish, _WRITES),
-    "interrupt": Verb(5, phases.interrupt, (*_WRITES, SessionNotRunning)),
-    "cancel_after_boundary": Verb(3, phases.cancel_after_boundary, (*_WRITES, SessionNotRunning)),
-    "cancel_a_caller": Verb(4, phases.cancel_a_caller),
+    "interrupt": Verb(5, authority.interrupt, authority.ENDING),
+    "cancel_after_boundary": Verb(3, authority.cancel_after_boundary, authority.ENDING),
+    "cancel_a_caller": Verb(4, authority.cancel_a_caller),
+    "take_control": Verb(2, authority.take_control, (*_WRITES, SessionBusy)),
+    "give_back": Verb(0.7, authority.give_back),
+    "release_the_adapter": Verb(0.4, authority.release_the_adapter),
+    "interrupt_as_the_machine": Verb(
+        1.5, authority.interrupt_as_the_machine, (*_WRITES, SessionNotRunning)
+    ),
+    "interrupt_with_a_forged_token": Verb(0.5, authority.interrupt_with_a_forged_token),
+    "checkpoint_committed": Verb(1.5, snapshots.checkpoint_committed, (*_READS, Conflict)),
     "checkpoint": Verb(2, phases.checkpoint, _WRITES),
     "retire": Verb(1.5, phases.retire, _WRITES),
     "archive": Verb(1, phases.archive, _WRITES),
+    "drain": Verb(0.3, phases.drain, (*_TURN, AtCapacity, NoAgent)),
     "stop": Verb(1, phases.stop, _WRITES),
     "reset": Verb(0.7, phases.reset, _WRITES),
     "recycle": Verb(0.7, phases.recycle, _WRITES),
@@ -76,8 +87,14 @@ VERBS: Final[dict[str, Verb]] = {
     "destroy": Verb(0.4, phases.destroy, _WRITES),
     "join_mob": Verb(1, families.join_mob, _WRITES),
     "leave_mob": Verb(1, families.leave_mob, _WRITES),
+    "membership": Verb(0.5, families.membership, _READS),
     "archive_mob": Verb(0.3, families.archive_mob),
-    "fork": Verb(1.5, families.fork, (*_READS, InvalidArgument, StaleWriter)),
+    "fork": Verb(1.5, families.fork, (*_READS, *_AT_A_POINT)),
+    "fork_again": Verb(
+        1,
+        families.fork_again,
+        _AT_A_POINT,
+    ),
     "keep_alive": Verb(0.7, phases.keep_alive, _READS),
     "stop_loop": Verb(0.5, phases.stop_loop),
     "cancel_all_checkpointers": Verb(0.2, phases.cancel_all_checkpointers),
@@ -103,7 +120,12 @@ QUIET: Final = (
     "head",
     "discard_live",
     "archive_mob",
+    "membership",
+    "checkpoint_committed",
+    "give_back",
+    "release_the_adapter",
     "fork",
+    "fork_again",
     "cancel_all_checkpointers",
     "rearm_all_checkpointers",
     "runtime_state",
@@ -127,6 +149,7 @@ async def perform(call: Call, name: str) -> None:
     outcome = "told"
     try:
         await verb.ask(call)
+        call.must(not call.refused_for_certain, "G5", f"{name} was not refused")
     except (Crashed, Violation):
         raise
     except asyncio.CancelledError:
@@ -176,9 +199,10 @@ def _refused(call: Call, verb: Verb, refusal: PerdureError, *, alone: bool) -> N
 
 def _for_a_reason(call: Call, refusal: PerdureError) -> None:
     """Check a refusal by the log, nobody else having worked on the session meanwhile."""
-    log = call.log
+    log, site = call.log, call.site
     written_since = [tag for tag in log.tags[call.before :] if tag != "run-interrupted"]
-    call.must(not written_since, "G5", f"refused, and {written_since} was written")
+    nothing = not written_since or call.in_steps
+    call.must(nothing, "G5", f"refused, and {written_since} was written")
     match refusal:
         case SessionBusy():
             run = None if log.current is None else log.runs[log.current]
@@ -187,10 +211,15 @@ def _for_a_reason(call: Call, refusal: PerdureError) -> None:
         case StaleWriter():
             call.must(False, "G4", f"stale, and nobody else wrote: {refusal}")
         case IllegalTransition():
-            then = (log.phase, "retired") if refusal.data["verb"] == "archive" else (log.phase,)
-            call.must(refusal.data["phase"] in then, "G5", f"it is {log.phase}: {refusal}")
+            its = call.world.log(refusal.data["subject"].split("'")[1]).phase  # or its fork's
+            then = (its, "retired") if refusal.data["verb"] == "archive" else (its,)
+            call.must(refusal.data["phase"] in then, "G5", f"it is {its}: {refusal}")
         case CallsUnresolved():
             call.must(log.unknown_calls(), "G9", f"no call is unknown: {refusal}")
+        case AuthorityRequired() if not call.refused_for_certain:
+            run = None if log.current is None else log.runs[log.current]
+            theirs = call.id in site.owned or (run is not None and run.machine_owned)
+            call.must(theirs, "G5", f"nothing here is the machine's: {refusal}")
         case SessionNotRunning():
             call.must(log.current is None, "G5", f"{log.current} runs: {refusal}")
         case ReceiptNotFound():

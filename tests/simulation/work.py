@@ -28,6 +28,7 @@ class Run:
         self.asked_to_end = False
         self.began: Mapping[str, Any] = event
         self.offered = -1
+        self.machine_owned: bool = event.get("machine_owned", False)
 
 
 class WorkInHand:
@@ -54,6 +55,10 @@ class WorkInHand:
         self.doubted: dict[str, int] = {}  # id: the version from which it may have been executed
         self.inherited = 0  # messages of the origin's
         self.mobs: list[str] = []
+        self.filter: tuple[Any, int] | None = None  # and the version that staged it
+        self.next_filter: tuple[Any, int] | None = None
+        self.groups: list[tuple[str, ...]] = [()]  # by version
+        self.filters: list[Any] = [None]  # in effect, by version
         self._landed: set[str] = set()
         self._hash = hashlib.sha256(b"[")
 
@@ -90,6 +95,9 @@ class WorkInHand:
             case "input-accepted":
                 self._accepted(event)
             case "inputs-dropped":
+                if event["reason"] == "archived":
+                    asked = self.known.is_asked(self.id, "abandon")
+                    self._must(asked, "G1", "nobody asked to abandon what is queued")
                 self._drop(event["input_ids"], "queued")
             case "tool-results-staged":
                 for message in map(written, event["messages"]):
@@ -125,7 +133,12 @@ class WorkInHand:
         match event["tag"]:
             case "interrupt-requested":
                 self._must(event["run_id"] == self.current, "G4", "no such run to interrupt")
-                self.runs[event["run_id"]].asked_to_end = True
+                run, by = self.runs[event["run_id"]], event["by"]
+                run.asked_to_end = True
+                allowed = by == "authority" or not run.machine_owned
+                self._must(allowed, "G5", f"{run.began['run_id']} is the machine's")
+                asked = self.known.is_asked(self.id, "machine" if by == "authority" else "caller")
+                self._must(asked, "G5", f"no {by} asks for the end of {run.began['run_id']}")
             case "session-checkpointed":
                 facts = event["message_count"], event["conversation_digest"]
                 self._must(facts == (len(self.messages), self.digest()), "G1", "checkpoint facts")
@@ -133,6 +146,13 @@ class WorkInHand:
                 self.mobs.append(event["mob"])
             case "mob-left":
                 self.mobs.remove(event["mob"])
+            case "tool-filter-staged":
+                (value,) = event["filter"]["allow"]
+                self._must((self.id, value) in self.known.filters, "G9", "nobody's filter")
+                self.next_filter = event["filter"], event["version"]
+            case "event-published":
+                news = self.id, event["payload"]["n"]
+                self._must(news in self.known.news, "G9", "nobody published that")
             case _:
                 pass
 

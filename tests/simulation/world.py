@@ -4,11 +4,12 @@ Invariants: what a caller was told is in the log at that very moment; what is in
 is; an operation that was alone with its session is refused only for what the log says.
 """
 
+import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -25,6 +26,18 @@ START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 LEASES: Final = (1.0, 5.0, 15.0)
 
 
+class Emitted(NamedTuple):
+    """What an agent said that it emits: its run, which of that run's it is, and the content.
+
+    It is ``doubtful`` once the run's end is recorded: then it may be heard, or not any more.
+    """
+
+    run: tuple[str, str]
+    number: int
+    payload: Any
+    doubtful: bool
+
+
 class Site:
     """A process with an engine open in it."""
 
@@ -34,9 +47,13 @@ class Site:
         self.handle: Final = handle
         self.skew = skew
         self.closing = False
+        self.adapter: Any = None
+        self.controlling = 0
+        self.owned: Final[set[str]] = set()
+        self.agents: Final[Counter[tuple[str, str]]] = Counter()
+        self.watching: Final[list[Any]] = []
+        self.emitted: Final[Counter[tuple[str, str]]] = Counter()
         self.commit_to_die_at: tuple[str, int] | None = None
-        self.follower: Any = None
-        self.followed: int | None = None
 
 
 class World:
@@ -59,6 +76,8 @@ class World:
         self.sites: Final[list[Site]] = []
         self.violations: Final[list[BaseException]] = []
         self.rows: Final[list[tuple[str, int, str, bytes]]] = []
+        self.groups: Final[list[frozenset[str]]] = []  # that the session of a row belongs to
+        self.ends: Final[dict[int, tuple[str, str]]] = {}  # rows that end a run: place, run
         self.trace: Callable[[str], None] | None = None
         self.heads: Final[dict[str, Any]] = {}
         self.asked: Final[dict[str, list[tuple[str, dict[str, Any]]]]] = {}
@@ -111,6 +130,7 @@ class World:
         """End a process at once, and look at what is left."""
         if site not in self.sites:
             return
+        self.sync()
         self.say(f"{site.process.name} dies {where}")
         self.seen[f"crash {where}"] += 1
         site.process.die()
@@ -119,8 +139,14 @@ class World:
 
     def closed(self, site: Site) -> None:
         """Note that a process has closed its engine and ended."""
+        self.sync()
         site.process.die()
         self._gone(site)
+
+    def closes(self, site: Site) -> None:
+        """Note that a process is about to close its engine."""
+        site.closing = True
+        self.known.closing.add(site.process.name)
 
     def _gone(self, site: Site) -> None:
         self.sites.remove(site)
@@ -132,6 +158,8 @@ class World:
             operation.lost()
 
     def _crash_point(self, process: Process, where: str) -> None:
+        with contextlib.suppress(Violation):  # kept, and told by whoever looks next
+            self.sync()
         for site in self.sites:
             if site.process is process and site.commit_to_die_at is not None:
                 when, count = site.commit_to_die_at
@@ -202,10 +230,14 @@ class World:
                 log = self.known.logs.get(session_id)
                 if log is None:
                     log = self.known.logs[session_id] = SessionLog(session_id, self.known)
+                mobs, run = frozenset(log.mobs), log.current
                 try:
                     log.take(version, row.topic, bytes(row.state))
                 except Violation as violation:
                     raise self.violated(violation) from None
+                self.groups.append(mobs | frozenset(log.mobs))
+                if run not in (None, log.current):
+                    self.ends[len(self.rows) - 1] = session_id, str(run)
                 if self.trace is not None:
                     body = bytes(row.state)[:-76]
                     self.say(f"  {session_id}@{version} {row.topic} {body[-160:]!r}")
@@ -230,6 +262,15 @@ class World:
         self.seen["inspections"] += 1
 
     # What is said and heard
+
+    def emits(self, site: Site, session_id: str, run_id: str, payload: Any) -> None:
+        """Note what an agent is about to emit, for all who listen where it runs."""
+        number = site.emitted[session_id, run_id] = site.emitted[session_id, run_id] + 1
+        ended = self.log(session_id).current != run_id
+        one = Emitted((session_id, run_id), number, payload, ended)
+        for subscriber in site.watching:
+            if subscriber.concerns(session_id):
+                subscriber.emitted.append(one)
 
     def says(self, session_id: str, role: str = "assistant") -> dict[str, Any]:
         """Return a message that nobody has said before."""
