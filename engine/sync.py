@@ -19,11 +19,10 @@ from engine.runtime import Engine as AsyncEngine
 from engine.runtime.agents import Builder
 from engine.runtime.checkpointers import CheckpointPolicy
 from engine.runtime.control import Control as AsyncControl
-from engine.runtime.ending import GRACE_SECONDS
 from engine.runtime.environment import Environment
 from engine.runtime.living import RuntimeAdapter as AsyncRuntimeAdapter
 from engine.runtime.reading import Start
-from engine.runtime.recording import LEASE_SECONDS
+from engine.runtime.settings import GRACE_SECONDS, LEASE_SECONDS
 from engine.store import Durability
 
 _P = ParamSpec("_P")

@@ -13,15 +13,13 @@ from engine.aggregates import RequestInterrupt
 from engine.errors import AuthorityRequired, PerdureError, SessionNotRunning
 from engine.machines import Token
 from engine.runtime.arguments import optional_text
-from engine.runtime.checkpointers import CheckpointPolicy
 from engine.runtime.environment import Environment
-from engine.runtime.recording import LEASE_SECONDS
+from engine.runtime.settings import Settings
 from engine.runtime.turns import LiveTurn
 from engine.runtime.working import Working
 from engine.store import Store
 from engine.values import checked_id
 
-GRACE_SECONDS: Final = 5.0
 WATCH_SECONDS: Final = 0.1
 """How soon a turn notices that another process asked for its end."""
 
@@ -29,26 +27,11 @@ WATCH_SECONDS: Final = 0.1
 class Ending(Working):
     """The side of an engine that ends turns."""
 
-    def __init__(
-        self,
-        store: Store,
-        environment: Environment,
-        *,
-        max_active: int | None = None,
-        lease_seconds: float = LEASE_SECONDS,
-        grace_seconds: float = GRACE_SECONDS,
-        checkpoints: CheckpointPolicy | None = None,
-    ) -> None:
-        super().__init__(
-            store,
-            environment,
-            max_active=max_active,
-            lease_seconds=lease_seconds,
-            checkpoints=checkpoints,
-        )
+    def __init__(self, store: Store, environment: Environment, settings: Settings) -> None:
+        super().__init__(store, environment, settings)
         self._machine_owned: Final[set[str]] = set()
         self._authority: Final = Token()
-        self._grace_seconds: Final = grace_seconds
+        self._grace_seconds: Final = settings.grace_seconds
         self._turns: Final[dict[str, LiveTurn]] = {}
         self._watching: asyncio.Task[None] | None = None
 

@@ -10,11 +10,10 @@ from typing import Self
 
 from engine.runtime.agents import Builder
 from engine.runtime.checkpointers import CheckpointPolicy
-from engine.runtime.ending import GRACE_SECONDS
 from engine.runtime.environment import Environment
 from engine.runtime.living import Living
 from engine.runtime.opening import Opening
-from engine.runtime.recording import LEASE_SECONDS
+from engine.runtime.settings import GRACE_SECONDS, LEASE_SECONDS, Settings
 from engine.store import Durability, Store, open_store
 
 
@@ -26,26 +25,8 @@ class Engine(Living):
     LogCorrupt where a session's log cannot be folded, and those named at each verb.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        environment: Environment,
-        *,
-        agents: Builder | None = None,
-        max_active: int | None = None,
-        lease_seconds: float = LEASE_SECONDS,
-        grace_seconds: float = GRACE_SECONDS,
-        checkpoints: CheckpointPolicy | None = None,
-    ) -> None:
-        super().__init__(
-            store,
-            environment,
-            agents=agents,
-            max_active=max_active,
-            lease_seconds=lease_seconds,
-            grace_seconds=grace_seconds,
-            checkpoints=checkpoints,
-        )
+    def __init__(self, store: Store, environment: Environment, settings: Settings) -> None:
+        super().__init__(store, environment, settings)
         self._closing: asyncio.Future[None] | None = None
 
     @classmethod
@@ -84,18 +65,14 @@ class Engine(Living):
             )
 
         given = environment or Environment()
-        return Opening(
-            opener,
-            lambda store: cls(
-                store,
-                given,
-                agents=agents,
-                max_active=max_active,
-                lease_seconds=lease_seconds,
-                grace_seconds=grace_seconds,
-                checkpoints=checkpoints,
-            ),
+        settings = Settings(
+            agents=agents,
+            max_active=max_active,
+            lease_seconds=lease_seconds,
+            grace_seconds=grace_seconds,
+            checkpoints=checkpoints,
         )
+        return Opening(opener, lambda store: cls(store, given, settings))
 
     @property
     def supports_persistent_sessions(self) -> bool:

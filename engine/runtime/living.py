@@ -13,14 +13,12 @@ import msgspec
 from engine.aggregates.work import queued
 from engine.errors import Conflict
 from engine.machines import LIFECYCLE, Token
-from engine.runtime.agents import AgentLike, Builder
-from engine.runtime.checkpointers import CheckpointPolicy
-from engine.runtime.ending import GRACE_SECONDS
+from engine.runtime.agents import AgentLike
 from engine.runtime.environment import Environment
 from engine.runtime.live import keep_snapshot
 from engine.runtime.loops import Loops, ToDo
-from engine.runtime.recording import LEASE_SECONDS
 from engine.runtime.running import Running
+from engine.runtime.settings import Settings
 from engine.runtime.subscriptions import Delivery
 from engine.runtime.views import (
     ExecutionSnapshot,
@@ -85,28 +83,13 @@ class RuntimeAdapter:
 class Living(Running):
     """The part of an engine that acts by itself, on top of what it does when asked."""
 
-    def __init__(
-        self,
-        store: Store,
-        environment: Environment,
-        *,
-        agents: Builder | None = None,
-        max_active: int | None = None,
-        lease_seconds: float = LEASE_SECONDS,
-        grace_seconds: float = GRACE_SECONDS,
-        checkpoints: CheckpointPolicy | None = None,
-    ) -> None:
-        super().__init__(
-            store,
-            environment,
-            agents=agents,
-            max_active=max_active,
-            lease_seconds=lease_seconds,
-            grace_seconds=grace_seconds,
-            checkpoints=checkpoints,
-        )
+    def __init__(self, store: Store, environment: Environment, settings: Settings) -> None:
+        super().__init__(store, environment, settings)
         self._loops: Final = Loops(
-            self._to_do, self._drained, self._followed, look_again_seconds=lease_seconds
+            self._to_do,
+            self._drained,
+            self._followed,
+            look_again_seconds=settings.lease_seconds,
         )
         self._adapter: weakref.ref[RuntimeAdapter] | None = None
 

@@ -37,11 +37,12 @@ from engine.runtime.arguments import (
     optional_id,
     optional_text,
 )
-from engine.runtime.checkpointers import Checkpointers, CheckpointPolicy
+from engine.runtime.checkpointers import Checkpointers
 from engine.runtime.environment import Environment
 from engine.runtime.live import Live
 from engine.runtime.ownership import Ownership
 from engine.runtime.reading import Reader
+from engine.runtime.settings import Settings
 from engine.runtime.writing import Writer, Written, expect_version
 from engine.store import Store
 from engine.values import (
@@ -57,9 +58,6 @@ from projections.catalog import SessionView, view_of
 from projections.history import receipt_in
 from projections.snapshots import Folded
 
-LEASE_SECONDS: Final = 15.0
-"""How long after an engine was last heard of its runs may be closed by others."""
-
 BOUNDARIES: Final = ("immediate", "run_start", "run_checkpoint")
 _NO_BOUNDARY: Final = f"a boundary is one of {', '.join(BOUNDARIES)}, not {{!r}}"
 
@@ -67,22 +65,14 @@ _NO_BOUNDARY: Final = f"a boundary is one of {', '.join(BOUNDARIES)}, not {{!r}}
 class Recording(Reader):
     """The recording side of an engine, on top of its reading side."""
 
-    def __init__(
-        self,
-        store: Store,
-        environment: Environment,
-        *,
-        max_active: int | None = None,
-        lease_seconds: float = LEASE_SECONDS,
-        checkpoints: CheckpointPolicy | None = None,
-    ) -> None:
+    def __init__(self, store: Store, environment: Environment, settings: Settings) -> None:
         super().__init__(store)
         self._environment: Final = environment
         self._writer: Final = Writer(store, self._mapper, self._live)
-        self._ownership: Final = Ownership(store, environment, lease_seconds)
-        self._admission: Final = Admission(max_active)
+        self._ownership: Final = Ownership(store, environment, settings.lease_seconds)
+        self._admission: Final = Admission(settings.max_active)
         self._checkpointers: Final = Checkpointers(
-            checkpoints, lambda name: self._write(name, CommitCheckpoint(now=self._now()))
+            settings.checkpoints, lambda name: self._write(name, CommitCheckpoint(now=self._now()))
         )
 
     async def register(

@@ -29,13 +29,13 @@ from engine.errors import (
     StaleWriter,
 )
 from engine.runtime.admission import Claim
-from engine.runtime.agents import Agent, AgentLike, Builder, as_agent, name_of
+from engine.runtime.agents import Agent, AgentLike, as_agent, name_of
 from engine.runtime.arguments import Request, request_messages
-from engine.runtime.checkpointers import CheckpointPolicy
-from engine.runtime.ending import GRACE_SECONDS, Ending
+from engine.runtime.ending import Ending
 from engine.runtime.environment import Environment
 from engine.runtime.live import Live
-from engine.runtime.recording import BOUNDARIES, LEASE_SECONDS, conflict, known
+from engine.runtime.recording import BOUNDARIES, conflict, known
+from engine.runtime.settings import Settings
 from engine.runtime.turns import LiveTurn, unhurried
 from engine.runtime.writing import Written
 from engine.store import Store
@@ -52,26 +52,9 @@ BEGINNINGS: Final = 8
 class Running(Ending):
     """The running side of an engine, on top of the work in hand."""
 
-    def __init__(
-        self,
-        store: Store,
-        environment: Environment,
-        *,
-        agents: Builder | None = None,
-        max_active: int | None = None,
-        lease_seconds: float = LEASE_SECONDS,
-        grace_seconds: float = GRACE_SECONDS,
-        checkpoints: CheckpointPolicy | None = None,
-    ) -> None:
-        super().__init__(
-            store,
-            environment,
-            max_active=max_active,
-            lease_seconds=lease_seconds,
-            grace_seconds=grace_seconds,
-            checkpoints=checkpoints,
-        )
-        self._builder: Final = agents
+    def __init__(self, store: Store, environment: Environment, settings: Settings) -> None:
+        super().__init__(store, environment, settings)
+        self._builder: Final = settings.agents
         self._agents: Final[dict[str, Agent]] = {}
 
     async def attach(self, session_id: str, agent: AgentLike) -> SessionView:

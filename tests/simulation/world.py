@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from engine import Engine, Environment
+from engine.runtime.settings import Settings
 from engine.values import Receipt
 from projections import audit_store
 
@@ -118,7 +119,7 @@ class World:
         site = Site.__new__(Site)
         site.skew = 0.0
         engine = process.context.run(
-            lambda: Engine(handle, environment, **make(site)),
+            lambda: Engine(handle, environment, Settings(**make(site))),
         )
         site.__init__(process, engine, handle, self.chance.choice((0.0, 0.0, 3.0, -3.0)))  # type: ignore[misc]
         self.known.epochs[engine._ownership.epoch] = process.name

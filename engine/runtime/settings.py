@@ -1,0 +1,30 @@
+"""What an engine is opened with, besides its store and its environment.
+
+Invariants: settings are given once, by whoever opens the engine, and never change while it is open.
+"""
+
+from typing import Final
+
+import msgspec
+
+from engine.runtime.agents import Builder
+from engine.runtime.checkpointers import CheckpointPolicy
+
+LEASE_SECONDS: Final = 15.0
+GRACE_SECONDS: Final = 5.0
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How an engine runs turns; see `Engine.open`.
+
+    ``agents`` makes an agent for a session that has none attached. ``max_active`` is the number of
+    turns that may run at once, None for no limit. ``lease_seconds`` is how long after the engine
+    was last heard of others may close its runs; ``grace_seconds``, how long an agent has to stop.
+    ``checkpoints`` says when sessions are checkpointed by themselves, None for never.
+    """
+
+    agents: Builder | None = None
+    max_active: int | None = None
+    lease_seconds: float = LEASE_SECONDS
+    grace_seconds: float = GRACE_SECONDS
+    checkpoints: CheckpointPolicy | None = None
