@@ -5,6 +5,7 @@ long is cut off by the time it was given, and the answer says how much was done.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import sqlite3
@@ -71,18 +72,29 @@ async def written(
     """Return the bytes that turns of the session send to storage, and those they stay on disk.
 
     The write-ahead log is folded into the file before and after, so that the window pays for just
-    its own turns, whenever SQLite would have done it.
+    its own turns, whenever SQLite would have done it. Pages that something else has left free in
+    the file, a snapshot that was replaced, say, do not count as room that the turns need not have.
     """
     fold_log(contender.path)
-    sent, size = _written_bytes(), contender.path.stat().st_size
+    sent, size = _written_bytes(), _used_bytes(contender.path)
     done = len((await turns_of(contender, {session: count}, seconds))[session])
     fold_log(contender.path)
     after = _written_bytes()
     return {
         "turns": done,
         "written": None if sent is None or after is None else (after - sent) / done,
-        "on_disk": (contender.path.stat().st_size - size) / done,
+        "on_disk": (_used_bytes(contender.path) - size) / done,
     }
+
+
+def _used_bytes(path: Path) -> int:
+    """Return the bytes of the file's pages that hold something."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        pages, free, size = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+    return int((pages - free) * size)
 
 
 async def together(contender: Contender, sessions: int, turns_each: int) -> float:

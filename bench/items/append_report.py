@@ -134,7 +134,7 @@ def budgets(found: Measured) -> list[Budget]:
                 f"{what} of a turn at {last:,} / of turns 1 to 50",
                 "1.0 ± 0.1",
                 f"{times:.2f}x",
-                times <= 1.1,
+                abs(times - 1.0) <= 0.1,
             )
             for what, times in growths
         ),
