@@ -192,14 +192,16 @@ class DestroyReport(msgspec.Struct, frozen=True, kw_only=True):
 class RuntimeState(msgspec.Struct, frozen=True, kw_only=True):
     """What a session has in hand: its run, its inputs, its open calls, what waits for a boundary.
 
-    ``tool_filter`` is in effect, ``next_tool_filter`` from the next boundary on; both are None
-    where there is none.
+    ``ownerless`` says that nobody drives the run any more, which only an engine that cannot write
+    leaves at that. ``tool_filter`` is in effect, ``next_tool_filter`` from the next boundary on;
+    both are None where there is none.
     """
 
     session_id: str
     phase: str
     version: int
     current_run: str | None
+    ownerless: bool = False
     cancel_requested: bool
     queued: tuple[str, ...]
     staged: tuple[str, ...]

@@ -18,6 +18,7 @@ from engine.aggregates import (
     MobJoined,
     MobLeft,
     Origin,
+    RunBegun,
     RunCompleted,
     Session,
     SessionEvent,
@@ -46,7 +47,9 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     the turns; ``mobs`` are the groups it belongs to, ``origin`` is where it was forked from, if it
     was; times are RFC 3339 in UTC. ``damaged_at`` is
     the version of the first event that cannot be read, if there is one: everything else is as of
-    just before it.
+    just before it. ``owner`` is the epoch of the engine that drives the session's run, while one
+    runs. That it is gone makes the session ``ownerless``: its run ended with it, and whoever
+    writes next records so; no fold can know that, only an engine says so.
     """
 
     id: str
@@ -63,6 +66,8 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
     updated_at: str
     damaged_at: int | None = None
+    owner: str | None = None
+    ownerless: bool = False
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +76,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     An entry of another ``format`` cannot be read, and so the catalog is made anew.
     """
 
-    format: Literal[3]
+    format: Literal[4]
     id: str
     position: int
     link: str
@@ -88,6 +93,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str = ""
     updated_at: str = ""
     damaged_at: int | None = None
+    owner: str | None = None
 
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -110,6 +116,7 @@ def view_of(state: Session) -> SessionView:
         origin=state.origin,
         created_at=state.created_at,
         updated_at=state.updated_at,
+        owner=None if state.work.run is None else state.work.run.epoch,
     )
 
 
@@ -131,6 +138,7 @@ def view_of_entry(encoded: bytes) -> SessionView:
         created_at=entry.created_at,
         updated_at=entry.updated_at,
         damaged_at=entry.damaged_at,
+        owner=entry.owner,
     )
 
 
@@ -143,7 +151,7 @@ def new_entry(session_id: str, position: int) -> Entry:
     """Return the entry of a session whose first event is at ``position``."""
     phase, values = LIFECYCLE.initial
     return Entry(
-        format=3,
+        format=4,
         id=session_id,
         position=position,
         link=links.genesis(session_id),
@@ -155,11 +163,13 @@ def derive(entry: Entry, event: SessionEvent) -> Entry:
     """Return the entry after one more event. Raises IllegalTransition for a lawless one."""
     phase, values = entry.lifecycle
     after = advance(Configuration(phase, tuple(values)), event)
+    owner = event.epoch if isinstance(event, RunBegun) else entry.owner
     entry = msgspec.structs.replace(
         entry,
         version=event.version,
         updated_at=event.at,
         lifecycle=(after.phase, list(after.values)),
+        owner=None if LIFECYCLE.value(after, "run") is None else owner,
     )
     match event:
         case SessionRegistered():

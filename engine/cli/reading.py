@@ -76,8 +76,7 @@ def ls(
             answer.line("no sessions")
         else:
             for one in documents:
-                if one["damaged_at"] is not None:
-                    one["phase"] += f" (damaged at {one['damaged_at']})"
+                one["phase"] = _phase(one)
             answer.table(_LISTED, [[one[name] for name in _LISTED] for one in documents])
             if limit is None and len(views) == shown:
                 answer.line(f"There may be more: --after {views[-1].id}")
@@ -92,8 +91,9 @@ def show(session_id: SessionId, *, db: Database = DEFAULT_URL, as_json: AsJson =
         if as_json:
             answer.document(document)
             return
+        document["phase"] = _phase(document)
         for name, value in document.items():
-            text = value if isinstance(value, str | int) else msgspec.json.encode(value).decode()
+            text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
             answer.line(f"{name:<20} {text}")
 
 
@@ -170,6 +170,16 @@ def head(
         else:
             columns = Head.__struct_fields__
             answer.table(columns, [[getattr(one, name) for name in columns] for one in heads])
+
+
+def _phase(document: dict[str, Any]) -> str:
+    """Return the session's phase, with what else there is to know about it."""
+    phase: str = document["phase"]
+    if document["ownerless"]:
+        phase += " (its owner is gone)"
+    if document["damaged_at"] is not None:
+        phase += f" (damaged at {document['damaged_at']})"
+    return phase
 
 
 def _labels(pairs: list[str]) -> dict[str, str]:

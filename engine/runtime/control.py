@@ -36,6 +36,7 @@ CloseWork = Callable[[str, WorkEnd], Awaitable[tuple[Session, Written]]]
 
 Retiring = Callable[[str, str | None], Awaitable[Session]]
 Reading = Callable[[str], Awaitable[Session]]
+IsOwnerless = Callable[[str, str], Awaitable[bool]]
 
 
 class Control:
@@ -47,12 +48,14 @@ class Control:
         *,
         now: Callable[[], str],
         read: Reading,
+        is_ownerless: IsOwnerless,
         retire: Retiring,
         close_work: CloseWork,
     ) -> None:
         self._engine: Final = engine
         self._now: Final = now
         self._read: Final = read
+        self._is_ownerless: Final = is_ownerless
         self._retire: Final = retire
         self._close_work: Final = close_work
 
@@ -165,6 +168,7 @@ class Control:
             phase=state.phase,
             version=state.version,
             current_run=None if work.run is None else work.run.id,
+            ownerless=work.run is not None and await self._is_ownerless(state.id, work.run.epoch),
             cancel_requested=bool(LIFECYCLE.value(state.lifecycle, "cancel_requested")),
             queued=queued(work),
             staged=staged(work),

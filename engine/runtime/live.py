@@ -66,6 +66,11 @@ class LiveSessions:
             self._live.move_to_end(session_id)
         return live
 
+    def drives(self, session_id: str) -> bool:
+        """Whether this engine drives the session's run."""
+        live = self._live.get(session_id)
+        return live is not None and live.driving
+
     def discard(self, session_id: str) -> bool:
         """Drop the live copy, if there is one and nobody is at work on it."""
         live = self._live.get(session_id)

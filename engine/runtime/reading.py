@@ -1,12 +1,15 @@
 """The verbs that read: of one session as it is or was, of many, and of what is being recorded.
 
-Invariants: reading never writes to the log; long reads run off the event loop, on connections that
+Invariants: nothing here writes to the log, and what is shown of a run says whether it has lost its
+owner; long reads run off the event loop, on connections that
 no commit waits for.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Final, Literal, overload
+
+import msgspec
 
 from engine.aggregates import SessionEvent
 from engine.errors import (
@@ -17,6 +20,7 @@ from engine.errors import (
 )
 from engine.runtime.arguments import checked_count, checked_labels, optional_id
 from engine.runtime.live import LiveSessions
+from engine.runtime.ownership import Ownership
 from engine.runtime.streams import LiveEvent, Missed, Streams
 from engine.runtime.subscriptions import Delivery, deliveries
 from engine.store import Mapper, Store
@@ -36,17 +40,19 @@ Start = int | Literal["end"]
 class Reader:
     """The reading side of an engine."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, ownership: Ownership) -> None:
         self._store: Final = store
+        self._ownership: Final = ownership
         self._mapper: Final = Mapper()
         self._live: Final = LiveSessions(store, self._mapper)
         self._streams: Final = Streams()
         self._closed = False
 
     async def read(self, session_id: str) -> SessionView:
-        """Return the session as it is now, whatever its phase. Raises SessionNotFound."""
+        """Return the session as it is now, whatever its phase; see `Engine.read`."""
         self._check_open()
-        return view_of((await self._live.read(checked_id(session_id, "session_id"))).state)
+        state = (await self._live.read(checked_id(session_id, "session_id"))).state
+        return await self._with_owner(view_of(state))
 
     async def list(
         self,
@@ -59,7 +65,8 @@ class Reader:
     ) -> Sessions:
         """Return sessions in the order they were registered, those with this phase and labels.
 
-        ``mob`` is a group that they belong to.
+        ``mob`` is a group that they belong to. Those whose run has lost its owner are listed as
+        they are recorded, with ``ownerless`` saying so: a listing closes nothing.
 
         ``after`` is the id of the last session of the page before. Raises SessionNotFound for one
         that is not there, InvalidArgument.
@@ -67,7 +74,7 @@ class Reader:
         self._check_open()
         if limit is not None:
             checked_count(limit, "limit")
-        return await asyncio.to_thread(
+        views = await asyncio.to_thread(
             list_sessions,
             self._store,
             self._mapper,
@@ -77,6 +84,7 @@ class Reader:
             after=after,
             limit=limit,
         )
+        return [view if view.owner is None else await self._with_owner(view) for view in views]
 
     async def history(
         self, session_id: str, *, offset: int = 0, limit: int | None = None
@@ -214,6 +222,18 @@ class Reader:
             mob=optional_id(mob, "mob"),
             streams=self._streams if live else None,
         )
+
+    async def _with_owner(self, view: SessionView) -> SessionView:
+        """Return the view, which says so where the session's run has lost its owner."""
+        if view.owner is None or not await self._is_ownerless(view.id, view.owner):
+            return view
+        return msgspec.structs.replace(view, ownerless=True)
+
+    async def _is_ownerless(self, session_id: str, epoch: str) -> bool:
+        """Whether nobody drives the session's run, which was begun under this epoch."""
+        if self._live.drives(session_id):
+            return False
+        return epoch == self._ownership.epoch or await self._ownership.is_gone(epoch)
 
     def _position(self, after: Start) -> int:
         if after == "end":

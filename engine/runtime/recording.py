@@ -66,10 +66,9 @@ class Recording(Reader):
     """The recording side of an engine, on top of its reading side."""
 
     def __init__(self, store: Store, environment: Environment, settings: Settings) -> None:
-        super().__init__(store)
+        super().__init__(store, Ownership(store, environment, settings.lease_seconds))
         self._environment: Final = environment
         self._writer: Final = Writer(store, self._mapper, self._live)
-        self._ownership: Final = Ownership(store, environment, settings.lease_seconds)
         self._admission: Final = Admission(settings.max_active)
         self._checkpointers: Final = Checkpointers(
             settings.checkpoints, lambda name: self._write(name, CommitCheckpoint(now=self._now()))
@@ -287,9 +286,7 @@ class Recording(Reader):
         open are unknown from here on.
         """
         run = folded.state.work.run
-        if run is None or live.driving:
-            return folded
-        if run.epoch != self._ownership.epoch and not await self._ownership.is_gone(run.epoch):
+        if run is None or not await self._is_ownerless(folded.state.id, run.epoch):
             return folded
         return (await self._writer.commit(live, folded, Recover(now=self._now()))).folded
 

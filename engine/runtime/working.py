@@ -4,6 +4,7 @@ Invariants: nothing is made up for a tool call: it is answered from outside, or 
 recorded decision.
 """
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,11 +20,10 @@ from engine.aggregates import (
     StageToolResults,
     encode_messages,
 )
-from engine.errors import SessionBusy
+from engine.errors import SessionBusy, StaleWriter, StoreError
 from engine.runtime.arguments import encoded_json, optional_text
 from engine.runtime.control import Control, WorkEnd
 from engine.runtime.groups import Grouping
-from engine.runtime.live import Live
 from engine.runtime.recording import known
 from engine.runtime.turns import open_calls_of
 from engine.runtime.writing import Written
@@ -44,9 +44,24 @@ class Working(Grouping):
             self,
             now=self._now,
             read=self._looked_after,
+            is_ownerless=self._is_ownerless,
             retire=self._registered_and_retired,
             close_work=self._close_work,
         )
+
+    async def read(self, session_id: str) -> SessionView:
+        """Return the session as it is now, whatever its phase.
+
+        A run whose owner is gone is closed first, as whenever such a session is touched (G9).
+        Where that cannot be written (the engine is read-only, the database locked) the view is of
+        what is recorded, and its ``ownerless`` is True. Raises SessionNotFound.
+        """
+        view = await super().read(session_id)
+        if not view.ownerless or self._store.recorder.readonly:
+            return view
+        with contextlib.suppress(StaleWriter, StoreError):
+            await self._looked_after(session_id)
+        return await super().read(session_id)
 
     # Tool calls
 
@@ -133,7 +148,7 @@ class Working(Grouping):
         async def work(folded: Folded) -> tuple[Session, Written]:
             folded = known(folded)
             if isinstance(command, Recover):
-                await self._check_ownerless(live, folded.state)
+                await self._check_ownerless(folded.state)
             else:
                 folded = await self._attended(live, folded)
             return folded.state, await self._writer.commit(live, folded, command)
@@ -161,13 +176,10 @@ class Working(Grouping):
         await self._live.read(session_id)
         return await self._writer.alone(live, work)
 
-    async def _check_ownerless(self, live: Live, state: Session) -> None:
+    async def _check_ownerless(self, state: Session) -> None:
         """Refuse to recover a run that somebody still drives."""
         run = state.work.run
-        if run is None:
-            return
-        mine = run.epoch == self._ownership.epoch
-        if live.driving or not (mine or await self._ownership.is_gone(run.epoch)):
+        if run is not None and not await self._is_ownerless(state.id, run.epoch):
             raise SessionBusy(state.id)
 
     async def _registered_and_retired(self, session_id: str, reason: str | None) -> Session:

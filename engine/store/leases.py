@@ -7,6 +7,7 @@ of it can be lost without harm.
 
 from typing import NamedTuple, Protocol
 
+from engine.errors import StoreError
 from engine.store.sqlite import SQLiteRecorder
 
 
@@ -66,9 +67,14 @@ class SQLiteLeases:
 
     def find(self, epoch: str) -> Lease | None:
         """Return the epoch's lease, None where it has none."""
-        rows = self._recorder.read(
-            "SELECT epoch, holder, expires_at FROM leases WHERE epoch = ?", (epoch,)
-        )
+        try:
+            rows = self._recorder.read(
+                "SELECT epoch, holder, expires_at FROM leases WHERE epoch = ?", (epoch,)
+            )
+        except StoreError:
+            if self._recorder.read("SELECT 1 FROM sqlite_schema WHERE name = 'leases'"):
+                raise
+            return None  # dropped, and a reader makes none
         return Lease(*rows[0]) if rows else None
 
     def drop(self, epoch: str) -> None:

@@ -1,0 +1,144 @@
+"""Runs whose owner is gone, as readers see them: closed on first touch, or told; never running."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from test_cli import perdure
+
+from engine import Engine, SessionBusy, Turn
+from engine.store.opening import sqlite_path
+
+
+@asynccontextmanager
+async def left_running(url: str) -> AsyncIterator[Engine]:
+    """Leave a session with a run and give up its owner's lease, as if its process had died."""
+
+    async def agent(turn: Turn) -> None:
+        await turn.boundary()
+        await asyncio.Event().wait()
+
+    lost = await Engine.open(url, grace_seconds=0.1)
+    await lost.register("s")
+    await lost.attach("s", agent)
+    turn = asyncio.create_task(lost.apply_turn("s", "go"))
+    while not (await lost.read("s")).message_count:  # noqa: ASYNC110 - the log is what tells
+        await asyncio.sleep(0.01)
+    try:
+        yield lost
+    finally:
+        turn.cancel()
+        await asyncio.gather(turn, return_exceptions=True)
+        await lost.close()
+
+
+def tags(url: str) -> list[str]:
+    with sqlite3.connect(sqlite_path(url)) as connection:
+        return [tag for (tag,) in connection.execute("SELECT topic FROM stored_events")]
+
+
+def test_a_run_that_somebody_drives_is_shown_as_running_with_its_owner(sqlite_url: str) -> None:
+    async def main() -> None:
+        async with left_running(sqlite_url) as owner, Engine.open(sqlite_url) as engine:
+            for one in (owner, engine):
+                view = await one.read("s")
+                assert (view.phase, view.ownerless) == ("running", False)
+                assert view.owner == owner._ownership.epoch
+                assert await one.list() == [view]
+                assert not (await one.control.runtime_state("s")).ownerless
+            assert "run-interrupted" not in tags(sqlite_url)
+
+    asyncio.run(main())
+
+
+def test_g9_reading_a_session_whose_run_has_lost_its_owner_closes_the_run(sqlite_url: str) -> None:
+    async def main() -> None:
+        async with left_running(sqlite_url) as lost, Engine.open(sqlite_url) as engine:
+            await lost._ownership.release()
+            (listed,) = await engine.list()
+            assert (listed.phase, listed.ownerless) == ("running", True)
+            assert "run-interrupted" not in tags(sqlite_url)  # a listing closes nothing
+            view = await engine.read("s")
+            assert (view.phase, view.owner, view.ownerless) == ("attached", None, False)
+            assert tags(sqlite_url)[-1] == "run-interrupted"
+            assert await engine.list() == [view]
+            assert (await engine.audit()).ok
+
+    asyncio.run(main())
+
+
+def test_g9_a_reader_that_may_not_write_is_told_that_the_run_has_lost_its_owner(
+    sqlite_url: str,
+) -> None:
+    async def main() -> None:
+        async with left_running(sqlite_url) as lost:
+            await lost._ownership.release()
+            before = tags(sqlite_url)
+            async with Engine.open(sqlite_url, readonly=True) as engine:
+                view = await engine.read("s")
+                assert (view.phase, view.ownerless) == ("running", True)
+                assert await engine.list() == [view]
+                state = await engine.control.runtime_state("s")
+                assert (state.phase, state.ownerless) == ("running", True)
+            assert tags(sqlite_url) == before
+
+    asyncio.run(main())
+
+
+def test_g9_a_run_that_cannot_be_closed_now_is_told_and_closed_later(sqlite_url: str) -> None:
+    async def main() -> None:
+        async with (
+            left_running(sqlite_url) as lost,
+            Engine.open(sqlite_url, busy_timeout_seconds=0.1) as engine,
+        ):
+            await lost._ownership.release()
+            other = sqlite3.connect(sqlite_path(sqlite_url), isolation_level=None)
+            other.execute("BEGIN IMMEDIATE")
+            view = await engine.read("s")
+            assert (view.phase, view.ownerless) == ("running", True)
+            other.execute("ROLLBACK")
+            other.close()
+            assert (await engine.read("s")).phase == "attached"
+
+    asyncio.run(main())
+
+
+def test_a_run_of_which_no_lease_can_be_known_has_no_owner(sqlite_url: str) -> None:
+    async def main() -> None:
+        async with left_running(sqlite_url):
+            with sqlite3.connect(sqlite_path(sqlite_url)) as connection:
+                connection.execute("DROP TABLE leases")  # which may be lost without harm
+            async with Engine.open(sqlite_url, readonly=True) as engine:
+                assert (await engine.read("s")).ownerless
+
+    asyncio.run(main())
+
+
+def test_a_run_of_a_living_owner_is_not_closed_by_reading_however_often(sqlite_url: str) -> None:
+    async def main() -> None:
+        async with left_running(sqlite_url), Engine.open(sqlite_url) as engine:
+            for _ in range(20):
+                await engine.read("s")
+            with pytest.raises(SessionBusy):
+                await engine.control.recover("s")
+
+    asyncio.run(main())
+
+
+def test_the_command_says_that_a_run_has_lost_its_owner(sqlite_url: str) -> None:
+    async def main() -> None:
+        async with left_running(sqlite_url) as lost:
+            for gone in (False, True):
+                for command in (("ls",), ("show", "s")):
+                    told = await asyncio.to_thread(perdure, *command, db=sqlite_url)
+                    assert ("running (its owner is gone)" in told.out) == gone
+                    told = await asyncio.to_thread(perdure, *command, "--json", db=sqlite_url)
+                    document = told.document
+                    one = document[0] if isinstance(document, list) else document
+                    assert (one["phase"], one["ownerless"]) == ("running", gone)
+                await lost._ownership.release()
+            assert "run-interrupted" not in tags(sqlite_url)
+
+    asyncio.run(main())
