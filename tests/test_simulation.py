@@ -61,7 +61,6 @@ MET = (
     "checkpoint_committed: CONFLICT",
     "a stale snapshot was handed over",
     "a session was drained",
-    "drain: NO_AGENT",
     "a fork was asked for again",
     "a live event was heard",
     "live events were missed",

@@ -11,6 +11,7 @@ from typing import Any, Final
 from engine import (
     AuthorityRequired,
     IllegalTransition,
+    PerdureError,
     SessionNotFound,
     SessionNotRunning,
     StaleWriter,
@@ -95,10 +96,28 @@ async def give_back(call: Call) -> None:
 
 
 async def release_the_adapter(call: Call) -> None:
-    """Let go of the adapter: what it has taken is everybody's again."""
-    if not call.site.controlling:
-        call.site.adapter = None
-        call.must(not call.site.owned, "G5", "an adapter that nobody holds still owns sessions")
+    """Let go of the adapter: what it has taken is everybody's again, but for runs begun before."""
+    site = call.site
+    taken = sorted(site.owned)
+    if site.controlling or not taken:
+        return
+    site.adapter = None
+    call.must(not site.owned, "G5", "an adapter that nobody holds still owns sessions")
+    call.world.seen["an adapter was released"] += 1
+    name = call.chance.choice(taken)
+    call.asking("caller", name)
+    call.world.start(site.process, name)
+    try:
+        await call.engine.cancel_after_boundary(name)
+    except AuthorityRequired as refusal:
+        log = call.world.log(name)
+        theirs = any(run.machine_owned for run in log.runs.values()) or name in site.owned
+        call.must(theirs, "G5", f"nobody holds the adapter any more: {refusal}")
+    except PerdureError:
+        pass  # as any caller may be refused
+    finally:
+        if site.process.alive:
+            call.world.leave(site.process, name)
 
 
 async def interrupt_as_the_machine(call: Call) -> None:

@@ -12,7 +12,7 @@ _POINTLESS: Final = 2
 
 
 async def join_mob(call: Call) -> None:
-    mob = f"mob-{call.chance.randrange(3)}"
+    mob = call.chance.choice(("mob-0", "mob-0", "mob-1"))
     view = await call.engine.join_mob(call.id, mob)
     call.must(mob in call.log.groups[view.version], "G2", f"joined {mob}")
 
@@ -24,7 +24,7 @@ async def leave_mob(call: Call) -> None:
 
 
 async def membership(call: Call) -> None:
-    mob = f"mob-{call.chance.randrange(3)}"
+    mob = f"mob-{call.chance.randrange(3)}"  # one of which never has members
     before = mob in call.log.mobs
     belongs = await call.engine.belongs_to_mob(call.id, mob)
     now = [mob in groups for groups in call.log.groups[call.before :]]
@@ -43,12 +43,12 @@ def _members(call: Call, mob: str) -> set[str]:
 
 
 async def archive_mob(call: Call) -> None:
-    mob = f"mob-{call.chance.randrange(3)}"
+    mob = call.chance.choice([*call.log.mobs * 3, "mob-0", "mob-1"])
     names = sorted(_members(call, mob))
     for name in names:
         call.world.start(call.site.process, name)
     try:
-        pending = call.chance.choice(("refuse", "abandon"))
+        pending = call.chance.choice(("refuse", "refuse", "abandon"))
         if pending == "abandon":
             call.askings.append(call.world.known.asking("abandon", None))
         members = await call.engine.archive_mob(mob, pending=pending)

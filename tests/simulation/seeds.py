@@ -22,53 +22,15 @@ from .calls import Call
 from .clock import SimulatedLoop, Stalled
 from .ending import FINAL, drive_on, rebuild, refer, settled, tamper
 from .knowledge import Violation
-from .logs import SessionLog
+from .shapes import FAVOUR, THEMES, Shape, fitting, shape_of
 from .stores import Durable, DurableFile
-from .subscribers import BUFFERS, Subscriber
+from .subscribers import Subscriber
 from .verbs import VERBS, perform
 from .world import LEASES, Site, World
 
-STEPS: Final = 60
 LONGEST_RUN_SECONDS: Final = 300.0
 SHORT_STEPS: Final = 25
 PAUSES: Final = (0.3, 2.0, 30.0)
-RUNNING: Final = (
-    "interrupt",
-    "interrupt_as_the_machine",
-    "cancel_after_boundary",
-    "ingest",
-    "ingest",
-    "stop",
-    "recover",
-    "destroy",
-    "retire",
-    "append_context",
-    "record_turn",
-    "cancel_a_caller",
-    "",
-    "",
-)
-
-
-class Unwilling(Exception):
-    """A builder of agents that builds none."""
-
-
-class Shape(NamedTuple):
-    """What kind of run a seed is."""
-
-    steps: int
-    sessions: int
-    sites: int
-    on_file: bool
-    shuffled: bool
-    crashes: float
-    failing: float
-    knows_the_dead: bool
-    hurry: float
-    checkpoints: bool
-    subscribers: int
-    buffered: int
 
 
 class Report(NamedTuple):
@@ -89,26 +51,6 @@ class Report(NamedTuple):
         if self.steps is not None:
             command += f" --steps {self.steps}"
         return command if self.crash_at is None else f"{command} --crash-at {self.crash_at}"
-
-
-def shape_of(seed: int, steps: int | None = None) -> Shape:
-    """Return what kind of run a seed is: one in forty is large, one in eight on a real file."""
-    chance = random.Random(f"shape {seed}")  # noqa: S311 - not for secrets
-    large = seed % 40 == 7
-    return Shape(
-        steps=steps or (600 if large else chance.randint(STEPS // 2, STEPS * 2)),
-        sessions=chance.randint(150, 300) if large else chance.choice((1, 2, 4, 10, 25)),
-        sites=chance.choice((1, 2, 2, 3)),
-        on_file=seed % 8 == 3,
-        shuffled=chance.random() < 0.7,
-        crashes=chance.choice((0.0, 0.03, 0.08, 0.15)),
-        failing=chance.choice((0.0, 0.0, 0.0, 0.03)),
-        knows_the_dead=chance.random() < 0.6,
-        hurry=chance.choice((0.0, 0.02, 0.2)),
-        checkpoints=chance.random() < 0.15,
-        subscribers=chance.choice((0, 1, 1, 2, 4)),
-        buffered=chance.choice(BUFFERS),
-    )
 
 
 def run(
@@ -191,7 +133,10 @@ class _Run:
         self._sessions += [f"s-{n}" for n in range(shape.sessions)]
         self._subscribers: Final[list[Subscriber]] = []
         self._verbs: Final = list(VERBS)
-        self._weights: Final = [verb.weight for verb in VERBS.values()]
+        favoured = THEMES[shape.theme]
+        self._weights: Final = [
+            verb.weight * (FAVOUR if name in favoured else 1) for name, verb in VERBS.items()
+        ]
 
     async def whole(self) -> None:
         world, chance = self._world, self._world.chance
@@ -263,7 +208,7 @@ class _Run:
         if not log.version and chance.random() < 0.8:
             name = "register"
         elif chance.random() < 0.4:
-            name = chance.choice(_fitting(log)) or name
+            name = chance.choice(fitting(log, self._shape.theme)) or name
         call = Call(world, site, session_id)
         world.operations.append(call)
         call.task = site.process.spawn(perform(call, name))
@@ -347,19 +292,6 @@ class _Run:
             tamper(world)
             refer(world)
         self._check()
-
-
-def _fitting(log: SessionLog) -> tuple[str, ...]:
-    """Return verbs for what the session is in the middle of, which chance alone seldom meets."""
-    if log.current is not None:
-        return RUNNING
-    if log.calls:
-        return ("stage_tool_results", "abandon_call", "apply_turn", "")
-    if log.inputs:
-        return ("abandon_input", "supersede_input", "coalesce_inputs", "apply_turn", "drain", "")
-    if log.phase == "attached":
-        return ("apply_turn", "apply_turn", "detach", "leave_mob" if log.mobs else "")
-    return ("apply_turn", "leave_mob" if log.mobs else "")
 
 
 def _discard(world: World, site: Site, session_id: str) -> None:

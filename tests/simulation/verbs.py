@@ -46,7 +46,13 @@ class Verb(NamedTuple):
 _WRITES: Final[Refusals] = (SessionNotFound, IllegalTransition, StaleWriter)
 _TURN: Final[Refusals] = (*_WRITES, SessionBusy, CallsUnresolved, InputNotQueued, Conflict)
 _READS: Final[Refusals] = (SessionNotFound,)
-_AT_A_POINT: Final[Refusals] = (InvalidArgument, StaleWriter, Conflict, IllegalTransition)
+_AT_A_POINT: Final[Refusals] = (
+    InvalidArgument,
+    StaleWriter,
+    Conflict,
+    IllegalTransition,
+    CallsUnresolved,  # of a message that would replace one behind calls that are unknown
+)
 
 VERBS: Final[dict[str, Verb]] = {
     "register": Verb(9, turns.register, (IllegalTransition, Conflict, StaleWriter)),
@@ -85,7 +91,7 @@ VERBS: Final[dict[str, Verb]] = {
     "recycle": Verb(0.7, phases.recycle, _WRITES),
     "recover": Verb(1, phases.recover, (*_WRITES, SessionBusy)),
     "destroy": Verb(0.4, phases.destroy, _WRITES),
-    "join_mob": Verb(1, families.join_mob, _WRITES),
+    "join_mob": Verb(2, families.join_mob, _WRITES),
     "leave_mob": Verb(1, families.leave_mob, _WRITES),
     "membership": Verb(0.5, families.membership, _READS),
     "archive_mob": Verb(0.3, families.archive_mob),
@@ -214,7 +220,7 @@ def _for_a_reason(call: Call, refusal: PerdureError) -> None:
             its = call.world.log(refusal.data["subject"].split("'")[1]).phase  # or its fork's
             then = (its, "retired") if refusal.data["verb"] == "archive" else (its,)
             call.must(refusal.data["phase"] in then, "G5", f"it is {its}: {refusal}")
-        case CallsUnresolved():
+        case CallsUnresolved() if refusal.data["session_id"] == call.id:
             call.must(log.unknown_calls(), "G9", f"no call is unknown: {refusal}")
         case AuthorityRequired() if not call.refused_for_certain:
             run = None if log.current is None else log.runs[log.current]
