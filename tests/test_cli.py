@@ -254,6 +254,17 @@ def test_an_audit_says_what_was_read(trips: str) -> None:
     assert perdure("audit", db=trips).out.endswith(": everything holds\n")
 
 
+def test_an_empty_file_was_never_written_to_and_asking_makes_no_database_of_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "sessions.db"
+    path.touch()
+    for command in (("ls",), ("head",), ("audit",)):
+        ran = perdure(*command, db=f"sqlite:///{path}")
+        assert (ran.code, "holds no sessions: it was never written to" in ran.err) == (1, True)
+        assert path.stat().st_size == 0
+
+
 def test_an_empty_database_has_nothing_to_say(sqlite_url: str) -> None:
     sync.Engine.open(sqlite_url).close()
     assert perdure("ls", db=sqlite_url) == Ran(0, "no sessions\n", "")

@@ -286,6 +286,9 @@ def _opened_by_nobody(path: Path) -> list[str]:
     return told
 
 
+READ_ONLY = "{} is read-only, so nothing is recorded there; readonly=True opens it to be read"
+
+
 @pytest.mark.parametrize("folder_mode", [0o755, 0o777], ids=["folder read-only", "folder writable"])
 def test_a_read_only_file_is_refused_for_writing_and_can_be_read(folder_mode: int) -> None:
     with shared_folder() as folder:
@@ -295,7 +298,7 @@ def test_a_read_only_file_is_refused_for_writing_and_can_be_read(folder_mode: in
         folder.chmod(folder_mode if os.geteuid() == 0 else folder_mode & 0o555)
         before = path.read_bytes()
         assert _opened_by_nobody(path) == [
-            f"{path} is read-only; open it with readonly=True",
+            READ_ONLY.format(path),
             "2 messages, audit clean",
         ]
         assert path.read_bytes() == before
@@ -307,7 +310,7 @@ def test_a_file_that_cannot_be_read_is_a_store_error() -> None:
         ours(path)
         path.chmod(0)
         writing, reading = _opened_by_nobody(path)
-        assert writing == f"{path} is read-only; open it with readonly=True"
+        assert writing == READ_ONLY.format(path)
         assert reading == f"cannot read {path}: Permission denied"
 
 

@@ -52,6 +52,11 @@ def existing(url: str) -> str:
 
 
 def is_writable(url: str) -> bool:
-    """Whether the database is there and may be written to, with the files it makes beside it."""
+    """Whether there is a database that may be written to, with the files it makes beside it.
+
+    An empty file is none yet, and reading makes none of it.
+    """
     path = sqlite_path(url)
+    if path.is_file() and not path.stat().st_size:
+        return False
     return os.access(path, os.W_OK) and os.access(path.absolute().parent, os.W_OK)

@@ -184,7 +184,11 @@ def _peek(path: Path, *, readonly: bool) -> bytes:
         if not path.is_file():
             raise StoreError(f"{path} is not a file", path=str(path))
         if not readonly and not os.access(path, os.W_OK):
-            raise StoreError(f"{path} is read-only; open it with readonly=True", path=str(path))
+            raise StoreError(
+                f"{path} is read-only, so nothing is recorded there; "
+                "readonly=True opens it to be read",
+                path=str(path),
+            )
         with path.open("rb") as file:
             return file.read(_PEEK_LENGTH)
     except OSError as error:
