@@ -11,6 +11,7 @@ import pytest
 from processes import message
 
 from engine import (
+    CheckpointPolicy,
     Engine,
     EngineClosed,
     IllegalTransition,
@@ -19,6 +20,7 @@ from engine import (
     PerdureError,
     SessionNotFound,
     Usage,
+    sync,
 )
 
 Call = Callable[[Engine], Awaitable[Any]]
@@ -343,5 +345,39 @@ def test_every_verb_of_a_closed_engine_says_so(url: str, verb: str) -> None:
         with pytest.raises(EngineClosed) as refusal:
             await calls[verb](engine, "s")
         assert refusal.value.code == "ENGINE_CLOSED"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        *(("max_active", wrong) for wrong in (0, -1, 1.5, "2", True)),
+        *(("lease_seconds", wrong) for wrong in (0, -1, "15", None, float("nan"), 1e12, True)),
+        *(("grace_seconds", wrong) for wrong in (-0.1, "5", None, float("nan"), float("inf"))),
+    ],
+)
+def test_an_engine_is_not_opened_with_settings_that_mean_nothing(name: str, wrong: Any) -> None:
+    with pytest.raises(InvalidArgument, match=name) as refusal:
+        Engine.open("memory:", **{name: wrong})
+    assert refusal.value.data["parameter"] == name
+    with pytest.raises(InvalidArgument, match=name):
+        sync.Engine.open("memory:", **{name: wrong})
+
+
+@pytest.mark.parametrize("name", ["turns", "message_bytes", "seconds"])
+@pytest.mark.parametrize("wrong", [0, -1, "1", float("nan")])
+def test_a_policy_that_means_nothing_cannot_be_made(name: str, wrong: Any) -> None:
+    with pytest.raises(InvalidArgument, match=name):
+        CheckpointPolicy(**{name: wrong})
+
+
+def test_what_the_settings_may_just_be_is_taken() -> None:
+    async def main() -> None:
+        policy = CheckpointPolicy(turns=1, message_bytes=1, seconds=0.001)
+        async with Engine.open(
+            "memory:", max_active=1, lease_seconds=0.001, grace_seconds=0, checkpoints=policy
+        ) as engine:
+            await engine.register("s")
 
     asyncio.run(main())

@@ -17,6 +17,7 @@ Request = Content | None
 """What a turn is asked: as an input's content, or nothing."""
 
 LARGEST_COUNT: Final = 2**63 - 1
+LONGEST_SECONDS: Final = 10 * 365 * 24 * 3600.0
 
 
 def context_message(text: object) -> Messages:
@@ -94,6 +95,28 @@ def checked_count(value: object, what: str, *, other: str = "") -> None:
         choice = f" or {other}" if other else ""
         raise InvalidArgument(
             f"{what} must be a number from 0{choice}, not {value!r}", parameter=what
+        )
+
+
+def checked_limit(value: object, what: str) -> None:
+    """Raise InvalidArgument unless the value is a whole number from 1, or None for no limit."""
+    if value is not None and (
+        not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST_COUNT
+    ):
+        raise InvalidArgument(f"{what} must be a number from 1, not {value!r}", parameter=what)
+
+
+def checked_seconds(value: object, what: str, *, may_be_zero: bool = False) -> None:
+    """Raise InvalidArgument unless the value is a number of seconds that a clock can add."""
+    if (
+        not isinstance(value, int | float)
+        or isinstance(value, bool)
+        or not 0 <= value <= LONGEST_SECONDS
+        or not (value or may_be_zero)
+    ):
+        least = "from" if may_be_zero else "above"
+        raise InvalidArgument(
+            f"{what} must be seconds {least} 0, at most ten years, not {value!r}", parameter=what
         )
 
 

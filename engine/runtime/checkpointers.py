@@ -23,6 +23,7 @@ from engine.aggregates import (
 from engine.errors import IllegalTransition, PerdureError
 from engine.machines import Authority, Configuration
 from engine.machines.gate import GATE
+from engine.runtime.arguments import checked_limit, checked_seconds
 
 _LOGGER: Final = logging.getLogger("perdure")
 _AUTHORITY: Final = Authority(GATE)
@@ -40,6 +41,13 @@ class CheckpointPolicy(msgspec.Struct, frozen=True, kw_only=True):
     turns: int | None = None
     message_bytes: int | None = None
     seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what means nothing. Raises InvalidArgument."""
+        checked_limit(self.turns, "turns")
+        checked_limit(self.message_bytes, "message_bytes")
+        if self.seconds is not None:
+            checked_seconds(self.seconds, "seconds")
 
 
 class _Session:

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from engine.runtime.agents import Builder
+from engine.runtime.arguments import checked_limit, checked_seconds
 from engine.runtime.checkpointers import CheckpointPolicy
 
 LEASE_SECONDS: Final = 15.0
@@ -28,3 +29,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lease_seconds: float = LEASE_SECONDS
     grace_seconds: float = GRACE_SECONDS
     checkpoints: CheckpointPolicy | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what means nothing. Raises InvalidArgument."""
+        checked_limit(self.max_active, "max_active")
+        checked_seconds(self.lease_seconds, "lease_seconds")
+        checked_seconds(self.grace_seconds, "grace_seconds", may_be_zero=True)
