@@ -51,6 +51,7 @@ from engine.values import (
     Usage,
 )
 from projections.catalog import SessionView, view_of
+from projections.history import receipt_in
 
 _LOGGER: Final = logging.getLogger("perdure")
 _LONGEST_TEXT: Final = 10_000
@@ -127,7 +128,7 @@ class LiveTurn:
     ) -> Boundary:
         """Land what the run has so far, with a receipt of its own, and go on."""
         committing = asyncio.ensure_future(
-            self._commit(
+            self._landing(
                 ApplyBoundary(
                     now=self._now(),
                     run_id=self.run_id,
@@ -145,7 +146,6 @@ class LiveTurn:
         event, state = written.events[0], written.folded.state
         assert isinstance(event, BoundaryApplied)  # noqa: S101 - that is what was asked for
         self.boundaries += 1
-        self._receipt = event.receipt
         self.inputs = inputs_of(state, event.steered_input_ids)
         self._look(state)
         run = state.work.run
@@ -158,6 +158,12 @@ class LiveTurn:
         if self.scope.requested:
             await asyncio.sleep(0)  # where the cancellation is delivered
         return Boundary(receipt=event.receipt, steered=self.inputs)
+
+    async def _landing(self, command: ApplyBoundary) -> Written:
+        """Land a boundary, its receipt known at once: its agent may be left behind meanwhile."""
+        written = await self._commit(command)
+        self._receipt = receipt_in(written.events[0])
+        return written
 
     # What the engine does
 

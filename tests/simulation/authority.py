@@ -4,6 +4,7 @@ Invariants: whoever has not the token never ends what the machine has taken; wha
 do writes nothing.
 """
 
+import gc
 import weakref
 from collections.abc import Awaitable
 from typing import Any, Final
@@ -38,6 +39,9 @@ def _as_a_caller(call: Call) -> None:
     """Note that a caller asks for the end of a turn, unless it is not the caller's to ask for."""
     if call.id not in call.site.owned:
         call.asking("caller")
+        current = call.log.current
+        if current is not None and call.log.runs[current].epoch == call.engine._ownership.epoch:
+            call.asking("owner")  # also of a run begun as the machine's, which has been given back
     elif call.log.phase not in _FINAL:
         call.certain = (AuthorityRequired,)
         call.refused_for_certain = True
@@ -102,6 +106,7 @@ async def release_the_adapter(call: Call) -> None:
     if site.controlling or not taken:
         return
     site.adapter = None
+    gc.collect()  # what a refusal's traceback still holds is held by nobody
     call.must(not site.owned, "G5", "an adapter that nobody holds still owns sessions")
     call.world.seen["an adapter was released"] += 1
     name = call.chance.choice(taken)
