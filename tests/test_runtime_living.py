@@ -707,7 +707,14 @@ async def test_a_session_that_the_machine_has_taken_is_controlled_through_it_alo
     await adapter.cancel_after_boundary("s")
     await adapter.interrupt("s", reason="the machine says so")
     assert (await turn).terminal == Cancelled("the machine says so")
+    begun.clear()
+    turn = asyncio.create_task(engine.apply_turn("s", "a"))
+    await begun.wait()
     await adapter.give_back("s")
+    with pytest.raises(AuthorityRequired):  # it began as the machine's
+        await engine.interrupt("s")
+    await adapter.interrupt("s")
+    await turn
     begun.clear()
     turn = asyncio.create_task(engine.apply_turn("s", "a"))
     await begun.wait()

@@ -1,8 +1,8 @@
 """The verbs by which turns that run are ended: now, or after their next boundary.
 
 Invariants: a turn of this engine is ended at once, and one of another engine by a recorded request,
-which its owner notices; a session whose control belongs to the machine is interrupted with this
-engine's own token or not at all.
+which its owner notices; a session whose control belongs to the machine, and a turn that began while
+it did, are interrupted with this engine's own token or not at all.
 """
 
 import asyncio
@@ -71,14 +71,14 @@ class Ending(Working):
         """Return the turn that this engine runs, for who may control it."""
         self._check_open()
         name = checked_id(session_id, "session_id")
-        if authority is not self._authority and (
-            authority is not None or name in self._machine_owned
-        ):
+        turn = self._turns.get(name)
+        owned = name in self._machine_owned or (turn is not None and turn.machine_owned)
+        if authority is not self._authority and (authority is not None or owned):
             raise AuthorityRequired(
                 f"the control of session {name!r} belongs to the machine: its token is needed",
                 session_id=name,
             )
-        return self._turns.get(name)
+        return turn
 
     async def _ask_to_end(
         self,

@@ -68,7 +68,7 @@ class RuntimeAdapter:
             await self._engine.keep_alive(session_id)
 
     async def give_back(self, session_id: str) -> None:
-        """Let everybody control the session again."""
+        """Let everybody control the session again, but for the end of a turn that runs now."""
         self._engine._machine_owned.discard(session_id)  # noqa: SLF001 - the engine's other half
 
     async def interrupt(self, session_id: str, *, reason: str | None = None) -> None:

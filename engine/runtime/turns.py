@@ -168,6 +168,11 @@ class LiveTurn:
     # What the engine does
 
     @property
+    def machine_owned(self) -> bool:
+        """Whether the run began as the machine's, whose it stays to its end."""
+        return self._begun.machine_owned
+
+    @property
     def receipt(self) -> Any:
         """The receipt of the last boundary that landed, None before the first."""
         return self._receipt
