@@ -131,6 +131,7 @@ async def _applied(call: Call, given: dict[str, Any], reservation: Any = None) -
         if known is None and call.site.process.alive and not call.world.failing:
             run = call.log.runs.get(run_id)
             mine = run is not None and run.epoch == call.engine._ownership.epoch
+            mine = mine and not call.engine._live.drives(call.id)  # for who asked first
             call.must(run is None or run.ended or not mine, "G9", f"{run_id} was left behind")
         raise
     run = call.log.runs.get(run_id)
