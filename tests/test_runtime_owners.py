@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from test_cli import perdure
@@ -13,11 +14,11 @@ from engine.store.opening import sqlite_path
 
 
 @asynccontextmanager
-async def left_running(url: str) -> AsyncIterator[Engine]:
-    """Leave a session with a run and give up its owner's lease, as if its process had died."""
+async def left_running(url: str, *landed: dict[str, Any]) -> AsyncIterator[Engine]:
+    """Give the engine of a session with a run; releasing its lease is as if its process died."""
 
     async def agent(turn: Turn) -> None:
-        await turn.boundary()
+        await turn.boundary(landed)
         await asyncio.Event().wait()
 
     lost = await Engine.open(url, grace_seconds=0.1)
@@ -83,6 +84,25 @@ def test_g9_a_reader_that_may_not_write_is_told_that_the_run_has_lost_its_owner(
                 state = await engine.control.runtime_state("s")
                 assert (state.phase, state.ownerless) == ("running", True)
             assert tags(sqlite_url) == before
+
+    asyncio.run(main())
+
+
+def test_g9_a_reader_that_may_not_write_is_told_which_calls_are_in_doubt(sqlite_url: str) -> None:
+    call = {
+        "role": "assistant",
+        "tool_calls": [{"id": "c-1", "function": {"name": "pay", "arguments": "{}"}}],
+    }
+
+    async def main() -> None:
+        async with left_running(sqlite_url, call) as lost:
+            for status in ("intended", "unknown"):
+                async with Engine.open(sqlite_url, readonly=True) as engine:
+                    (found,) = await engine.open_calls("s")
+                    state = await engine.control.runtime_state("s")
+                    assert (found.status, state.open_calls) == (status, [found])
+                await lost._ownership.release()
+            assert "run-interrupted" not in tags(sqlite_url)
 
     asyncio.run(main())
 

@@ -8,6 +8,8 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from engine.aggregates import (
     AbandonCall,
     Destroy,
@@ -20,6 +22,7 @@ from engine.aggregates import (
     StageToolResults,
     encode_messages,
 )
+from engine.aggregates.work import calls_in_doubt
 from engine.errors import SessionBusy, StaleWriter, StoreError
 from engine.runtime.arguments import encoded_json, optional_text
 from engine.runtime.control import Control, WorkEnd
@@ -164,10 +167,10 @@ class Working(Grouping):
         """Stop the agent of a run that was closed from outside, if this engine runs it."""
 
     async def _looked_after(self, session_id: str) -> Session:
-        """Return the session's state, a run whose owner is gone closed first."""
+        """Return the session's state, a run whose owner is gone closed first if that may be."""
         self._check_open()
         if self._store.recorder.readonly:
-            return (await self._live.read(checked_id(session_id, "session_id"))).state
+            return await self._looked_at(session_id)
         live = self._live.get(checked_id(session_id, "session_id"))
 
         async def work(folded: Folded) -> Session:
@@ -175,6 +178,15 @@ class Working(Grouping):
 
         await self._live.read(session_id)
         return await self._writer.alone(live, work)
+
+    async def _looked_at(self, session_id: str) -> Session:
+        """Return the session's state as it is recorded, a lost run's calls in doubt (G9)."""
+        state = (await self._live.read(checked_id(session_id, "session_id"))).state
+        work = state.work
+        if work.run is None or not await self._is_ownerless(state.id, work.run.epoch):
+            return state
+        in_doubt = msgspec.structs.replace(work, calls=calls_in_doubt(work))
+        return msgspec.structs.replace(state, work=in_doubt)
 
     async def _check_ownerless(self, state: Session) -> None:
         """Refuse to recover a run that somebody still drives."""
