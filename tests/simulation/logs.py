@@ -223,12 +223,18 @@ class SessionLog(WorkInHand):
         for message in origin.messages[:kept]:
             self._say(message)
             self._tools(json.loads(message), 1)
+
+        def is_seen(version: int) -> bool:
+            """Whether the fork keeps what was said of a call, by its origin or before that."""
+            if version == 0:
+                return kept >= origin.inherited
+            return bool(version <= event["origin_version"])
+
         for call_id, version in origin.abandoned.items():
-            if version <= event["origin_version"] and self.calls.pop(call_id, None):
+            if is_seen(version) and self.calls.pop(call_id, None):
                 self.abandoned[call_id] = 0
         for call_id, version in origin.doubted.items():
-            seen = kept >= origin.inherited if version == 0 else version <= event["origin_version"]
-            if seen and call_id in self.calls:
+            if is_seen(version) and call_id in self.calls:
                 self.calls[call_id][0] = "unknown"
                 self.doubted[call_id] = 0
         self.inherited = kept
