@@ -39,9 +39,6 @@ def _as_a_caller(call: Call) -> None:
     """Note that a caller asks for the end of a turn, unless it is not the caller's to ask for."""
     if call.id not in call.site.owned:
         call.asking("caller")
-        current = call.log.current
-        if current is not None and call.log.runs[current].epoch == call.engine._ownership.epoch:
-            call.asking("owner")  # also of a run begun as the machine's, which has been given back
     elif call.log.phase not in _FINAL:
         call.certain = (AuthorityRequired,)
         call.refused_for_certain = True

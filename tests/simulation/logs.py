@@ -224,20 +224,13 @@ class SessionLog(WorkInHand):
             self._say(message)
             self._tools(json.loads(message), 1)
 
-        def is_seen(version: int) -> bool:
-            """Whether the fork keeps what was said of a call, by its origin or before that."""
-            if version == 0:
-                return kept >= origin.inherited
-            return bool(version <= event["origin_version"])
-
-        for call_id, version in origin.abandoned.items():
-            if is_seen(version) and self.calls.pop(call_id, None):
-                self.abandoned[call_id] = 0
-        for call_id, version in origin.doubted.items():
-            if is_seen(version) and call_id in self.calls:
+        for call_id, said in origin.abandoned.items():
+            if said.is_seen(event) and self.calls.pop(call_id, None):
+                self.abandoned[call_id] = said.inherited(kept)
+        for call_id, said in origin.doubted.items():
+            if said.is_seen(event) and call_id in self.calls:
                 self.calls[call_id][0] = "unknown"
-                self.doubted[call_id] = 0
-        self.inherited = kept
+                self.doubted[call_id] = said.inherited(kept)
         self._must(event["origin_digest"] == self.digest(), "G1", "the digest of what it kept")
 
     # Runs, inputs and calls
@@ -282,7 +275,7 @@ class SessionLog(WorkInHand):
             for name, call in self.calls.items():
                 if call[0] == "intended":
                     call[0] = "unknown"
-                    self.doubted.setdefault(name, event["version"])
+                    self.doubted.setdefault(name, self._said(event))
         run.ended = event["tag"]
         self.current = None
 

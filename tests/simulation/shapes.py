@@ -32,6 +32,7 @@ THE_MACHINE_S: Final = (
     "interrupt_as_the_machine",
     "cancel_after_boundary",
     "give_back",
+    "",
 )
 THEMES: Final = {
     "": (),
@@ -92,10 +93,10 @@ def shape_of(seed: int, steps: int | None = None) -> Shape:
 
 def fitting(log: SessionLog, theme: str) -> tuple[str, ...]:
     """Return verbs for what the session is in the middle of, which chance alone seldom meets."""
-    if theme == "groups" and not log.mobs:
-        return ("join_mob", "join_mob", "ingest", "")
+    if theme == "groups":
+        return ("archive_mob", "ingest", "apply_turn", "") if log.mobs else ("join_mob", "ingest")
     if log.current is not None:
-        return RUNNING + THE_MACHINE_S * log.runs[log.current].machine_owned
+        return THE_MACHINE_S if log.runs[log.current].machine_owned else RUNNING
     if log.calls:
         return ("stage_tool_results", "abandon_call", "apply_turn", "")
     if log.inputs:

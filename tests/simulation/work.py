@@ -6,7 +6,7 @@ comes after it.
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from engine.machines import SESSION, Authority, Configuration
 
@@ -31,6 +31,27 @@ class Run:
         self.machine_owned: bool = event.get("machine_owned", False)
 
 
+class Said(NamedTuple):
+    """When something was said of a call: the version, and behind how many messages.
+
+    Where a session before a fork said it, ``kept`` is how many messages the next in line kept.
+    """
+
+    version: int
+    behind: int
+    kept: int | None
+
+    def is_seen(self, event: Mapping[str, Any]) -> bool:
+        """Whether a fork sees it, which reads of a session before its origin what it must."""
+        if self.kept is None:
+            return bool(self.version <= event["origin_version"])
+        return bool(event["origin_messages"] >= min(self.kept, self.behind + 1))
+
+    def inherited(self, kept: int) -> "Said":
+        """Return what it is in the fork, which keeps so many messages."""
+        return self if self.kept is not None else self._replace(kept=kept)
+
+
 class WorkInHand:
     """What stands open in a session, row after row."""
 
@@ -51,9 +72,8 @@ class WorkInHand:
         self.inputs: dict[str, dict[str, Any]] = {}
         self.accepted: dict[str, dict[str, Any]] = {}
         self.calls: dict[str, list[Any]] = {}  # id: [status, version]
-        self.abandoned: dict[str, int] = {}  # id: version
-        self.doubted: dict[str, int] = {}  # id: the version from which it may have been executed
-        self.inherited = 0  # messages of the origin's
+        self.abandoned: dict[str, Said] = {}  # id: when it was
+        self.doubted: dict[str, Said] = {}  # id: when it first may have been executed
         self.mobs: list[str] = []
         self.filter: tuple[Any, int] | None = None  # and the version that staged it
         self.next_filter: tuple[Any, int] | None = None
@@ -106,10 +126,10 @@ class WorkInHand:
                 for call_id in event["call_ids"]:
                     self._must(call_id in self.calls, "G9", f"a result of no call, {call_id}")
                     self.calls[call_id][0] = "executed"
-                    self.doubted.setdefault(call_id, event["version"])
+                    self.doubted.setdefault(call_id, self._said(event))
             case "call-abandoned":
                 self._must(self.calls.pop(event["call_id"], None), "G9", "no such call")
-                self.abandoned[event["call_id"]] = event["version"]
+                self.abandoned[event["call_id"]] = self._said(event)
             case "session-reset":
                 queued = self.inputs_in("queued")
                 self._must(event["abandoned_input_ids"] == queued, "G1", "reset's inputs")
@@ -155,6 +175,9 @@ class WorkInHand:
                 self._must(news in self.known.news, "G9", "nobody published that")
             case _:
                 pass
+
+    def _said(self, event: Mapping[str, Any]) -> Said:
+        return Said(event["version"], len(self.messages), None)
 
     def _accepted(self, event: dict[str, Any]) -> None:
         name = event["input_id"]
