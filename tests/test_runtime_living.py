@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import json
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
@@ -40,6 +41,7 @@ from engine.runtime.views import (
     StagedFilter,
     ToolScopeSnapshot,
 )
+from engine.store import links
 
 FAST = {"grace_seconds": 0.2}
 
@@ -396,7 +398,18 @@ async def test_a_snapshot_that_came_with_a_commit_is_kept_only_if_the_log_agrees
     engine._store.derived.clear()
     await engine.checkpoint_committed("s", snapshot[1])
     assert engine._store.derived.snapshot("s") == snapshot
-    for wrong in (snapshot[1].replace(b"idle", b"gone"), b"{}", b"\xff", b'{"version":99}'):
+    forged = json.loads(snapshot[1]) | {"runs": {}}
+    del forged["link"]
+    head = await engine.head("s")
+    sealed, _ = links.seal(head.link, json.dumps(forged, separators=(",", ":")).encode())
+    for wrong in (
+        snapshot[1].replace(b"idle", b"gone"),
+        b"{}",
+        b"\xff",
+        b'{"version":99}',
+        b'{"version":-1}',
+        sealed,  # with the log's own head, which is no secret
+    ):
         with pytest.raises(Conflict):
             await engine.checkpoint_committed("s", wrong)
     with pytest.raises(Conflict):

@@ -4,6 +4,7 @@ Invariants: nothing here records anything of its own; what a loop or a checkpoin
 through the same verbs as everybody else.
 """
 
+import asyncio
 import weakref
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
@@ -33,7 +34,7 @@ from engine.runtime.views import (
 from engine.store import Store
 from engine.values import ApplyOutput, Cancelled, checked_id
 from projections.catalog import SessionView
-from projections.snapshots import Kept, restore
+from projections.snapshots import Kept, catch_up, nothing_folded, snapshot_of
 
 
 class _Versioned(msgspec.Struct):
@@ -169,17 +170,25 @@ class Living(Running):
     async def checkpoint_committed(self, session_id: str, snapshot: bytes) -> None:
         """Keep a snapshot that came with a commit, once it is found to agree with the log.
 
-        Raises SessionNotFound, and Conflict for one that is another session's, or not what the
-        log folds to.
+        Agreeing means to be, byte for byte, what the log folds to: a seal has no key, and what is
+        kept is believed until the next audit. Costs a fold up to the snapshot's version.
+        Raises SessionNotFound, Conflict for one that is another session's, or not what the log
+        folds to, and LogCorrupt where it cannot be folded.
         """
         self._check_known(session_id)
-        recorder = self._store.recorder
         try:
             version = msgspec.json.decode(snapshot, type=_Versioned).version
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise Conflict(f"this is no snapshot: {error}", session_id=session_id) from error
         kept = Kept(version, snapshot)
-        if restore(recorder, kept, session_id) is None:
+        folded, _ = await asyncio.to_thread(
+            catch_up,
+            self._store.recorder,
+            self._mapper,
+            nothing_folded(session_id),
+            upto=version,
+        )
+        if version < 1 or snapshot_of(folded) != kept:
             raise Conflict(
                 f"the snapshot is not what the log of session {session_id!r} says",
                 session_id=session_id,
