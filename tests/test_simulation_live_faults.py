@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from simulation.clock import PROCESS
@@ -26,7 +27,6 @@ from engine.runtime.recording import Recording
 from engine.runtime.settling import Submissions
 from engine.runtime.streams import LiveEvent, Missed, Watching
 from engine.runtime.turns import LiveTurn
-from projections.snapshots import nothing_folded
 
 # Live streams and subscriptions
 
@@ -169,18 +169,18 @@ def an_interrupt_that_ends_another_turn(plant: Plant) -> None:
 
 def a_snapshot_that_is_kept_unseen(plant: Plant) -> None:
     """A snapshot that is handed over is kept without a look at the log."""
-    plant.setattr(living, "restore", lambda _, __, session_id: nothing_folded(session_id))
+    plant.setattr(living, "snapshot_of", lambda _: ANY)
 
 
 def a_snapshot_of_another_session(plant: Plant) -> None:
     """A snapshot is held against the log of the session that it says it is of."""
-    restore = living.restore
+    checked = living.Living.checkpoint_committed
 
-    def generous(recorder: Any, kept: Any, session_id: str) -> Any:
-        named = re.search(rb'"session_id":"([^"]+)"', kept.state)
-        return restore(recorder, kept, named[1].decode() if named else session_id)
+    async def generous(self: living.Living, session_id: str, snapshot: bytes) -> None:
+        named = re.search(rb'"session_id":"([^"]+)"', snapshot)
+        await checked(self, named[1].decode() if named else session_id, snapshot)
 
-    plant.setattr(living, "restore", generous)
+    plant.setattr(living.Living, "checkpoint_committed", generous)
 
 
 def a_copy_that_is_dropped_while_in_use(plant: Plant) -> None:
