@@ -1,7 +1,6 @@
 """Turns that the engine runs: from the request to the receipt, and every way they can end."""
 
 import asyncio
-import contextlib
 import hashlib
 import json
 from typing import Any
@@ -33,6 +32,9 @@ from engine import (
 )
 from engine.machines import LIFECYCLE, Token
 from engine.runtime.agents import AgentFailure, EchoAgent, ScriptedAgent, Turn, TurnResult
+from engine.runtime.live import Live
+from engine.runtime.running import BEGINNINGS
+from projections.snapshots import Folded
 
 FAST = {"grace_seconds": 0.2}
 
@@ -752,32 +754,66 @@ async def test_a_malformed_result_is_a_failed_turn(engine: Engine, returned: Any
     assert (await engine.read("s")).phase == "attached"
 
 
+class Meddler:
+    """Another engine, that writes to the session each time when the first has caught up."""
+
+    def __init__(self, engine: Engine, other: Engine) -> None:
+        self.writes_left = 0
+        self._other = other
+        self._catch_up, engine._live.refresh = engine._live.refresh, self._refresh  # type: ignore[method-assign]
+
+    async def meddle(self, times: int) -> None:
+        """Write now, and so often again."""
+        await self._other.publish("s", "noise")
+        self.writes_left = times
+
+    async def _refresh(self, live: Live) -> Folded:
+        folded = await self._catch_up(live)
+        if self.writes_left:
+            self.writes_left -= 1
+            await self._other.publish("s", "noise")
+        return folded
+
+
 @on_an_engine(**FAST)
 async def test_a_turn_is_not_lost_however_often_another_engine_writes_meanwhile(
     engine: Engine, url: str
 ) -> None:
     if url == "memory:":
         pytest.skip("a store in memory has one engine")
+    left = []
 
     async def agent(turn: Turn) -> str:
+        left.append(meddler.writes_left)
+        await meddler.meddle(20)
         await turn.boundary([says("so far")])
+        left.append(meddler.writes_left)
+        await meddler.meddle(20)
         return "done"
 
     await attached(engine, agent)
     async with Engine.open(url) as other:
-        over = False
+        meddler = Meddler(engine, other)
+        await meddler.meddle(BEGINNINGS - 1)
+        out = await engine.apply_turn("s", "a")
+    assert out.terminal == Completed()
+    assert [*left, meddler.writes_left] == [0, 0, 0]
 
-        async def disturb() -> None:
-            while not over:
-                with contextlib.suppress(StaleWriter):
-                    await other.publish("s", "noise")
 
-        noise = asyncio.create_task(disturb())
-        for _ in range(20):
-            out = await engine.apply_turn("s", "a")
-            assert out.terminal == Completed()
-        over = True
-        await noise
+@on_an_engine(**FAST)
+async def test_a_turn_that_others_do_not_let_begin_is_refused_and_nothing_is_recorded(
+    engine: Engine, url: str
+) -> None:
+    if url == "memory:":
+        pytest.skip("a store in memory has one engine")
+    await attached(engine, EchoAgent())
+    async with Engine.open(url) as other:
+        meddler = Meddler(engine, other)
+        await meddler.meddle(BEGINNINGS)
+        with pytest.raises(StaleWriter):
+            await engine.apply_turn("s", "a", run_id="r")
+        assert (await engine.control.runtime_state("s")).phase == "attached"
+        assert (await engine.apply_turn("s", "a", run_id="r")).terminal == Completed()
 
 
 @on_an_engine(**FAST)
