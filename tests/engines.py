@@ -1,4 +1,4 @@
-"""Tests written as coroutines over an open engine, on every store."""
+"""Tests written as coroutines over an open engine, on every store; and one that disturbs it."""
 
 import asyncio
 import functools
@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from engine import Engine
+from engine.runtime.live import Live
+from projections.snapshots import Folded
 
 
 def on_an_engine(
@@ -39,3 +41,24 @@ def on_an_engine(
         return run
 
     return decorate
+
+
+class Meddler:
+    """Another engine, that writes to the session each time when the first has caught up."""
+
+    def __init__(self, engine: Engine, other: Engine) -> None:
+        self.writes_left = 0
+        self._other = other
+        self._catch_up, engine._live.refresh = engine._live.refresh, self._refresh  # type: ignore[method-assign]
+
+    async def meddle(self, times: int) -> None:
+        """Write now, and so often again."""
+        await self._other.publish("s", "noise")
+        self.writes_left = times
+
+    async def _refresh(self, live: Live) -> Folded:
+        folded = await self._catch_up(live)
+        if self.writes_left:
+            self.writes_left -= 1
+            await self._other.publish("s", "noise")
+        return folded

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from engines import on_an_engine
+from engines import Meddler, on_an_engine
 
 from engine import (
     AtCapacity,
@@ -32,9 +32,7 @@ from engine import (
 )
 from engine.machines import LIFECYCLE, Token
 from engine.runtime.agents import AgentFailure, EchoAgent, ScriptedAgent, Turn, TurnResult
-from engine.runtime.live import Live
 from engine.runtime.running import BEGINNINGS
-from projections.snapshots import Folded
 
 FAST = {"grace_seconds": 0.2}
 
@@ -752,27 +750,6 @@ async def test_a_malformed_result_is_a_failed_turn(engine: Engine, returned: Any
     out = await engine.apply_turn("s", "a")
     assert isinstance(out.terminal, Failed)
     assert (await engine.read("s")).phase == "attached"
-
-
-class Meddler:
-    """Another engine, that writes to the session each time when the first has caught up."""
-
-    def __init__(self, engine: Engine, other: Engine) -> None:
-        self.writes_left = 0
-        self._other = other
-        self._catch_up, engine._live.refresh = engine._live.refresh, self._refresh  # type: ignore[method-assign]
-
-    async def meddle(self, times: int) -> None:
-        """Write now, and so often again."""
-        await self._other.publish("s", "noise")
-        self.writes_left = times
-
-    async def _refresh(self, live: Live) -> Folded:
-        folded = await self._catch_up(live)
-        if self.writes_left:
-            self.writes_left -= 1
-            await self._other.publish("s", "noise")
-        return folded
 
 
 @on_an_engine(**FAST)

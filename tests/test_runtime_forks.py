@@ -417,6 +417,12 @@ def test_k_what_may_have_been_executed_is_unknown_in_the_fork_and_refuses_its_ne
                 assert await statuses(name) == {"c-1": "unknown", "c-2": "unknown"}
                 with pytest.raises(CallsUnresolved):
                     await engine.record_turn(name, [message("on")])
+            for text in ("by the way", "and also"):
+                await engine.append_context("o", text)
+            with pytest.raises(CallsUnresolved):
+                await engine.fork("o", at_message=3, replace=message("x"), new_session_id="x")
+            with pytest.raises(SessionNotFound):
+                await engine.read("x")
             await engine.stage_tool_results(fork.id, [answer])
             await engine.abandon_call(fork.id, "c-2")
             await engine.record_turn(fork.id, [message("on")])

@@ -452,6 +452,27 @@ async def test_what_a_turn_emits_comes_along_marked_and_before_what_it_recorded(
 
 
 @on_an_engine()
+async def test_what_a_turn_emits_is_kept_from_the_call_on_and_not_for_who_has_gone(
+    engine: Engine,
+) -> None:
+    await engine.register("s")
+    await engine.attach("s", EchoAgent())
+    source = engine.subscribe("s", "end", live=True)
+    gone = engine.subscribe("s", "end", live=True)
+    await engine.apply_turn("s", "hello", run_id="r")
+    kinds = []
+    while "run-completed" not in kinds:
+        one = await asyncio.wait_for(anext(source), 5)
+        kinds.append(one.tag if isinstance(one, Delivery) else one.payload["delta"])
+    assert kinds == ["hello", "run-begun", "run-completed"]
+    assert len(engine._streams._watching) == 2
+    del gone
+    await source.aclose()  # type: ignore[attr-defined]
+    del source
+    assert len(engine._streams._watching) == 0
+
+
+@on_an_engine()
 async def test_all_that_a_turn_emits_comes_before_its_recorded_end_however_late_it_is_read(
     engine: Engine,
 ) -> None:
@@ -688,6 +709,9 @@ async def test_there_is_one_adapter_for_all_who_ask_and_none_once_nobody_holds_i
 ) -> None:
     one, two = await engine.runtime_adapter(), await engine.runtime_adapter()
     assert one is two
+    with pytest.raises(SessionNotFound):
+        await one.take("no such session")
+    assert not engine._machine_owned
     known = id(one)
     del one, two
     gc.collect()

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from engines import Meddler
 from test_cli import perdure
 
 from engine import Engine, SessionBusy, Turn
@@ -118,8 +119,28 @@ def test_g9_a_run_that_cannot_be_closed_now_is_told_and_closed_later(sqlite_url:
             other.execute("BEGIN IMMEDIATE")
             view = await engine.read("s")
             assert (view.phase, view.ownerless) == ("running", True)
+            assert (await engine.control.runtime_state("s")).ownerless
+            assert await engine.open_calls("s") == []
             other.execute("ROLLBACK")
             other.close()
+            assert (await engine.read("s")).phase == "attached"
+
+    asyncio.run(main())
+
+
+def test_looking_at_a_lost_run_is_not_refused_while_others_write_to_its_session(
+    sqlite_url: str,
+) -> None:
+    async def main() -> None:
+        async with left_running(sqlite_url) as lost, Engine.open(sqlite_url) as engine:
+            await lost._ownership.release()
+            meddler = Meddler(engine, lost)  # which does not know that it is lost
+            for look in (engine.read, engine.open_calls, engine.control.runtime_state):
+                meddler.writes_left = 6
+                await look("s")
+                assert meddler.writes_left < 4
+            assert "run-interrupted" not in tags(sqlite_url)
+            meddler.writes_left = 0
             assert (await engine.read("s")).phase == "attached"
 
     asyncio.run(main())

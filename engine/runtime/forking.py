@@ -50,7 +50,9 @@ class Forking(TakingInput):
         A ``new_session_id`` makes a retry safe, where the point is given too. Raises
         SessionNotFound, InvalidArgument for a point the session never had, InvalidMessage, Conflict
         where the new id is in use, IllegalTransition where the fork has ended since, LogCorrupt
-        where the origin does not hold what its receipts say.
+        where the origin does not hold what its receipts say. Raises CallsUnresolved, of the fork
+        that there would be, where ``replace`` would come behind calls that are unknown: fork
+        without it, resolve them in the fork, and record the message there.
         """
         self._check_known(session_id)
         self._check_point(at_version, at_message, replace=replace is not None)

@@ -60,9 +60,12 @@ class RuntimeAdapter:
     ) -> None:
         """Make the session's control the machine's: plain interrupts are refused from here on.
 
-        ``agent`` is attached, and ``keep_alive`` starts a loop. Raises as `Engine.attach` does.
+        ``agent`` is attached, and ``keep_alive`` starts a loop. Raises SessionNotFound, and with
+        an agent what `Engine.attach` does.
         """
-        if agent is not None:
+        if agent is None:
+            self._engine._check_known(session_id)  # noqa: SLF001 - the engine's other half
+        else:
             await self._engine.attach(session_id, agent)
         self._engine._machine_owned.add(session_id)  # noqa: SLF001 - the engine's other half
         if keep_alive:

@@ -1,8 +1,7 @@
 """The verbs that read: of one session as it is or was, of many, and of what is being recorded.
 
-Invariants: nothing here writes to the log, and what is shown of a run says whether it has lost its
-owner; long reads run off the event loop, on connections that
-no commit waits for.
+Invariants: nothing here writes to the log; what is shown of a run says whether it has lost its
+owner; long reads run off the event loop, on connections that no commit waits for.
 """
 
 import asyncio
@@ -22,7 +21,7 @@ from engine.runtime.arguments import checked_count, checked_labels, optional_id
 from engine.runtime.live import LiveSessions
 from engine.runtime.ownership import Ownership
 from engine.runtime.streams import LiveEvent, Missed, Streams
-from engine.runtime.subscriptions import Delivery, deliveries
+from engine.runtime.subscriptions import Delivery, Subscription
 from engine.store import Mapper, Store
 from engine.values import Head, Receipt, checked_id
 from projections.catalog import SessionView, list_sessions, view_of
@@ -204,8 +203,8 @@ class Reader:
         recorded from this call on.
 
         A group's are those of its members, from joining to leaving. ``live`` adds what turns that
-        run in this engine emit, as `LiveEvent`; a subscriber too slow for them is told with
-        `Missed` how many are gone, and never delays a turn.
+        run in this engine emit from this call on, as `LiveEvent`; a subscriber too slow for them is
+        told with `Missed` how many are gone, and never delays a turn.
 
         Each recorded event is delivered once, in order, after its commit, whichever process made
         it. The iterator waits for more, and ends when the engine is closed. Keep the last
@@ -213,15 +212,15 @@ class Reader:
         """
         self._check_open()
         optional_id(session_id, "session_id")
-        return deliveries(
+        position = self._position(after)
+        subscription = Subscription(
             self._store,
             self._mapper,
             session_id,
-            self._position(after),
-            lambda: self._closed,
             mob=optional_id(mob, "mob"),
             streams=self._streams if live else None,
         )
+        return subscription.events(position, lambda: self._closed)
 
     async def _with_owner(self, view: SessionView) -> SessionView:
         """Return the view, which says so where the session's run has lost its owner."""

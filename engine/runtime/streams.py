@@ -5,6 +5,7 @@ never waits; a watcher that falls behind loses the oldest and is told how many.
 """
 
 import collections
+import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -37,14 +38,22 @@ class Watching:
         self._ring: Final = ring
         self._events: Final[collections.deque[LiveEvent]] = collections.deque()
         self._missed = 0
+        self._closed = False
 
     def put(self, event: LiveEvent) -> None:
-        """Keep an event for the watcher."""
+        """Keep an event for the watcher, unless it has left."""
+        if self._closed:
+            return
         if len(self._events) == BUFFERED:
             self._events.popleft()
             self._missed += 1
         self._events.append(event)
         self._ring()
+
+    def close(self) -> None:
+        """Keep nothing more, and ring no more."""
+        self._closed = True
+        self._events.clear()
 
     def take(self) -> list[LiveEvent | Missed]:
         """Return what has come since, oldest first, and what was lost before it."""
@@ -58,7 +67,9 @@ class Streams:
     """The live streams of one engine."""
 
     def __init__(self) -> None:
-        self._watching: Final[list[Watching]] = []
+        self._watching: Final[weakref.WeakValueDictionary[int, Watching]] = (
+            weakref.WeakValueDictionary()
+        )
         self._numbers: Final[dict[tuple[str, str], int]] = {}
 
     def emit(self, session_id: str, run_id: str, payload: Any) -> None:
@@ -66,7 +77,7 @@ class Streams:
         run = session_id, run_id
         number = self._numbers[run] = self._numbers.get(run, 0) + 1
         event = LiveEvent(session_id=session_id, run_id=run_id, number=number, payload=payload)
-        for watching in self._watching:
+        for watching in list(self._watching.values()):
             if watching.session_id in (None, session_id):
                 watching.put(event)
 
@@ -75,11 +86,10 @@ class Streams:
         self._numbers.pop((session_id, run_id), None)
 
     def watch(self, session_id: str | None, ring: Callable[[], None]) -> Watching:
-        """Begin to keep what running turns emit, of one session or all; ``ring`` at each."""
-        watching = Watching(session_id, ring)
-        self._watching.append(watching)
-        return watching
+        """Keep what running turns emit, of one session or all, for whoever holds what is returned.
 
-    def leave(self, watching: Watching) -> None:
-        """End what `watch` began."""
-        self._watching.remove(watching)
+        ``ring`` is called at each.
+        """
+        watching = Watching(session_id, ring)
+        self._watching[id(watching)] = watching
+        return watching

@@ -10,7 +10,7 @@ is delivered as such and does not end the subscription; closing the engine does 
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -108,63 +108,83 @@ class _Bell(threading.Event):
         self._rung.clear()
 
 
-async def deliveries(
-    store: Store,
-    mapper: Mapper,
-    session_id: str | None,
-    after: int,
-    is_closed: Callable[[], bool],
-    *,
-    mob: str | None = None,
-    streams: Streams | None = None,
-) -> AsyncIterator[Delivery | LiveEvent | Missed]:
-    """Yield the events after a position, of one session or of all, until the engine is closed.
+class Subscription:
+    """One subscriber: of the events after a position, of one session or of all.
 
-    ``mob`` leaves out what is not of a group's members; ``streams`` adds what running turns emit.
+    ``mob`` leaves out what is not of a group's members; ``streams`` adds what running turns emit,
+    from here on and not only once the first event is asked for.
     """
-    bell = _Bell()
-    behind = True
-    members = None if mob is None else Members(store, mapper, mob)
-    held: list[LiveEvent | Missed] = []
-    watching = None if streams is None else streams.watch(session_id, bell.set)
-    store.recorder.listen(bell)
-    try:
-        while not is_closed():
-            bell.quiet()
-            try:
-                if behind:
-                    page = await asyncio.to_thread(
-                        store.recorder.select_notifications, after, _PAGE, inclusive_of_start=False
-                    )
-                else:
-                    page = store.recorder.notifications_after(after, _FEW)
-                behind = len(page) >= (_PAGE if behind else _FEW)
-                # Taken once the page is read: what a turn emitted comes before its recorded end.
-                emitted = [] if watching is None else watching.take()
-                found = [
-                    _delivery(mapper, row)
-                    for row in page
-                    if session_id in (None, row.originator_id)
-                ]
-                if members is not None:
-                    found = [one for one in found if await members.concerns(one)]
-                    # What is of no member yet is looked at once more: the page may be older.
-                    just = {one.session_id for one in found}
-                    emitted, held = await _of_members(members, just, held, emitted, behind=behind)
-            except EngineClosed:
-                return
-            if page:
-                after = page[-1].id
-            for live in emitted:
-                yield live
-            for delivery in found:
-                yield delivery
-            if not behind:
-                await bell.heard()
-    finally:
-        store.recorder.unlisten(bell)
-        if watching is not None and streams is not None:
-            streams.leave(watching)
+
+    def __init__(
+        self,
+        store: Store,
+        mapper: Mapper,
+        session_id: str | None,
+        *,
+        mob: str | None = None,
+        streams: Streams | None = None,
+    ) -> None:
+        self._store: Final = store
+        self._mapper: Final = mapper
+        self._session_id: Final = session_id
+        self._members: Final = None if mob is None else Members(store, mapper, mob)
+        self._bell: Final = _Bell()
+        self._watching: Final = (
+            None if streams is None else streams.watch(session_id, self._bell.set)
+        )
+        self._held: list[LiveEvent | Missed] = []
+
+    async def events(
+        self, after: int, is_closed: Callable[[], bool]
+    ) -> AsyncIterator[Delivery | LiveEvent | Missed]:
+        """Yield them until the engine is closed, or this is."""
+        recorder = self._store.recorder
+        behind = True
+        recorder.listen(self._bell)
+        try:
+            while not is_closed():
+                self._bell.quiet()
+                try:
+                    if behind:
+                        page = await asyncio.to_thread(
+                            recorder.select_notifications, after, _PAGE, inclusive_of_start=False
+                        )
+                    else:
+                        page = recorder.notifications_after(after, _FEW)
+                    behind = len(page) >= (_PAGE if behind else _FEW)
+                    found = await self._concerned(page, behind=behind)
+                except EngineClosed:
+                    return
+                if page:
+                    after = page[-1].id
+                for one in found:
+                    yield one
+                if not behind:
+                    await self._bell.heard()
+        finally:
+            recorder.unlisten(self._bell)
+            if self._watching is not None:
+                self._watching.close()
+
+    async def _concerned(
+        self, page: Sequence[Notification], *, behind: bool
+    ) -> list[Delivery | LiveEvent | Missed]:
+        """Return what of a page, and of what was emitted, concerns the subscriber."""
+        # Taken once the page is read: what a turn emitted comes before its recorded end.
+        emitted = [] if self._watching is None else self._watching.take()
+        found = [
+            _delivery(self._mapper, row)
+            for row in page
+            if self._session_id in (None, row.originator_id)
+        ]
+        if self._members is not None:
+            found = [one for one in found if await self._members.concerns(one)]
+            # What is of no member yet is looked at once more: the page may be older.
+            just = {one.session_id for one in found}
+            emitted, self._held = await _of_members(
+                self._members, just, self._held, emitted, behind=behind
+            )
+        return [*emitted, *found]
 
 
 def _delivery(mapper: Mapper, row: Notification) -> Delivery:

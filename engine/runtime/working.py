@@ -4,7 +4,6 @@ Invariants: nothing is made up for a tool call: it is answered from outside, or 
 recorded decision.
 """
 
-import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -60,10 +59,9 @@ class Working(Grouping):
         what is recorded, and its ``ownerless`` is True. Raises SessionNotFound.
         """
         view = await super().read(session_id)
-        if not view.ownerless or self._store.recorder.readonly:
+        if not view.ownerless:
             return view
-        with contextlib.suppress(StaleWriter, StoreError):
-            await self._looked_after(session_id)
+        await self._looked_after(session_id)
         return await super().read(session_id)
 
     # Tool calls
@@ -167,7 +165,11 @@ class Working(Grouping):
         """Stop the agent of a run that was closed from outside, if this engine runs it."""
 
     async def _looked_after(self, session_id: str) -> Session:
-        """Return the session's state, a run whose owner is gone closed first if that may be."""
+        """Return the session's state, a run whose owner is gone closed first if that may be.
+
+        It may not where the engine is read-only or the database locked, or where others write to
+        the session meanwhile: then the state is what they made of it.
+        """
         self._check_open()
         if self._store.recorder.readonly:
             return await self._looked_at(session_id)
@@ -177,7 +179,10 @@ class Working(Grouping):
             return (await self._attended(live, known(folded))).state
 
         await self._live.read(session_id)
-        return await self._writer.alone(live, work)
+        try:
+            return await self._writer.alone(live, work)
+        except (StaleWriter, StoreError):
+            return await self._looked_at(session_id)
 
     async def _looked_at(self, session_id: str) -> Session:
         """Return the session's state as it is recorded, a lost run's calls in doubt (G9)."""

@@ -215,7 +215,13 @@ def _for_a_reason(call: Call, refusal: PerdureError) -> None:
             mine = run is not None and run.epoch == call.engine._ownership.epoch
             call.must(run is not None and not mine, "G9", "busy, and nobody is at work on it")
         case StaleWriter():
-            call.must(False, "G4", f"stale, and nobody else wrote: {refusal}")
+            fenced = any(
+                run.version > call.before
+                and run.ended == "run-interrupted"
+                and run.epoch == call.engine._ownership.epoch
+                for run in log.runs.values()
+            )
+            call.must(fenced, "G4", f"stale, and nobody else wrote: {refusal}")
         case IllegalTransition():
             its = call.world.log(refusal.data["subject"].split("'")[1]).phase  # or its fork's
             then = (its, "retired") if refusal.data["verb"] == "archive" else (its,)
