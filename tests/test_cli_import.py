@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from test_cli import Ran, perdure
 
 from engine import Engine, StoreError, sync
+from engine.cli import sources
 from engine.cli.recording import Recorded, record
 from engine.cli.transcripts import Transcript, read_line
 
@@ -246,6 +247,32 @@ def test_a_line_of_twenty_megabytes_is_taken(sqlite_url: str) -> None:
     text = "á" * 10_000_000
     assert import_(sqlite_url, line("big", user(text), assistant("ok"))).code == 0
     assert import_(sqlite_url, line("big", user(text), assistant("ok"))).document["unchanged"] == 1
+
+
+def test_a_line_too_long_for_memory_is_read_past_in_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "MAX_LINE_BYTES", 100)
+    monkeypatch.setattr(sources, "_CHUNK", 7)
+    path, read = tmp_path / "lines", []
+    for length in (99, 100, 105, 106, 107, 113, 1000):
+        for end in (b"", b"\n", b"\nnext\n"):
+            path.write_bytes(b"first\n" + b"x" * length + end)
+            read.clear()
+            first, second, *others = sources.lines_of([str(path)], read.append)
+            assert isinstance(first, sources.Line)
+            if length + len(end[:1]) > 100:
+                assert second == sources.Refused(
+                    file=str(path),
+                    line=2,
+                    code="INVALID_ARGUMENT",
+                    message="is longer than 100 bytes",
+                )
+            else:
+                assert isinstance(second, sources.Line)
+            following = [sources.Line(file=str(path), line=3, data=end[1:])]
+            assert others == following[: len(end[1:])]
+            assert sum(read) == path.stat().st_size
 
 
 def test_a_file_that_cannot_be_read_is_refused_and_stops_no_other(

@@ -1,7 +1,7 @@
 """Where lines come from: files and standard input, one line at a time.
 
-Invariants: every line knows its file and number; a file that cannot be read is reported in its
-place and keeps no other from being read.
+Invariants: every line knows its file and number; a line that is too long and a file that cannot be
+read are reported in their places and keep no other from being read.
 """
 
 import contextlib
@@ -18,6 +18,10 @@ import msgspec
 from engine.errors import InvalidArgument
 
 STDIN: Final = "-"
+
+MAX_LINE_BYTES: Final = 256 * 1024 * 1024
+"""A longer line is refused and read past: memory must hold a line, and a stream may have no end."""
+_CHUNK: Final = 1024 * 1024
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,16 +47,17 @@ def lines_of(files: Sequence[str], advance: Callable[[int], None]) -> Iterator[L
         number = 0
         try:
             with _opened(file) as source:
-                for number, data in enumerate(source, 1):
+                while data := source.readline(MAX_LINE_BYTES + 1):
+                    number += 1
                     advance(len(data))
-                    yield Line(file=file, line=number, data=data)
+                    if len(data) <= MAX_LINE_BYTES:
+                        yield Line(file=file, line=number, data=data)
+                        continue
+                    yield _refused(file, number, f"is longer than {MAX_LINE_BYTES:,} bytes")
+                    while data and not data.endswith(b"\n"):
+                        advance(len(data := source.readline(_CHUNK)))
         except OSError as error:
-            yield Refused(
-                file=file,
-                line=number,
-                code=InvalidArgument.code,
-                message=f"cannot be read: {error.strerror}",
-            )
+            yield _refused(file, number, f"cannot be read: {error.strerror}")
 
 
 def total_bytes(files: Sequence[str]) -> int | None:
@@ -67,6 +72,10 @@ def total_bytes(files: Sequence[str]) -> int | None:
             return None
         total += status.st_size
     return total
+
+
+def _refused(file: str, line: int, why: str) -> Refused:
+    return Refused(file=file, line=line, code=InvalidArgument.code, message=why)
 
 
 def _opened(file: str) -> contextlib.AbstractContextManager[BinaryIO]:
