@@ -22,7 +22,16 @@ _ALTERATIONS: Final[dict[str, Any]] = {
     "session_id": "somebody else",
     "conversation_digest": "0" * 64,
     "format": 1,
+    "labels": {"of": "nobody"},
+    "usage": {"input_tokens": 7, "output_tokens": 7},
+    "runs": {},
+    "keys": {},
+    "inputs": {},
+    "staged": [],
+    "mobs": ["nobody's"],
 }
+"""What a forger makes of a snapshot's field, and seals again: the first four open no session, the
+others would open one in which something is forgotten or invented."""
 
 
 async def checkpoint_committed(call: Call) -> None:
@@ -71,7 +80,9 @@ def _forged(call: Call) -> bytes:
         return snapshot[:place] + changed + snapshot[place + 1 :]
     fields = msgspec.json.decode(snapshot, type=dict[str, msgspec.Raw])
     fields.pop("link")
-    what = chance.choice(list(_ALTERATIONS))
-    fields[what] = msgspec.Raw(msgspec.json.encode(_ALTERATIONS[what]))
+    forged = {name: msgspec.json.encode(one) for name, one in _ALTERATIONS.items()}
+    what = chance.choice([name for name, one in forged.items() if bytes(fields[name]) != one])
+    call.world.seen[f"a snapshot's {what} was forged"] += 1
+    fields[what] = msgspec.Raw(forged[what])
     sealed, _ = links.seal(log.link, msgspec.json.encode(fields))  # as whoever reads the log can
     return sealed
