@@ -22,9 +22,10 @@ from engine.runtime import settling
 from engine.runtime.settling import MAX_GATHERED
 from engine.store import SQLiteRecorder, SQLiteStore, sqlite
 from engine.store.committer import Committer
+from engine.store.connections import CHECKPOINT_PAGES
 from engine.store.recording import Outcome, StaleAppend
 from engine.store.schema import PAGE_BYTES, companion_bytes
-from engine.store.sqlite import CHECKPOINT_PAGES, MAX_HURRY_BYTES
+from engine.store.sqlite import MAX_HURRY_BYTES
 
 
 @pytest.fixture(autouse=True)

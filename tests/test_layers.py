@@ -46,9 +46,6 @@ ONLY_REFERENCE = "engine/machines/reference.py"
 ONLY_VECTORS = ("engine/machines/marks.py", "engine/machines/vectors.py")
 
 LONGEST_MODULE = 400
-LONGER_FOR_A_REASON = {
-    "engine/store/sqlite.py": 560,  # one recorder, whose SQL is read together
-}
 
 
 def layer_of(module: str) -> str | None:
@@ -106,11 +103,7 @@ def problems(root: Path) -> list[str]:
 
 
 def overlong(root: Path) -> list[str]:
-    return [
-        path
-        for path, text in sources(root)
-        if len(text.splitlines()) > LONGER_FOR_A_REASON.get(path, LONGEST_MODULE)
-    ]
+    return [path for path, text in sources(root) if len(text.splitlines()) > LONGEST_MODULE]
 
 
 def test_imports_point_down_only_and_the_pure_layers_are_pure() -> None:

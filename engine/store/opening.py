@@ -10,11 +10,12 @@ from typing import Final, Protocol
 
 from engine.errors import EngineClosed, InvalidArgument, Unsupported
 from engine.store.committer import Committer, Submission
+from engine.store.connections import Durability
 from engine.store.derived import Derived, MemoryDerived, ReadonlyDerived, SQLiteDerived
 from engine.store.leases import Leases, MemoryLeases, SQLiteLeases
 from engine.store.memory import MemoryRecorder
 from engine.store.recording import Outcome
-from engine.store.sqlite import Durability, SQLiteRecorder
+from engine.store.sqlite import SQLiteRecorder
 
 Recorder = MemoryRecorder | SQLiteRecorder
 

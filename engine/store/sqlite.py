@@ -7,52 +7,31 @@ it commits; positions rise in commit order, so a reader who has seen one has see
 
 import contextlib
 import math
-import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
-from urllib.parse import quote
+from typing import Any, Final
 
-from eventsourcing.persistence import (
-    IntegrityError,
-    Notification,
-    ProcessRecorder,
-    StoredEvent,
-    Subscription,
-    Tracking,
-)
+from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
 
 from engine.errors import EngineClosed
 from engine.store import schema
-from engine.store.recording import (
-    Outcome,
-    RecorderError,
-    StaleAppend,
-    check_dense,
-    stored_event,
-)
+from engine.store.connections import CHECKPOINT_PAGES, Connections, Durability
+from engine.store.recording import Outcome, StaleAppend, check_dense
+from engine.store.sqlite_reading import SQLiteReader
 from engine.store.statements import (
+    LOCKED,
+    MAX_ROWS,
     TRACK,
-    chosen_sessions,
     error_code,
     inserting,
-    lenient_text,
     newest_version,
     parameters_of,
     spans,
     translated,
 )
-from engine.store.watching import RecorderSubscription, Watcher
-
-Durability = Literal["full", "normal"]
-
-CHECKPOINT_PAGES: Final = 4000
-"""Pages the write-ahead log gathers (32 MB) before they are copied into the file. The more it
-gathers, the fewer pages are copied twice; SQLite's own 1,000 cost many sessions a fifth of their
-throughput."""
 
 MAX_HURRY_SECONDS: Final = 0.001
 """What commits may take on average that hold the event loop up, apart from their rows; on a disk
@@ -63,17 +42,10 @@ MAX_HURRY_BYTES: Final = 256 * 1024
 
 _ROW_SECONDS: Final = 10e-6
 _TIDY_BYTES: Final = 4 * 1024 * 1024
-_AFTER: Final = (
-    "SELECT originator_id, originator_version, topic, state, position FROM stored_events"
-    " WHERE position > ? ORDER BY position LIMIT ?"
-)
 _MAX_KNOWN: Final = 100_000
-_MAX_ROWS: Final = 256
-_LOCKED: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-_NO_INDEX: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
 
-class SQLiteRecorder(ProcessRecorder):
+class SQLiteRecorder(SQLiteReader):
     """Records streams, notifications and tracking in the SQLite file at ``path``.
 
     ``durability`` "full" syncs every commit (WAL with synchronous=FULL), "normal" leaves syncing
@@ -90,116 +62,27 @@ class SQLiteRecorder(ProcessRecorder):
         busy_timeout_seconds: float = 5.0,
         readonly: bool = False,
     ) -> None:
-        self.path: Final = path
         self.durability: Final = durability
         self.readonly: Final = readonly
-        self._busy_timeout_seconds: Final = busy_timeout_seconds
-        schema.identify(path, readonly=readonly)
-        self._closed = False
         self._known: dict[str, int] = {}
         self._patient = True
         self._pace_seconds = math.inf
         self._hurried_bytes = 0
         self._write_lock: Final = threading.Lock()
-        self._read_lock: Final = threading.Lock()
-        self._probe_lock: Final = threading.Lock()
         with contextlib.ExitStack() as opened, translated(path):
-            self._mode = self._reading_mode() if readonly else "rw"
-            self._writer: Final = opened.enter_context(contextlib.closing(self._prepared_writer()))
-            self._reader: Final = opened.enter_context(contextlib.closing(self.connect()))
-            self._probe: Final = opened.enter_context(contextlib.closing(self.connect()))
-            self._connections: Final = opened.pop_all()
-        self._watcher: Final = Watcher(self._data_version)
-
-    # Connections
-
-    def connect(self) -> sqlite3.Connection:
-        """Return a connection for reading, which whoever asked closes."""
-        connection = self._connect(f"mode={self._mode}")
-        try:
-            connection.execute("PRAGMA query_only = ON")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _connect(self, query: str) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            f"file:{quote(os.fsencode(self.path.absolute()))}?{query}",
-            uri=True,
-            isolation_level=None,
-            check_same_thread=False,
-            timeout=self._busy_timeout_seconds,
-            cached_statements=2 * _MAX_ROWS,
-        )
-        connection.text_factory = lenient_text
-        return connection
-
-    def _prepared_writer(self) -> sqlite3.Connection:
-        connection = self._connect(f"mode={self._mode if self.readonly else 'rwc'}")
-        try:
-            if self.readonly:
-                schema.check(connection, self.path)
-                return connection
-            schema.create(connection, self.path)
-            self._use_write_ahead_log(connection)
-            level = {"full": "FULL", "normal": "NORMAL"}[self.durability]
-            connection.execute(f"PRAGMA synchronous = {level}")
-            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-            connection.execute("PRAGMA fullfsync = ON")  # on macOS a plain fsync stops at the drive
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _reading_mode(self) -> str:
-        """Return how to open the file for reading only.
-
-        Readers of a write-ahead log share an index in a file beside it. Where that cannot be made
-        (a read-only folder or medium) and there is no log to read, nobody writes either, and the
-        file can be read as it is.
-        """
-        connection = self._connect("mode=ro")
-        try:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError as error:
-            if error_code(error) not in _NO_INDEX or schema.companion_bytes(self.path, "-wal"):
-                raise
-            return "ro&immutable=1"
-        finally:
-            connection.close()
-        return "ro"
-
-    def _use_write_ahead_log(self, connection: sqlite3.Connection) -> None:
-        """Switch to WAL; SQLite does not wait for this lock by itself."""
-        deadline = time.monotonic() + self._busy_timeout_seconds
-        while True:
-            try:
-                mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-            except sqlite3.OperationalError as error:
-                if error_code(error) not in _LOCKED or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01)
-            else:
-                if mode != "wal":
-                    raise RecorderError(
-                        f"{self.path} cannot use a write-ahead log (it stays in {mode!r} mode)",
-                        path=str(self.path),
-                    )
-                return
+            connections = Connections(
+                path, busy_timeout_seconds=busy_timeout_seconds, readonly=readonly
+            )
+            self._writer: Final = connections.writer(durability)
+            opened.callback(self._writer.close)
+            super().__init__(connections)
+            opened.pop_all()
 
     def close(self) -> None:
         """Close every connection; SQLite folds the write-ahead log into the file."""
-        with self._write_lock, self._read_lock, self._probe_lock:
-            self._closed = True
-            self._connections.close()
-        self._watcher.close()
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise EngineClosed(f"{self.path} was closed")
-
-    # Writing
+        with self._write_lock:
+            super().close()
+            self._writer.close()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -297,7 +180,7 @@ class SQLiteRecorder(ProcessRecorder):
             with self._write_lock:
                 return self._insert_statement(submissions, patient=True)
         except sqlite3.OperationalError as error:
-            if error_code(error) in _LOCKED:
+            if error_code(error) in LOCKED:
                 with translated(self.path):
                     raise
             return None
@@ -321,7 +204,7 @@ class SQLiteRecorder(ProcessRecorder):
         else:
             events = [event for submission in submissions for event in submission]
         count = len(events)
-        if not 0 < count <= _MAX_ROWS or self._writer.in_transaction:
+        if not 0 < count <= MAX_ROWS or self._writer.in_transaction:
             return None
         after = check_dense(events, self._known.__getitem__)
         if patient != self._patient:
@@ -335,7 +218,7 @@ class SQLiteRecorder(ProcessRecorder):
     def _set_patient(self, *, patient: bool) -> None:
         """Let the writer wait for locks, and tidy its log up after a commit; or neither."""
         self._patient = patient
-        timeout = int(self._busy_timeout_seconds * 1000) if patient else 0
+        timeout = int(self._connections.busy_timeout_seconds * 1000) if patient else 0
         self._writer.execute(f"PRAGMA busy_timeout = {timeout}")
         pages = CHECKPOINT_PAGES if patient else 0
         self._writer.execute(f"PRAGMA wal_autocheckpoint = {pages}")
@@ -365,8 +248,8 @@ class SQLiteRecorder(ProcessRecorder):
         fresh = [() if n in stale else one for n, one in enumerate(submissions)]
         events = [event for submission in fresh for event in submission]
         last = 0
-        for start in range(0, len(events), _MAX_ROWS):
-            some = events[start : start + _MAX_ROWS]
+        for start in range(0, len(events), MAX_ROWS):
+            some = events[start : start + MAX_ROWS]
             last = connection.execute(inserting(len(some)), parameters_of(some)).lastrowid or 0
         self._known |= newest
         outcomes = spans(fresh, last - len(events) + 1)
@@ -383,175 +266,7 @@ class SQLiteRecorder(ProcessRecorder):
         if connection.execute(TRACK, (name, position)).rowcount != 1:
             raise IntegrityError(f"{name} has already tracked position {position}")
 
-    # Reading
-
-    def read(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        """Return all rows of a query on the shared read connection."""
-        with self._read_lock, translated(self.path):
-            self._check_open()
-            return self._reader.execute(statement, parameters).fetchall()
-
-    def last_version(self, session_id: str) -> int | None:
-        """Return the newest version of a stream, or None where it has no event."""
-        try:
-            with self._probe_lock:
-                return newest_version(self._probe, session_id)
-        except sqlite3.Error:
-            with self._probe_lock, translated(self.path):
-                self._check_open()
-                return newest_version(self._probe, session_id)
-
-    def select_events(
-        self,
-        originator_id: Any,
-        *,
-        gt: int | None = None,
-        lte: int | None = None,
-        desc: bool = False,
-        limit: int | None = None,
-    ) -> Sequence[StoredEvent]:
-        """Return a stream's events by range of versions."""
-        rows = self.read(
-            "SELECT originator_version, topic, state FROM stored_events WHERE originator_id = ?"
-            " AND originator_version > ? AND originator_version <= ?"
-            f" ORDER BY originator_version {'DESC' if desc else 'ASC'} LIMIT ?",
-            (
-                str(originator_id),
-                -1 if gt is None else gt,
-                _LARGEST if lte is None else lte,
-                -1 if limit is None else limit,
-            ),
-        )
-        return [stored_event(originator_id, *row) for row in rows]
-
-    def select_notifications(
-        self,
-        start: int | None,
-        limit: int,
-        stop: int | None = None,
-        topics: Sequence[str] = (),
-        *,
-        inclusive_of_start: bool = True,
-    ) -> Sequence[Notification]:
-        """Return events of all streams by range of positions."""
-        first = 1 if start is None else start + (not inclusive_of_start)
-        chosen = f" AND topic IN ({','.join('?' * len(topics))})" if topics else ""
-        rows = self.read(
-            "SELECT originator_id, originator_version, topic, state, position FROM stored_events"
-            f" WHERE position >= ? AND position <= ?{chosen} ORDER BY position LIMIT ?",
-            (first, _LARGEST if stop is None else stop, *topics, limit),
-        )
-        return [
-            Notification(originator_id=a, originator_version=b, topic=c, state=d, id=e)
-            for a, b, c, d, e in rows
-        ]
-
-    def notifications_after(self, position: int, limit: int) -> Sequence[Notification]:
-        """Return a few events from after a position, on the connection that no long read uses."""
-        with self._probe_lock, translated(self.path):
-            self._check_open()
-            rows = self._probe.execute(_AFTER, (position, limit)).fetchall()
-        return [
-            Notification(originator_id=a, originator_version=b, topic=c, state=d, id=e)
-            for a, b, c, d, e in rows
-        ]
-
-    def max_notification_id(self) -> int | None:
-        """Return the newest position, or None where nothing is recorded."""
-        newest: int | None = self.read("SELECT max(position) FROM stored_events")[0][0]
-        return newest
-
-    def max_tracking_id(self, application_name: str) -> int | None:
-        """Return how far a projection has come, or None where it has not begun."""
-        rows = self.read(
-            "SELECT notification_id FROM tracking WHERE application_name = ?", (application_name,)
-        )
-        return int(rows[0][0]) if rows else None
-
-    def scan(
-        self,
-        low: str | None = None,
-        high: str | None = None,
-        only: Sequence[str] = (),
-        *,
-        indexed: bool = True,
-    ) -> Iterator[tuple[Any, Any, Any, Any, Any]]:
-        """Yield raw rows (position, session id, version, topic, state), a session at a time.
-
-        Sessions come in the order of their ids from ``low`` (included) to ``high`` (excluded), or
-        are just those in ``only``. The columns are as SQLite holds them: of any type, if someone
-        changed them. ``indexed`` False reads the table itself, for when the index, which holds a
-        copy of ids and versions, may not agree with it. Reads on a connection of its own, so a long
-        scan stands in nobody's way; the next row after the recorder was closed is EngineClosed.
-        """
-        chosen, parameters = chosen_sessions(low, high, only)
-        table = "stored_events" if indexed else "stored_events NOT INDEXED"
-        with translated(self.path):
-            self._check_open()
-            with contextlib.closing(self.connect()) as connection:
-                for row in connection.execute(
-                    "SELECT position, originator_id, originator_version, topic, state"
-                    f" FROM {table}{chosen}"
-                    " ORDER BY originator_id, originator_version, position",
-                    parameters,
-                ):
-                    yield row
-                    if self._closed:
-                        self._check_open()
-
-    def session_ids(self) -> list[Any]:
-        """Return every distinct session id in the log, in order, of whatever type."""
-        return [
-            found
-            for (found,) in self.read(
-                "SELECT DISTINCT originator_id FROM stored_events ORDER BY originator_id"
-            )
-        ]
-
-    def sizes(self) -> list[tuple[Any, int]]:
-        """Return every distinct session id in the log, in order, with how many events it has."""
-        return self.read(
-            "SELECT originator_id, count(*) FROM stored_events"
-            " GROUP BY originator_id ORDER BY originator_id"
-        )
-
-    def integrity_problems(self) -> list[str]:
-        """Return what is wrong with the file's pages and indexes, and with the table's schema."""
-        with translated(self.path):
-            self._check_open()
-            with contextlib.closing(self.connect()) as connection:  # it takes long: no one waits
-                rows = connection.execute("PRAGMA integrity_check(20)").fetchall()
-                declared = connection.execute(
-                    "SELECT type, name, sql FROM sqlite_master WHERE tbl_name = 'stored_events'"
-                ).fetchall()
-        return [problem for (problem,) in rows if problem != "ok"] + schema.changes(declared)
-
-    # Watching
-
-    def subscribe(
-        self, gt: int | None = None, topics: Sequence[str] = ()
-    ) -> Subscription["SQLiteRecorder"]:
-        """Return an iterator over events from after position ``gt``, old ones and new ones."""
-        return RecorderSubscription(recorder=self, gt=gt, topics=topics)
-
-    def listen(self, event: Any) -> None:
-        """Call ``event.set()`` after every commit, of this process or another."""
-        self._watcher.add(event)
-
-    def unlisten(self, event: Any) -> None:
-        """Stop what `listen` began."""
-        self._watcher.remove(event)
-
-    def _data_version(self) -> int:
-        """Return a number that changes when any other connection commits."""
-        with self._probe_lock, translated(self.path):
-            self._check_open()
-            return int(self._probe.execute("PRAGMA data_version").fetchone()[0])
-
-
-_LARGEST: Final = 2**63 - 1
-
 
 def _is_hopeless(error: Exception) -> bool:
     """Whether trying each submission alone would only fail, or wait, once more for each."""
-    return isinstance(error, EngineClosed) or error_code(error.__cause__) in _LOCKED
+    return isinstance(error, EngineClosed) or error_code(error.__cause__) in LOCKED

@@ -20,6 +20,12 @@ TRACK: Final = (
     " DO UPDATE SET notification_id = excluded.notification_id"
     " WHERE notification_id < excluded.notification_id"
 )
+MAX_ROWS: Final = 256
+"""So many events are inserted with one statement, at most."""
+
+LOCKED: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+"""The codes of what another writer is in the way of."""
+
 _LAST_VERSION: Final = (
     "SELECT originator_version FROM stored_events WHERE originator_id = ?"
     " AND originator_version BETWEEN 0 AND 9223372036854775807"  # text sorts behind all numbers
