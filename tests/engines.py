@@ -4,19 +4,25 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
+
+import pytest
 
 from engine import Engine
 from engine.runtime.live import Live
 from projections.snapshots import Folded
 
+FAST: Final[dict[str, Any]] = {"grace_seconds": 0.2}
+"""Options of an engine whose turns are interrupted in a test."""
+
 
 def on_an_engine(
-    **options: Any,
+    *, on_file: bool = False, **options: Any
 ) -> Callable[[Callable[..., Coroutine[Any, Any, None]]], Callable[..., None]]:
     """Turn a test ``async def test(engine, …)`` into one that pytest runs for each store.
 
-    The engine is open while the test runs; its log must audit clean at the end.
+    The engine is open while the test runs; its log must audit clean at the end. A test that is
+    ``on_file`` opens another engine on the same store, which one in memory does not have.
     """
 
     def decorate(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -26,6 +32,9 @@ def on_an_engine(
 
         @functools.wraps(test)
         def run(*, url: str, **given: Any) -> None:
+            if on_file and url == "memory:":
+                pytest.skip("a store in memory has one engine")
+
             async def main() -> None:
                 async with Engine.open(url, **options) as engine:
                     if "url" in signature.parameters:

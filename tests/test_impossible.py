@@ -5,36 +5,20 @@ beside the code they are about are only completed here.
 """
 
 import asyncio
-import hashlib
 import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
-from engines import on_an_engine
+from engines import FAST, on_an_engine
+from messages import digest, says, user
 from test_upcasting import EXPECTED, rows_of
 
 from engine import Engine, Environment, PerdureError, ScriptedAgent, Turn, TurnResult
 from engine.aggregates import initial_state
 from engine.runtime.live import Live
 from projections.snapshots import Folded
-
-FAST = {"grace_seconds": 0.2}
-
-
-def user(text: str) -> dict[str, Any]:
-    return {"role": "user", "content": text}
-
-
-def says(text: str) -> dict[str, Any]:
-    return {"role": "assistant", "content": text}
-
-
-def digest(messages: list[dict[str, Any]]) -> str:
-    text = json.dumps(messages, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 async def talkative(turn: Turn) -> TurnResult:
@@ -115,12 +99,10 @@ def test_a_whatever_commit_a_kill_comes_behind_everything_agrees(tmp_path: Path)
 # B: the wrong copy is served
 
 
-@on_an_engine()
+@on_an_engine(on_file=True)
 async def test_b_a_live_copy_that_another_process_overtook_is_never_served(
     engine: Engine, url: str
 ) -> None:
-    if url == "memory:":
-        pytest.skip("a store in memory has one engine")
     await engine.register("s")
     async with Engine.open(url) as other:
         for number in range(3):

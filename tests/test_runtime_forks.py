@@ -1,7 +1,6 @@
 """Forks through the public API: exact, side-effect free, no dearer than what is new, audited."""
 
 import asyncio
-import hashlib
 import json
 import sqlite3
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 from alterations import loosened
+from messages import digest
 from processes import message
 
 from engine import (
@@ -28,12 +28,6 @@ from projections import audit_store, canonical_digest, recorded_digest
 from projections.snapshots import Kept, restore
 
 Messages = list[dict[str, Any]]
-
-
-def digest(messages: Messages) -> str:
-    """Return the digest of these messages, by the standard library alone."""
-    encoded = json.dumps(messages, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(encoded.encode()).hexdigest()
 
 
 def rows(engine: Engine, session_id: str) -> list[tuple[Any, ...]]:

@@ -4,7 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from engines import FAST, on_an_engine
 from processes import message
+from sessions import attached
 
 from engine import Conflict, Engine, IllegalTransition, InputNotQueued, InvalidArgument
 from engine.runtime.agents import EchoAgent
@@ -383,3 +385,14 @@ def test_what_became_of_inputs_is_known_after_reopening_and_agrees_with_the_fold
             assert [view.state for view in before] == ["queued", "consumed", "abandoned", "queued"]
 
     asyncio.run(main())
+
+
+@on_an_engine(**FAST)
+async def test_archiving_can_drain_what_is_queued_first(engine: Engine) -> None:
+    await attached(engine, EchoAgent())
+    await engine.ingest("s", "one")
+    await engine.ingest("s", "two")
+    view = await engine.archive("s", pending="drain")
+    assert view.phase == "archived"
+    assert (await engine.read("s")).message_count == 3
+    assert engine._agents == {}

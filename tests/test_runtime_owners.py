@@ -7,10 +7,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from engines import Meddler
+from engines import FAST, Meddler, on_an_engine
+from messages import CALL, user
+from sessions import attached, has
 from test_cli import perdure
+from waiting import until
 
-from engine import Engine, SessionBusy, Turn
+from engine import CallsUnresolved, Engine, SessionBusy, StaleWriter, Turn
 from engine.store.opening import sqlite_path
 
 
@@ -71,6 +74,31 @@ def test_g9_reading_a_session_whose_run_has_lost_its_owner_closes_the_run(sqlite
     asyncio.run(main())
 
 
+@on_an_engine(on_file=True, **FAST)
+async def test_g9_a_run_whose_owner_is_gone_is_closed_on_first_touch(
+    engine: Engine, url: str
+) -> None:
+    async def agent(turn: Turn) -> str:
+        await turn.boundary([CALL])
+        await asyncio.sleep(60)
+        return "never"
+
+    lost = await Engine.open(url, lease_seconds=0.3)
+    await attached(lost, agent)
+    turn = asyncio.create_task(lost.apply_turn("s", "a"))
+    await until(lambda: has(lost, 2))
+    with pytest.raises(SessionBusy):
+        await engine.record_turn("s", [user("b")])
+    await lost._ownership.release()  # as if its process had died
+    with pytest.raises(CallsUnresolved):
+        await engine.record_turn("s", [user("b")])
+    view = await engine.read("s")
+    assert (view.phase, view.message_count) == ("attached", 2)
+    with pytest.raises(StaleWriter):
+        await turn
+    await lost.close()
+
+
 def test_g9_a_reader_that_may_not_write_is_told_that_the_run_has_lost_its_owner(
     sqlite_url: str,
 ) -> None:
@@ -90,13 +118,8 @@ def test_g9_a_reader_that_may_not_write_is_told_that_the_run_has_lost_its_owner(
 
 
 def test_g9_a_reader_that_may_not_write_is_told_which_calls_are_in_doubt(sqlite_url: str) -> None:
-    call = {
-        "role": "assistant",
-        "tool_calls": [{"id": "c-1", "function": {"name": "pay", "arguments": "{}"}}],
-    }
-
     async def main() -> None:
-        async with left_running(sqlite_url, call) as lost:
+        async with left_running(sqlite_url, CALL) as lost:
             for status in ("intended", "unknown"):
                 async with Engine.open(sqlite_url, readonly=True) as engine:
                     (found,) = await engine.open_calls("s")

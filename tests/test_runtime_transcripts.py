@@ -8,7 +8,6 @@ what a straight import of the same file leaves there.
 
 import asyncio
 import contextlib
-import hashlib
 import itertools
 import json
 from collections import Counter
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from engines import on_an_engine
+from messages import digest
 from test_cli import perdure
 
 from engine import (
@@ -125,11 +125,6 @@ class Driver:
         results = list(itertools.takewhile(lambda one: one.get("tool_call_id") in call_ids, rest))
         await self.engine.stage_tool_results(session_id, results)
         self.counted["results brought"] += 1
-
-
-def digest(messages: Script) -> str:
-    text = json.dumps(messages, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_real_transcripts_survive_interruptions_crashes_and_reopenings(

@@ -1,0 +1,98 @@
+"""The runtime adapter: one for all, and alone in control of what the machine has taken."""
+
+import asyncio
+import gc
+
+import pytest
+from engines import FAST, on_an_engine
+from sessions import attached
+from waiting import Gate
+
+from engine import AuthorityRequired, Cancelled, Engine, SessionNotFound
+from engine.machines import LIFECYCLE, Token
+
+
+@on_an_engine(**FAST)
+async def test_there_is_one_adapter_for_all_who_ask_and_none_once_nobody_holds_it(
+    engine: Engine,
+) -> None:
+    one, two = await engine.runtime_adapter(), await engine.runtime_adapter()
+    assert one is two
+    with pytest.raises(SessionNotFound):
+        await one.take("no such session")
+    assert not engine._machine_owned
+    known = id(one)
+    del one, two
+    gc.collect()
+    assert engine._adapter is not None
+    assert engine._adapter() is None
+    assert await engine.runtime_adapter() is not None
+    assert known
+
+
+@on_an_engine(**FAST)
+async def test_the_machine_s_control_needs_the_machine_s_token(engine: Engine) -> None:
+    gate = Gate()
+    await attached(engine, gate)
+    turn = asyncio.create_task(engine.apply_turn("s", "a"))
+    await gate.begun.wait()
+    for forged in (Token(), object()):
+        with pytest.raises(AuthorityRequired):
+            await engine.interrupt("s", authority=forged)  # type: ignore[arg-type]
+    with pytest.raises(AuthorityRequired):
+        await engine.interrupt("s", authority=LIFECYCLE.token)  # the law's own is no engine's
+    adapter = await engine.runtime_adapter()
+    await engine.interrupt("s", authority=adapter.authority)
+    assert isinstance((await turn).terminal, Cancelled)
+
+
+@on_an_engine(**FAST)
+async def test_a_session_that_the_machine_has_taken_is_controlled_through_it_alone(
+    engine: Engine,
+) -> None:
+    gate = Gate()
+    await engine.register("s")
+    adapter = await engine.runtime_adapter()
+    await adapter.take("s", gate)
+    turn = asyncio.create_task(engine.apply_turn("s", "a"))
+    await gate.begun.wait()
+    with pytest.raises(AuthorityRequired):
+        await engine.interrupt("s")
+    with pytest.raises(AuthorityRequired):
+        await engine.cancel_after_boundary("s")
+    await adapter.cancel_after_boundary("s")
+    await adapter.interrupt("s", reason="the machine says so")
+    assert (await turn).terminal == Cancelled("the machine says so")
+    gate.begun.clear()
+    turn = asyncio.create_task(engine.apply_turn("s", "a"))
+    await gate.begun.wait()
+    await adapter.give_back("s")
+    with pytest.raises(AuthorityRequired):  # it began as the machine's
+        await engine.interrupt("s")
+    await adapter.interrupt("s")
+    await turn
+    gate.begun.clear()
+    turn = asyncio.create_task(engine.apply_turn("s", "a"))
+    await gate.begun.wait()
+    await engine.interrupt("s")
+    await turn
+
+
+@on_an_engine(on_file=True, **FAST)
+async def test_what_the_machine_has_taken_is_not_interrupted_from_another_engine_either(
+    engine: Engine, url: str
+) -> None:
+    gate = Gate()
+    await engine.register("s")
+    adapter = await engine.runtime_adapter()
+    await adapter.take("s", gate)
+    turn = asyncio.create_task(engine.apply_turn("s", "a"))
+    await gate.begun.wait()
+    async with Engine.open(url) as other:
+        with pytest.raises(AuthorityRequired):
+            await other.interrupt("s")
+        with pytest.raises(AuthorityRequired):
+            await other.cancel_after_boundary("s")
+        theirs = await other.runtime_adapter()
+        await theirs.interrupt("s")
+    assert isinstance((await turn).terminal, Cancelled)

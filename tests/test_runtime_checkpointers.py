@@ -1,0 +1,203 @@
+"""Checkpoints that an engine takes by itself, and those that come with a commit."""
+
+import asyncio
+import json
+import logging
+
+import pytest
+from engines import FAST, on_an_engine
+from messages import user
+from sessions import attached
+from waiting import until
+
+from engine import CheckpointPolicy, Conflict, EchoAgent, Engine, SessionNotFound, Turn
+from engine.store import links
+
+
+async def checkpoints(engine: Engine, session_id: str = "s") -> int:
+    rows = engine._store.recorder.select_events(session_id)
+    return sum(row.topic == "session-checkpointed" for row in rows)
+
+
+async def at_least(engine: Engine, count: int, session_id: str = "s") -> bool:
+    return await checkpoints(engine, session_id) >= count
+
+
+# After so many turns or bytes
+
+
+@on_an_engine(checkpoints=CheckpointPolicy(turns=2))
+async def test_a_session_is_checkpointed_by_itself_every_so_many_turns(engine: Engine) -> None:
+    await engine.register("s")
+    for number in range(6):
+        await engine.record_turn("s", [user(str(number))])
+        await asyncio.sleep(0.01)
+    await until(lambda: at_least(engine, 3))
+    assert await checkpoints(engine) == 3
+
+
+@on_an_engine(checkpoints=CheckpointPolicy(turns=2), **FAST)
+async def test_a_run_counts_as_one_turn_however_many_boundaries_it_lands(engine: Engine) -> None:
+    async def agent(turn: Turn) -> str:
+        for number in range(5):
+            await turn.boundary([user(str(number))])
+        return "done"
+
+    await attached(engine, agent)
+    await engine.apply_turn("s", "one")
+    await asyncio.sleep(0.05)
+    assert await checkpoints(engine) == 0
+    await engine.apply_turn("s", "two")
+    await until(lambda: at_least(engine, 1))
+
+
+@on_an_engine(checkpoints=CheckpointPolicy(message_bytes=1000))
+async def test_a_session_is_checkpointed_by_itself_every_so_many_bytes(engine: Engine) -> None:
+    await attached(engine, EchoAgent())
+    await engine.apply_turn("s", "small")
+    await engine.apply_turn("s", "x" * 1000)
+    await until(lambda: at_least(engine, 1))
+
+
+@on_an_engine(checkpoints=CheckpointPolicy(message_bytes=1000), **FAST)
+async def test_a_run_that_lands_many_boundaries_is_checkpointed_as_their_bytes_land(
+    engine: Engine,
+) -> None:
+    async def agent(turn: Turn) -> str:
+        for _ in range(2):
+            await turn.boundary([user("x" * 600)])
+        await turn.scope.wait()
+        return "never"
+
+    await attached(engine, agent)
+    turn = asyncio.create_task(engine.apply_turn("s", "go"))
+    await until(lambda: at_least(engine, 1))
+    assert (await engine.read("s")).phase == "running"
+    await engine.interrupt("s")
+    await turn
+    assert await checkpoints(engine) == 1
+
+
+@on_an_engine(checkpoints=CheckpointPolicy(message_bytes=1000))
+async def test_context_that_is_appended_counts_as_bytes_that_landed(engine: Engine) -> None:
+    await engine.register("s")
+    await engine.append_context("s", "x" * 600)
+    await engine.stage_context("s", "x" * 600)
+    await asyncio.sleep(0.05)
+    assert await checkpoints(engine) == 0
+    await engine.append_context("s", "y" * 600)
+    await until(lambda: at_least(engine, 1))
+
+
+# After some time
+
+
+@on_an_engine(checkpoints=CheckpointPolicy(seconds=0.05))
+async def test_a_session_is_checkpointed_by_itself_some_time_after_a_turn(engine: Engine) -> None:
+    await engine.register("s")
+    await engine.record_turn("s", [user("a")])
+    assert await checkpoints(engine) == 0
+    await until(lambda: at_least(engine, 1))
+    await asyncio.sleep(0.15)
+    assert await checkpoints(engine) == 1
+
+
+@on_an_engine(checkpoints=CheckpointPolicy(seconds=0.05), **FAST)
+async def test_a_run_is_checkpointed_by_itself_some_time_after_its_first_boundary(
+    engine: Engine,
+) -> None:
+    async def agent(turn: Turn) -> str:
+        await turn.boundary()
+        await turn.scope.wait()
+        return "never"
+
+    await attached(engine, agent)
+    turn = asyncio.create_task(engine.apply_turn("s", "go"))
+    await until(lambda: at_least(engine, 1))
+    assert (await engine.read("s")).phase == "running"
+    await engine.interrupt("s")
+    await turn
+
+
+# Cancelled and rearmed
+
+
+@on_an_engine(checkpoints=CheckpointPolicy(seconds=0.05))
+async def test_a_checkpoint_that_was_due_while_cancelled_is_taken_once_rearmed(
+    engine: Engine,
+) -> None:
+    await engine.register("s")
+    await engine.record_turn("s", [user("a")])
+    await engine.cancel_all_checkpointers()
+    await asyncio.sleep(0.15)
+    assert await checkpoints(engine) == 0
+    await engine.rearm_all_checkpointers()
+    await until(lambda: at_least(engine, 1))
+    await engine.record_turn("s", [user("b")])
+    await until(lambda: at_least(engine, 2))
+
+
+@on_an_engine(checkpoints=CheckpointPolicy(turns=1))
+async def test_cancelled_checkpointers_take_nothing_until_they_are_rearmed(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    await engine.register("s")
+    await engine.record_turn("s", [user("a")])
+    await until(lambda: at_least(engine, 1))
+    engine._checkpointers.landed("s", ())  # the session is known from here on
+    await until(lambda: at_least(engine, 1))
+    await engine.cancel_all_checkpointers()
+    await engine.register("t")
+    await engine.record_turn("t", [user("a")])
+    await asyncio.sleep(0.05)
+    assert await checkpoints(engine, "t") == 0
+    await engine.rearm_all_checkpointers()
+    await engine.record_turn("t", [user("b")])
+    await until(lambda: at_least(engine, 1, "t"))
+    await engine.record_turn("t", [user("c")])
+    await engine.archive("t")
+    await asyncio.sleep(0.05)
+    await engine.rearm_all_checkpointers()
+    assert not caplog.records
+
+
+# Handed over
+
+
+@on_an_engine()
+async def test_a_snapshot_that_came_with_a_commit_is_kept_only_if_the_log_agrees(
+    engine: Engine,
+) -> None:
+    await engine.register("s")
+    await engine.register("other")
+    for session_id in ("s", "other"):
+        await engine.record_turn(session_id, [user("x" * 1_100_000)])
+    snapshot = engine._store.derived.snapshot("s")
+    for _ in range(100):
+        if snapshot is not None:
+            break
+        await asyncio.sleep(0.02)
+        snapshot = engine._store.derived.snapshot("s")
+    assert snapshot is not None
+    engine._store.derived.clear()
+    await engine.checkpoint_committed("s", snapshot[1])
+    assert engine._store.derived.snapshot("s") == snapshot
+    forged = json.loads(snapshot[1]) | {"runs": {}}
+    del forged["link"]
+    head = await engine.head("s")
+    sealed, _ = links.seal(head.link, json.dumps(forged, separators=(",", ":")).encode())
+    for wrong in (
+        snapshot[1].replace(b"idle", b"gone"),
+        b"{}",
+        b"\xff",
+        b'{"version":99}',
+        b'{"version":-1}',
+        sealed,  # with the log's own head, which is no secret
+    ):
+        with pytest.raises(Conflict):
+            await engine.checkpoint_committed("s", wrong)
+    with pytest.raises(Conflict):
+        await engine.checkpoint_committed("other", snapshot[1])
+    with pytest.raises(SessionNotFound):
+        await engine.checkpoint_committed("nobody", snapshot[1])

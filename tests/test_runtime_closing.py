@@ -1,0 +1,67 @@
+"""Closing an engine: turns may end within the grace period, and are ended together after it."""
+
+import asyncio
+
+import pytest
+from engines import on_an_engine
+from sessions import attached, running
+from waiting import Gate, SlowToCome, until
+
+from engine import Cancelled, Completed, EchoAgent, Engine, EngineClosed
+
+
+@pytest.mark.parametrize("heeds", [True, False])
+@on_an_engine()
+async def test_closing_lets_a_turn_end_or_interrupts_it_after_the_grace_period(
+    engine: Engine, url: str, heeds: bool
+) -> None:
+    async with Engine.open(url, grace_seconds=0.2) as other:
+        gate = Gate(heeds=heeds)
+        await attached(other, gate)
+        await attached(other, EchoAgent(), "t")
+        turn = asyncio.create_task(other.apply_turn("s", "a"))
+        await gate.begun.wait()
+        closing = asyncio.create_task(other.close())
+        await asyncio.sleep(0.01)
+        with pytest.raises(EngineClosed):
+            await other.apply_turn("t", "b")
+        if heeds:
+            gate.open.set()
+        await closing
+        out = await turn
+        assert out.terminal == (Completed() if heeds else Cancelled("the engine is closing"))
+        gate.open.set()
+
+
+@on_an_engine()
+async def test_closing_releases_what_only_waits_and_ends_what_has_no_agent_yet(
+    engine: Engine, url: str
+) -> None:
+    async with Engine.open(url, agents=SlowToCome(), grace_seconds=0.1) as other:
+        await other.register("s")
+        await other.register("t")
+        seat = await other.reserve("t")
+        turn = asyncio.create_task(other.apply_turn("s", "a"))
+        await until(lambda: running(other, "s"))
+        await other.close()
+        assert (await turn).terminal == Cancelled("the engine is closing")
+        assert seat.phase == "shut_down"
+    if url != "memory:":
+        assert (await engine.read("s")).phase == "idle"
+
+
+@on_an_engine()
+async def test_hung_turns_are_ended_together_when_the_engine_closes(
+    engine: Engine, url: str
+) -> None:
+    async with Engine.open(url, grace_seconds=0.3) as other:
+        gates = [Gate() for _ in range(6)]
+        for number, gate in enumerate(gates):
+            await attached(other, gate, f"s{number}")
+        turns = [asyncio.create_task(other.apply_turn(f"s{n}", "a")) for n in range(6)]
+        for gate in gates:
+            await gate.begun.wait()
+        started = asyncio.get_running_loop().time()
+        await other.close()
+        assert asyncio.get_running_loop().time() - started < 6 * 0.3
+        assert {(await turn).terminal for turn in turns} == {Cancelled("the engine is closing")}

@@ -1,0 +1,102 @@
+"""Turns while another engine has the same file: it runs one itself, or writes in between."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from engines import FAST, Meddler, on_an_engine
+from messages import says, user
+from sessions import attached
+from waiting import Gate
+
+from engine import (
+    ApplyOutput,
+    Cancelled,
+    Completed,
+    EchoAgent,
+    Engine,
+    SessionBusy,
+    StaleWriter,
+    Turn,
+)
+from engine.runtime.running import BEGINNINGS
+
+# A turn of the other
+
+
+@asynccontextmanager
+async def turn_elsewhere(url: str) -> AsyncIterator[tuple[Gate, asyncio.Task[ApplyOutput]]]:
+    """Give a turn that has begun in another engine, and the gate that it waits at."""
+    async with Engine.open(url, **FAST) as other:
+        gate = Gate()
+        await attached(other, gate)
+        turn = asyncio.create_task(other.apply_turn("s", "a"))
+        await gate.begun.wait()
+        yield gate, turn
+
+
+@on_an_engine(on_file=True, **FAST)
+async def test_g4_a_turn_that_runs_in_another_engine_is_busy_and_can_be_interrupted_from_here(
+    engine: Engine, url: str
+) -> None:
+    async with turn_elsewhere(url) as (_, turn):
+        with pytest.raises(SessionBusy):
+            await engine.record_turn("s", [user("b")])
+        await engine.interrupt("s")
+        assert (await turn).terminal == Cancelled("asked from elsewhere")
+    assert (await engine.read("s")).phase == "attached"
+
+
+@on_an_engine(on_file=True, **FAST)
+async def test_g4_attaching_to_a_session_that_another_engine_runs_is_busy(
+    engine: Engine, url: str
+) -> None:
+    async with turn_elsewhere(url) as (gate, turn):
+        version = (await engine.head("s")).version
+        with pytest.raises(SessionBusy):
+            await engine.attach("s", EchoAgent())
+        assert (await engine.head("s")).version == version
+        gate.open.set()
+        assert (await turn).terminal == Completed()
+    await engine.attach("s", EchoAgent())
+
+
+# Writes of the other
+
+
+@on_an_engine(on_file=True, **FAST)
+async def test_a_turn_is_not_lost_however_often_another_engine_writes_meanwhile(
+    engine: Engine, url: str
+) -> None:
+    left = []
+
+    async def agent(turn: Turn) -> str:
+        left.append(meddler.writes_left)
+        await meddler.meddle(20)
+        await turn.boundary([says("so far")])
+        left.append(meddler.writes_left)
+        await meddler.meddle(20)
+        return "done"
+
+    await attached(engine, agent)
+    async with Engine.open(url) as other:
+        meddler = Meddler(engine, other)
+        await meddler.meddle(BEGINNINGS - 1)
+        out = await engine.apply_turn("s", "a")
+    assert out.terminal == Completed()
+    assert [*left, meddler.writes_left] == [0, 0, 0]
+
+
+@on_an_engine(on_file=True, **FAST)
+async def test_a_turn_that_others_do_not_let_begin_is_refused_and_nothing_is_recorded(
+    engine: Engine, url: str
+) -> None:
+    await attached(engine, EchoAgent())
+    async with Engine.open(url) as other:
+        meddler = Meddler(engine, other)
+        await meddler.meddle(BEGINNINGS)
+        with pytest.raises(StaleWriter):
+            await engine.apply_turn("s", "a", run_id="r")
+        assert (await engine.control.runtime_state("s")).phase == "attached"
+        assert (await engine.apply_turn("s", "a", run_id="r")).terminal == Completed()

@@ -1,0 +1,229 @@
+"""Turns that are interrupted or cancelled: they end now and once, and keep what landed."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+from engines import FAST, on_an_engine
+from messages import says, user
+from sessions import attached, running
+from waiting import Gate, SlowToCome, until
+
+from engine import (
+    Cancelled,
+    Completed,
+    EchoAgent,
+    Engine,
+    InvalidArgument,
+    SessionNotFound,
+    SessionNotRunning,
+    StaleWriter,
+    Turn,
+)
+
+# Asked for
+
+
+@pytest.mark.parametrize("heeds", [True, False])
+@on_an_engine(**FAST)
+async def test_an_interrupt_ends_a_turn_now_whether_its_agent_heeds_it_or_not(
+    engine: Engine, heeds: bool
+) -> None:
+    gate = Gate(heeds=heeds)
+    await attached(engine, gate)
+    turn = asyncio.create_task(engine.apply_turn("s", "a"))
+    await gate.begun.wait()
+    await engine.interrupt("s", reason="enough")
+    assert (await engine.read("s")).phase == "attached"
+    assert (await turn).terminal == Cancelled("enough")
+    gate.open.set()
+    await engine.record_turn("s", [user("b")])
+
+
+@on_an_engine(**FAST)
+async def test_what_an_agent_lands_after_it_was_left_behind_is_stale(engine: Engine) -> None:
+    late: list[BaseException] = []
+    over = asyncio.Event()
+
+    async def agent(turn: Turn) -> str:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.5)
+            try:
+                await turn.boundary([says("late")])
+            except StaleWriter as refused:
+                late.append(refused)
+            over.set()
+        return "x"
+
+    await attached(engine, agent)
+    turn = asyncio.create_task(engine.apply_turn("s", "a"))
+    await asyncio.sleep(0.05)
+    await engine.interrupt("s")
+    assert isinstance((await turn).terminal, Cancelled)
+    await over.wait()
+    assert len(late) == 1
+    assert (await engine.read("s")).message_count == 0
+
+
+@on_an_engine()
+async def test_interrupting_an_idle_session_is_not_running(engine: Engine) -> None:
+    await attached(engine, EchoAgent())
+    for verb in (engine.interrupt, engine.cancel_after_boundary):
+        with pytest.raises(SessionNotRunning):
+            await verb("s")
+        with pytest.raises(SessionNotFound):
+            await verb("nobody")
+
+
+@pytest.mark.parametrize("reason", [429, "\ud800", "", "x" * 1000])
+@on_an_engine(**FAST)
+async def test_g9_a_reason_that_cannot_be_recorded_is_refused_before_anything_ends(
+    engine: Engine, reason: Any
+) -> None:
+    gate = Gate()
+    await attached(engine, gate)
+    turn = asyncio.create_task(engine.apply_turn("s", "a"))
+    await gate.begun.wait()
+    with pytest.raises(InvalidArgument):
+        await engine.interrupt("s", reason=reason)
+    gate.open.set()
+    assert (await turn).terminal == Completed()
+
+
+@on_an_engine(agents=SlowToCome(), **FAST)
+async def test_an_interrupt_that_comes_before_the_agent_is_there_is_not_lost(
+    engine: Engine,
+) -> None:
+    await engine.register("s")
+    turn = asyncio.create_task(engine.apply_turn("s", "a"))
+    await until(lambda: running(engine, "s"))
+    await engine.interrupt("s", reason="never mind")
+    assert (await engine.read("s")).phase == "idle"
+    assert (await turn).terminal == Cancelled("never mind")
+
+
+@on_an_engine(on_file=True, **FAST)
+async def test_an_agent_s_clean_up_is_cancelled_once_and_not_again(
+    engine: Engine, url: str
+) -> None:
+    begun, cleaned = asyncio.Event(), []
+
+    async def agent(turn: Turn) -> str:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.15)
+            cleaned.append(True)
+        return "never"
+
+    async with Engine.open(url, grace_seconds=2) as other:
+        await attached(other, agent)
+        turn = asyncio.create_task(other.apply_turn("s", "a"))
+        await begun.wait()
+        await engine.interrupt("s")
+        assert isinstance((await turn).terminal, Cancelled)
+    assert cleaned == [True]
+
+
+# At a boundary
+
+
+@on_an_engine(**FAST)
+async def test_cancelling_after_a_boundary_lets_the_boundary_land(engine: Engine) -> None:
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def agent(turn: Turn) -> str:
+        begun.set()
+        await go.wait()
+        await turn.boundary([says("one")])
+        raise AssertionError("it goes on")
+
+    await attached(engine, agent)
+    turn = asyncio.create_task(engine.apply_turn("s", "a"))
+    await begun.wait()
+    await engine.cancel_after_boundary("s")
+    assert (await engine.read("s")).phase == "running"
+    go.set()
+    out = await turn
+    assert isinstance(out.terminal, Cancelled)
+    assert out.receipt is not None
+    assert out.receipt.message_count == 2
+    assert (await engine.history("s")).messages == [user("a"), says("one")]
+
+
+@on_an_engine(**FAST)
+async def test_g2_a_boundary_that_lands_while_its_turn_is_interrupted_has_its_receipt(
+    engine: Engine,
+) -> None:
+    engine._store.commit_now = lambda submissions: None  # type: ignore[method-assign]
+
+    async def agent(turn: Turn) -> None:
+        interrupting = asyncio.create_task(engine.interrupt("s"))
+        try:
+            await turn.boundary([says("x")])
+        finally:
+            await interrupting
+
+    await attached(engine, agent)
+    out = await engine.apply_turn("s", "a", run_id="r")
+    assert isinstance(out.terminal, Cancelled)
+    assert [out.receipt] == await engine.receipts("s")
+    assert await engine.apply_turn("s", "a", run_id="r") == msgspec.structs.replace(
+        out, terminal=out.terminal, duplicate=True
+    )
+
+
+# Callers that are cancelled
+
+
+@on_an_engine(**FAST)
+async def test_cancelling_the_awaiting_task_is_an_interrupt_and_not_a_leak(engine: Engine) -> None:
+    gate = Gate()
+    await attached(engine, gate)
+    turn = asyncio.create_task(engine.apply_turn("s", "a", run_id="r"))
+    await gate.begun.wait()
+    turn.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await turn
+    assert (await engine.read("s")).phase == "attached"
+    again = await engine.apply_turn("s", "a", run_id="r")
+    assert again.terminal == Cancelled("the caller was cancelled")
+
+
+@on_an_engine(**FAST)
+async def test_however_early_the_caller_is_cancelled_the_session_is_free_again(
+    engine: Engine,
+) -> None:
+    await attached(engine, EchoAgent())
+    for steps in range(12):
+        turn = asyncio.create_task(engine.apply_turn("s", "a", run_id=f"r-{steps}"))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        turn.cancel()
+        await asyncio.gather(turn, return_exceptions=True)
+        await engine.record_turn("s", [user("b")])
+
+
+@on_an_engine()
+async def test_g9_a_turn_cancelled_again_and_again_has_ended_its_run_when_it_ends(
+    engine: Engine,
+) -> None:
+    async def never(turn: Turn) -> None:
+        raise AssertionError
+
+    await attached(engine, never)
+    engine._store.commit_now = lambda submissions: None  # type: ignore[method-assign]
+    for moments in range(12):
+        turn = asyncio.create_task(engine.apply_turn("s", "a", run_id=f"r-{moments}"))
+        for _ in range(moments):
+            await asyncio.sleep(0)
+        while not turn.done():
+            turn.cancel()
+            await asyncio.sleep(0)
+        assert turn.cancelled()
+        (newest,) = engine._store.recorder.select_events("s", desc=True, limit=1)
+        assert newest.topic != "run-begun", moments

@@ -1,0 +1,231 @@
+"""Loops that keep a session alive: they drain, wake, try again, recover, and know when to wait."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from engines import FAST, on_an_engine
+from messages import CALL
+from sessions import attached, has, ingest, running, said
+from waiting import Gate, until
+
+from engine import (
+    AgentFailure,
+    CallbackPending,
+    EchoAgent,
+    Engine,
+    Failed,
+    SessionNotFound,
+    StoreError,
+    Turn,
+    TurnResult,
+)
+
+
+async def idle_with_nothing_queued(engine: Engine) -> bool:
+    state = (await engine._live.read("s")).state
+    return state.phase == "attached" and not state.work.inputs
+
+
+async def ended(engine: Engine) -> bool:
+    return engine._loops.state("s") == "none"
+
+
+# Draining and waking
+
+
+@on_an_engine()
+async def test_a_loop_drains_what_is_queued_and_wakes_for_more(engine: Engine) -> None:
+    await attached(engine, EchoAgent())
+    await ingest(engine, "one")
+    await engine.keep_alive("s")
+    await until(lambda: has(engine, 2))
+    await ingest(engine, "two")
+    await until(lambda: has(engine, 4))
+    assert await said(engine) == ["one", "one", "two", "two"]
+    shown = await engine.execution_snapshot("s")
+    assert shown is not None
+    assert shown.loop_state == "waiting"
+    assert await engine.stop_loop("s")
+    assert not await engine.stop_loop("s")
+    await ingest(engine, "three")
+    await asyncio.sleep(0.1)
+    assert await has(engine, 4)
+
+
+@on_an_engine(on_file=True)
+async def test_a_loop_wakes_for_what_another_engine_records(engine: Engine, url: str) -> None:
+    await attached(engine, EchoAgent())
+    await engine.keep_alive("s")
+    async with Engine.open(url) as other:
+        await ingest(other, "hello")
+        await until(lambda: has(engine, 2))
+
+
+@on_an_engine()
+async def test_attaching_wakes_a_loop_though_nothing_is_recorded(engine: Engine) -> None:
+    await attached(engine, EchoAgent())
+    engine._agents.clear()  # as in a process that was started again
+    await ingest(engine, "one")
+    await engine.keep_alive("s")
+    await asyncio.sleep(0.05)
+    assert await has(engine, 0)
+    await engine.attach("s", EchoAgent())
+    await until(lambda: has(engine, 2))
+
+
+@on_an_engine()
+async def test_a_loop_goes_on_once_every_open_call_has_its_result(engine: Engine) -> None:
+    async def agent(turn: Turn) -> Any:
+        if turn.results:
+            return "so be it"
+        return TurnResult(messages=[CALL], terminal=CallbackPending("ask", {}, "c-1"))
+
+    await attached(engine, agent)
+    await engine.keep_alive("s")
+    await ingest(engine, "one")
+    await until(lambda: has(engine, 2))
+    await engine.stage_tool_results("s", [{"role": "tool", "tool_call_id": "c-1", "content": "y"}])
+    await until(lambda: has(engine, 4))
+
+
+@on_an_engine()
+async def test_a_loop_ends_when_a_retired_session_is_drained(engine: Engine) -> None:
+    await attached(engine, EchoAgent())
+    await ingest(engine, "one")
+    await engine.retire("s")
+    await engine.keep_alive("s")
+    await until(lambda: has(engine, 2))
+    await until(lambda: ended(engine))
+    await engine.archive("s")
+    with pytest.raises(SessionNotFound):
+        await engine.keep_alive("nobody")
+
+
+# Failures
+
+
+@on_an_engine()
+async def test_a_loop_tries_a_failed_turn_again_until_its_inputs_are_abandoned(
+    engine: Engine,
+) -> None:
+    times = 0
+
+    async def agent(turn: Turn) -> str:
+        nonlocal times
+        times += 1
+        raise AgentFailure("no", recoverable=True)
+
+    await attached(engine, agent)
+    await engine.keep_alive("s")
+    await ingest(engine, "one")
+    await until(lambda: idle_with_nothing_queued(engine))
+    assert times == 3
+    shown = await engine.execution_snapshot("s")
+    assert shown is not None
+    assert shown.terminal == Failed("turn", "no", recoverable=True)
+
+
+@on_an_engine(on_file=True, lease_seconds=0.3)
+async def test_a_loop_recovers_what_a_dead_owner_left_and_goes_on(engine: Engine, url: str) -> None:
+    lost = await Engine.open(url, lease_seconds=0.2, grace_seconds=0.1)
+    await attached(lost, Gate())
+    await ingest(lost, "one")
+    turn = asyncio.create_task(lost.apply_turn("s", input_ids=["in-one"]))
+    await until(lambda: running(engine, "s"))
+    await engine.keep_alive("s")
+    engine._agents["s"] = EchoAgent()
+    await lost._ownership.release()  # as if its process had died
+    await until(lambda: has(engine, 2))
+    turn.cancel()
+    await asyncio.gather(turn, return_exceptions=True)
+    await lost.close()
+
+
+@on_an_engine()
+async def test_a_loop_survives_a_log_that_cannot_be_read_for_a_moment(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follow, times = engine._loops._follow, 0
+
+    def failing(after: int | None) -> Any:
+        nonlocal times
+        times += 1
+        if times == 1:
+            raise StoreError("the disk is away")
+        return follow(after)
+
+    monkeypatch.setattr(engine._loops, "_follow", failing)
+    await attached(engine, EchoAgent())
+    await engine.keep_alive("s")
+    await asyncio.sleep(0.2)
+    await ingest(engine, "one")
+    await until(lambda: has(engine, 2))
+    assert times >= 2
+
+
+# Interrupts
+
+
+@on_an_engine(**FAST)
+async def test_stopping_a_loop_interrupts_its_turn_and_gives_its_input_back(
+    engine: Engine,
+) -> None:
+    gate = Gate()
+    await attached(engine, gate)
+    await ingest(engine, "one")
+    await engine.keep_alive("s")
+    await gate.begun.wait()
+    assert await engine.stop_loop("s")
+    state = (await engine._live.read("s")).state
+    assert (state.phase, list(state.work.inputs)) == ("attached", ["in-one"])
+
+
+@on_an_engine(**FAST)
+async def test_an_interrupted_turn_of_a_loop_waits_for_something_new(engine: Engine) -> None:
+    begun = asyncio.Event()
+    times = 0
+
+    async def agent(turn: Turn) -> str:
+        nonlocal times
+        times += 1
+        if times == 1:
+            begun.set()
+            await asyncio.sleep(60)
+        return "done"
+
+    await attached(engine, agent)
+    await ingest(engine, "one")
+    await engine.keep_alive("s")
+    await begun.wait()
+    await engine.interrupt("s")
+    await asyncio.sleep(0.1)
+    assert times <= 2
+    await ingest(engine, "two")
+    await until(lambda: idle_with_nothing_queued(engine))
+
+
+@on_an_engine(**FAST)
+async def test_an_interrupted_turn_of_a_loop_is_not_run_again_by_itself(engine: Engine) -> None:
+    times = 0
+    begun = asyncio.Event()
+
+    async def agent(turn: Turn) -> str:
+        nonlocal times
+        times += 1
+        begun.set()
+        await asyncio.sleep(60)
+        return "never"
+
+    await attached(engine, agent)
+    await engine.keep_alive("s")
+    await ingest(engine, "one")
+    await begun.wait()
+    await engine.interrupt("s")
+    await asyncio.sleep(0.3)
+    assert times == 1
+    begun.clear()
+    await engine.publish("s", "go on")
+    await begun.wait()
+    assert times == 2
+    await engine.stop_loop("s")
