@@ -25,6 +25,7 @@ THOROUGH = frozenset(
         "test_refinement",
         "test_simulation",
         "test_simulation_faults",
+        "test_simulation_live_faults",
         "test_spin",
         "test_tampering",
     )

@@ -15,12 +15,16 @@ SEEDS: Final = 200
 """Fewer than the suite runs, which find nothing where nothing is planted."""
 
 Plant = pytest.MonkeyPatch
+Fault = Callable[[Plant], None]
 
 
-def first_violation() -> str | None:
-    """Return the first violation that the runs meet, None where they meet none."""
+def assert_found(fault: Fault, plant: Plant, guarantees: set[str]) -> None:
+    """Plant a fault, and assert that the first violation is of a guarantee that it breaks."""
+    fault(plant)
     found = (run(seed).violation for seed in range(SEEDS))
-    return next((violation for violation in found if violation is not None), None)
+    first = next((violation for violation in found if violation is not None), None)
+    assert first is not None, "the runs find nothing"
+    assert first.split(":")[0] in guarantees, first
 
 
 def changed(struct: Any, **changes: Any) -> Any:
