@@ -19,13 +19,16 @@ from bench.setup import Setup
 NAME: Final = "concurrent"
 TITLE: Final = "Concurrent: many sessions at once"
 
-CONTENDERS: Final = (
+FAST: Final = (
     "perdure-full",
     "perdure-normal",
     "perdure-slow-disk",
     "raw-full",
     "raw-normal",
     "raw-slow-disk",
+)
+CONTENDERS: Final = (
+    *FAST,
     "full-snapshots",
     "openai-agents",
     "langgraph-sync",
@@ -44,14 +47,6 @@ MANY: Final = (64, 512)
 TURNS: Final = {1: 300, 64: 60, 512: 12}
 SLOW_TURNS: Final = {1: 60, 64: 4, 512: 1}
 SLOW_ROUNDS: Final = 2
-FAST: Final = (
-    "perdure-full",
-    "perdure-normal",
-    "perdure-slow-disk",
-    "raw-full",
-    "raw-normal",
-    "raw-slow-disk",
-)
 
 
 def measure(setup: Setup) -> Report:
