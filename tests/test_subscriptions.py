@@ -5,6 +5,7 @@ import itertools
 import threading
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,16 @@ def test_a_blocking_subscription_from_the_end_begins_at_the_call_too(url: str) -
         assert next(source).version == 2
         with pytest.raises(InvalidArgument):
             engine.subscribe(after=-1)
+
+
+def test_a_subscription_from_the_end_waits_for_no_long_read(sqlite_url: str) -> None:
+    with BlockingEngine.open(sqlite_url) as engine, ThreadPoolExecutor(1) as threads:
+        recorder: Any = engine._engine._store.recorder
+        with recorder._read_lock:  # as a long read on the shared connection does
+            asked = threads.submit(engine.subscribe, after="end")
+            source = asked.result(GENEROUS_SECONDS)
+        engine.register("s")
+        assert next(source).version == 1
 
 
 def test_a_group_is_followed_from_the_end_with_the_members_it_has(url: str) -> None:

@@ -1,13 +1,13 @@
 """The reading half of the SQLite recorder: the log by stream, by position, whole, and as it grows.
 
 Invariants: nothing here writes, and no commit waits for it; a scan has a connection of its own; the
-newest version and the newest events are read on one that no other read uses.
+newest version, the newest position and the newest events are read on one that no other read uses.
 """
 
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from eventsourcing.persistence import Notification, ProcessRecorder, StoredEvent, Subscription
@@ -23,6 +23,7 @@ _AFTER: Final = (
     "SELECT originator_id, originator_version, topic, state, position FROM stored_events"
     " WHERE position > ? ORDER BY position LIMIT ?"
 )
+_NEWEST: Final = "SELECT max(position) FROM stored_events"
 _LARGEST: Final = 2**63 - 1
 
 
@@ -108,24 +109,20 @@ class SQLiteReader(ProcessRecorder):
             f" WHERE position >= ? AND position <= ?{chosen} ORDER BY position LIMIT ?",
             (first, _LARGEST if stop is None else stop, *topics, limit),
         )
-        return [
-            Notification(originator_id=a, originator_version=b, topic=c, state=d, id=e)
-            for a, b, c, d, e in rows
-        ]
+        return _notifications(rows)
 
     def notifications_after(self, position: int, limit: int) -> Sequence[Notification]:
         """Return a few events from after a position, on the connection that no long read uses."""
         with self._probe_lock, translated(self.path):
             self._check_open()
             rows = self._probe.execute(_AFTER, (position, limit)).fetchall()
-        return [
-            Notification(originator_id=a, originator_version=b, topic=c, state=d, id=e)
-            for a, b, c, d, e in rows
-        ]
+        return _notifications(rows)
 
     def max_notification_id(self) -> int | None:
-        """Return the newest position, or None where nothing is recorded."""
-        newest: int | None = self.read("SELECT max(position) FROM stored_events")[0][0]
+        """Return the newest position, or None where nothing is recorded, behind no long read."""
+        with self._probe_lock, translated(self.path):
+            self._check_open()
+            newest: int | None = self._probe.execute(_NEWEST).fetchone()[0]
         return newest
 
     def max_tracking_id(self, application_name: str) -> int | None:
@@ -215,3 +212,10 @@ class SQLiteReader(ProcessRecorder):
         with self._probe_lock, translated(self.path):
             self._check_open()
             return int(self._probe.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _notifications(rows: Iterable[tuple[Any, ...]]) -> list[Notification]:
+    return [
+        Notification(originator_id=a, originator_version=b, topic=c, state=d, id=e)
+        for a, b, c, d, e in rows
+    ]
