@@ -31,7 +31,7 @@ from engine.aggregates.work import INPUTS
 from engine.machines import Configuration
 from engine.machines.inputs import INPUT
 from engine.store import Mapper, Recorder
-from projections.reading import events_of
+from projections.reading import UNLAWFUL, events_of, unlawful
 
 _DROPS: Final = {"superseded": "supersede", "coalesced": "coalesce", "abandoned": "abandon"}
 
@@ -196,10 +196,16 @@ class InputLedger:
 
 
 def inputs_of(recorder: Recorder, mapper: Mapper, session_id: str) -> list[InputView]:
-    """Return every input that the session accepted. Raises LogCorrupt for a damaged row."""
+    """Return every input that the session accepted.
+
+    Raises LogCorrupt for a damaged row, and for one that breaks the law.
+    """
     ledger = InputLedger()
     for _, event in events_of(recorder, mapper, session_id):
-        ledger.follow(event)
+        try:
+            ledger.follow(event)
+        except UNLAWFUL as error:
+            raise unlawful(event, error) from error
     return ledger.views()
 
 

@@ -32,11 +32,11 @@ from engine.aggregates import (
     evolve,
 )
 from engine.aggregates.work import results_to_land, run_ended, staged
-from engine.errors import IllegalTransition
 from engine.machines import LIFECYCLE
 from engine.store.mapper import UNDECODABLE, is_sliced
 from engine.values import Receipt
 from projections.findings import Kind
+from projections.reading import UNLAWFUL, why_unlawful
 
 Problem = tuple[Kind, str]
 
@@ -55,10 +55,8 @@ def replayed(
     """
     try:
         after = evolve(before, event)
-    except IllegalTransition as refusal:
-        return None, [("transition", str(refusal))]
-    except UNDECODABLE as gap:
-        return None, [("transition", f"it is about what is not there: {gap}")]
+    except UNLAWFUL as error:
+        return None, [("transition", why_unlawful(error))]
     if isinstance(event, TurnApplied) and _is_sound(before, event, after, recorded):
         return after, []
     problems = list(_problems(before, event, after, recorded))

@@ -10,12 +10,28 @@ from typing import Final, TypeGuard
 from eventsourcing.persistence import StoredEvent
 
 from engine.aggregates import SessionEvent
-from engine.errors import LogCorrupt
+from engine.errors import IllegalTransition, LogCorrupt
 from engine.store import Mapper, Recorder, links
+from engine.store.mapper import UNDECODABLE
 
 PAGE: Final = 256
 """Rows read at a time: enough to be worth a query, and few enough that the memory they take is used
 again for the next; a page of thousands is memory that a fresh process has never touched."""
+
+UNLAWFUL: Final = (IllegalTransition, *UNDECODABLE)
+"""What following an event raises that breaks the law, or is about what is not there."""
+
+
+def why_unlawful(error: Exception) -> str:
+    """Return what is wrong with an event that could not be followed."""
+    if isinstance(error, IllegalTransition):
+        return str(error)
+    return f"it is about what is not there: {error}"
+
+
+def unlawful(event: SessionEvent, error: Exception) -> LogCorrupt:
+    """Return the finding for an event that could not be followed."""
+    return LogCorrupt(event.session_id, event.version, "transition", why_unlawful(error))
 
 
 def is_text(session_id: object) -> TypeGuard[str]:

@@ -31,14 +31,14 @@ from engine.aggregates import (
     initial_state,
 )
 from engine.aggregates.conversation import EMPTY, Conversation
-from engine.errors import IllegalTransition, LogCorrupt, StoreError
+from engine.errors import LogCorrupt, StoreError
 from engine.machines import Configuration
 from engine.store import Mapper, Recorder, Store, links
 from engine.store.mapper import UNDECODABLE
 from engine.values import Usage
 from projections.digests import reread
 from projections.lineage import checked_fork, origin_in
-from projections.reading import events_of, link_of, rows_of
+from projections.reading import UNLAWFUL, events_of, link_of, rows_of, unlawful
 
 FORMAT: Final = 3
 GROWTH_FACTOR: Final = 8
@@ -244,8 +244,8 @@ def catch_up(
             folded = folded._replace(state=state)
         try:
             folded, is_due = follow(folded, event, row)
-        except IllegalTransition as refusal:
-            raise LogCorrupt(session_id, event.version, "transition", str(refusal)) from refusal
+        except UNLAWFUL as error:
+            raise unlawful(event, error) from error
         if is_due:
             due = folded
     return folded, None if due is None else snapshot_of(due)

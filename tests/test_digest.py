@@ -1,12 +1,16 @@
 """The conversation digest is SHA-256 of the recorded array, and costs only what is new."""
 
+import asyncio
+import gc
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine import Engine
 from engine.aggregates import Conversation, encode_messages
 from engine.aggregates.conversation import EMPTY
 from engine.aggregates.messages import NO_MESSAGES, Messages
@@ -104,14 +108,40 @@ def test_g10_folding_a_turn_hashes_its_own_bytes_once() -> None:
     assert costs == [1, *[2] * 49]  # deciding: comma, bytes, bracket; folding: nothing more
 
 
-def test_a_conversation_remembers_only_the_very_bytes_it_was_extended_by() -> None:
+def test_a_conversation_foresees_only_the_very_bytes_that_come_next_and_once() -> None:
     array = encode_messages([{"n": 1}]).array()
-    after = EMPTY.extend(array, 1)
+    after = EMPTY.foresee(array, 1)
     assert EMPTY.extend(array, 1) is after
+    again = EMPTY.extend(array, 1)
+    assert again == after
+    assert again is not after
+    EMPTY.foresee(array, 1)
     other = EMPTY.extend(encode_messages([{"n": 2}]).array(), 1)
     assert other != after
-    assert EMPTY.extend(array, 1) == after
+    EMPTY.foresee(array, 1)
     assert EMPTY.extend(array, 2).count == 2
+    assert EMPTY.extend(array, 1) == after
+
+
+def conversations() -> int:
+    gc.collect()
+    return sum(type(one) is Conversation for one in gc.get_objects())
+
+
+def test_g10_no_conversation_keeps_those_that_follow_it_in_memory(tmp_path: Path) -> None:
+    async def main() -> None:
+        before = conversations()
+        async with Engine.open(f"sqlite:///{tmp_path / 's.db'}") as engine:
+            await engine.register("s")
+            for n in range(50):
+                await engine.record_turn("s", [{"n": n}])
+            assert conversations() - before < 5
+            await engine.discard_live("s")
+            await engine.read("s")
+            assert (await engine.audit()).ok
+            assert conversations() - before < 5
+
+    asyncio.run(main())
 
 
 def test_extending_leaves_the_conversation_before_as_it_was() -> None:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from alterations import attacker
 
+from engine.aggregates import InputsDropped
 from engine.errors import LogCorrupt
 from engine.store import Mapper, Store, links, open_store
 from engine.sync import Engine
@@ -264,3 +265,22 @@ def test_g10_all_snapshots_together_are_no_larger_than_the_log(
     written = sum(len(row[4]) for row in store.recorder.scan())
     assert put
     assert sum(put) <= written
+
+
+def test_an_event_about_what_is_not_there_is_corruption_and_nothing_else(tmp_path: Path) -> None:
+    with Engine.open(f"sqlite:///{tmp_path / 'log.db'}") as engine:
+        link = engine.register("s").link
+        dropped = InputsDropped(
+            session_id="s",
+            version=2,
+            at="2026-01-31T12:00:00.000000Z",
+            input_ids=("nobody's",),
+            outcome="abandoned",
+        )
+        rows, _ = Mapper().to_stored([dropped], link)
+        engine._engine._store.recorder.insert_events(rows)
+        for look in (engine.read, engine.inputs):
+            with pytest.raises(LogCorrupt, match="about what is not there"):
+                look("s")
+        (finding,) = engine.audit().findings
+        assert (finding.version, finding.kind) == (2, "transition")

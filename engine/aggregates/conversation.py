@@ -1,9 +1,10 @@
 """The conversation's running digest: SHA-256 of ``[m1,m2,…]``, extended by a turn's bytes alone.
 
-Invariants: a `Conversation` never changes; extending it copies the hash state (a few hundred
-bytes), so a turn costs its own bytes whatever came before. The digest is a function of the
-recorded message bytes and of nothing else. What a conversation was last extended by, and to, is
-remembered: a decision extends it for the receipt, and folding the decided event asks for the same.
+Invariants: what a `Conversation` says never changes; extending it copies the hash state (a few
+hundred bytes), so a turn costs its own bytes whatever came before. The digest is a function of the
+recorded message bytes and of nothing else. No conversation keeps the one that follows it, or any
+message's bytes, but from a decision, which needs the next one for its receipt, to the fold of the
+decided event, which asks for the same.
 """
 
 import hashlib
@@ -16,26 +17,31 @@ import msgspec
 class Conversation:
     """How many messages there are, and a SHA-256 that has read all of them but the last bracket."""
 
-    __slots__ = ("_extended", "_hash", "count")
+    __slots__ = ("_foreseen", "_hash", "count")
 
     def __init__(self, count: int, running: Any) -> None:
         self.count: Final[int] = count
         self._hash: Final[Any] = running
-        self._extended: tuple[msgspec.Raw, Conversation] | None = None
+        self._foreseen: tuple[msgspec.Raw, Conversation] | None = None
+
+    def foresee(self, array: msgspec.Raw, count: int) -> "Conversation":
+        """Return what `extend` will return when it is asked for the same next, at no cost then."""
+        extended = self.extend(array, count)
+        self._foreseen = array, extended
+        return extended
 
     def extend(self, array: msgspec.Raw, count: int) -> "Conversation":
         """Return the conversation with ``count`` more messages, given as a compact JSON array."""
-        known = self._extended
-        if known is not None and known[0] is array and known[1].count == self.count + count:
-            return known[1]
+        foreseen, self._foreseen = self._foreseen, None
+        count += self.count
+        if foreseen is not None and foreseen[0] is array and foreseen[1].count == count:
+            return foreseen[1]
         running = self._hash.copy()
         joined = memoryview(array)[1:-1]
         if self.count and joined:  # a boundary may land nothing
             running.update(b",")
         running.update(joined)
-        extended = Conversation(self.count + count, running)
-        self._extended = (array, extended)
-        return extended
+        return Conversation(count, running)
 
     def followed(self, joined: Iterable[memoryview], count: int) -> "Conversation":
         """Return the conversation with more comma-joined messages, said to hold ``count`` then."""

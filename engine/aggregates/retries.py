@@ -23,7 +23,7 @@ from engine.aggregates.events import (
     SessionEvent,
     TurnApplied,
 )
-from engine.aggregates.messages import NO_MESSAGES, Messages
+from engine.aggregates.messages import Messages
 
 
 def same_turn(event: SessionEvent, command: RecordTurn) -> bool:
@@ -53,10 +53,7 @@ def _own_messages(event: TurnApplied) -> bytes:
     if not staged:
         return joined
     each = msgspec.json.decode(event.messages, type=list[msgspec.Raw])
-    own = NO_MESSAGES
-    for message in each[staged:]:
-        own = own + Messages(bytes(message), 1)
-    return own.joined
+    return b",".join(map(bytes, each[staged:]))
 
 
 def same_run(event: SessionEvent, command: BeginRun) -> bool:

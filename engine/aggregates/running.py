@@ -99,7 +99,7 @@ def receipt_of(
 ) -> tuple[Receipt, msgspec.Raw]:
     """Return the receipt of the boundary that lands these messages, and the messages' array."""
     array = landing.array()
-    after = state.conversation.extend(array, landing.count)
+    after = state.conversation.foresee(array, landing.count)
     receipt = Receipt(
         run_id=run_id,
         boundary=boundary,
