@@ -269,7 +269,8 @@ def test_g10_all_snapshots_together_are_no_larger_than_the_log(
 
 def test_an_event_about_what_is_not_there_is_corruption_and_nothing_else(tmp_path: Path) -> None:
     with Engine.open(f"sqlite:///{tmp_path / 'log.db'}") as engine:
-        link = engine.register("s").link
+        engine.register("s")
+        link = engine.head("s").link
         dropped = InputsDropped(
             session_id="s",
             version=2,
