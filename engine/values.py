@@ -241,7 +241,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def checked_id(value: object, what: str) -> str:
-    """Return ``value`` if it is 1 to 255 printable characters.
+    """Return ``value`` if it is 1 to 255 printable characters; as plain text, if it is an enum's.
 
     Raises InvalidArgument naming ``what`` otherwise. Lone surrogates and control characters are
     not printable in the sense of `str.isprintable`.
@@ -265,4 +265,4 @@ def checked_id(value: object, what: str) -> str:
             parameter=what,
             value=ascii(value),
         )
-    return str(value)
+    return str.__str__(value)

@@ -557,14 +557,34 @@ RESPONSES_CALL = encode_messages(
 RESPONSES_RESULT = encode_messages(
     [{"type": "function_call_output", "call_id": "f-1", "output": "one"}]
 )
+CUSTOM_CALL = encode_messages(
+    [
+        {
+            "role": "assistant",
+            "tool_calls": [
+                {"id": "x-1", "type": "custom", "custom": {"name": "look", "input": "there"}}
+            ],
+        }
+    ]
+)
+
+
+def item(kind: str, key: str = "call_id") -> Messages:
+    """An item of the responses' shape: a call, or what answers it."""
+    return encode_messages([{"type": kind, key: "i-1", "id": "i-1", "action": {}, "output": ""}])
 
 
 @pytest.mark.parametrize(
     ("made", "answer", "ids"),
     [
         (calls("c-1"), result("c-1"), ["c-1"]),
+        (CUSTOM_CALL, result("x-1"), ["x-1"]),
         (ANTHROPIC_CALLS, ANTHROPIC_RESULTS, ["t-1", "t-2"]),
         (RESPONSES_CALL, RESPONSES_RESULT, ["f-1"]),
+        (item("custom_tool_call"), item("custom_tool_call_output"), ["i-1"]),
+        (item("computer_call"), item("computer_call_output"), ["i-1"]),
+        (item("shell_call"), item("shell_call_output"), ["i-1"]),
+        (item("local_shell_call"), item("local_shell_call_output", "id"), ["i-1"]),
     ],
 )
 def test_calls_are_found_in_each_provider_s_shape(
@@ -582,6 +602,8 @@ def test_text_that_only_speaks_of_tools_opens_no_call() -> None:
         {"role": "user", "content": "what is tool_calls, tool_use or function_call?"},
         {"role": "assistant", "tool_calls": None, "content": "a field"},
         {"role": "assistant", "tool_calls": [{"id": 7}, "x"], "content": [{"type": "tool_use"}]},
+        {"type": "web_search_call", "id": "ws-1", "status": "completed"},  # run by the provider
+        {"type": 7, "call_id": "c"},
     ]
     session = given(register(), begin(), boundary(encode_messages(words)))
     assert session.state.work.calls == {}

@@ -14,6 +14,7 @@ from engine import (
     Engine,
     Failed,
     IllegalTransition,
+    InvalidArgument,
     InvalidMessage,
     OpenCall,
 )
@@ -157,6 +158,23 @@ def test_giving_up_a_call_is_recorded_once(url: str) -> None:
             assert await engine.open_calls("s") == []
             with pytest.raises((CallNotOpen, IllegalTransition)):
                 await engine.abandon_call("s", "c-1")
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("call_id", ["", "c\n1", "\u200b", "x" * 300, "é"], ids=ascii)
+def test_g9_a_call_can_be_given_up_whatever_its_id_is(url: str, call_id: str) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            await engine.register("s")
+            await interrupted(engine, call_id)
+            with pytest.raises(CallsUnresolved):
+                await engine.record_turn("s", [message("on")])
+            with pytest.raises(InvalidArgument):
+                await engine.abandon_call("s", None)  # type: ignore[arg-type]
+            assert await engine.abandon_call("s", call_id) == []
+            await engine.record_turn("s", [message("on")])
+            assert (await engine.audit()).ok
 
     asyncio.run(main())
 

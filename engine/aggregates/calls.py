@@ -3,9 +3,11 @@
 Invariants: a call is open from the message that makes it until one that answers it; messages
 without tools cost two searches of their bytes and are not parsed. Nothing here invents a result.
 
-Shapes: OpenAI chat completions (``tool_calls``; role ``tool`` with ``tool_call_id``), OpenAI
-responses (items ``function_call`` and ``function_call_output``), Anthropic messages (content blocks
-``tool_use`` and ``tool_result``).
+Shapes: OpenAI chat completions (``tool_calls``, of functions or custom; role ``tool`` with
+``tool_call_id``), OpenAI responses (items of a type ``…_call`` with a ``call_id``, for functions,
+custom tools, shells, computers, and their ``…_call_output``; those without a ``call_id`` are run by
+the provider), Anthropic messages (content blocks ``tool_use`` and ``tool_result``). The chat
+completions' older ``function_call`` has no id to answer it by.
 """
 
 from collections.abc import Iterator
@@ -47,7 +49,7 @@ def tools_in(array: msgspec.Raw | bytes) -> Tools | None:
     recorded = bytes(array)
     if b"_" not in recorded:  # a single byte is found many times faster than a word
         return None
-    if b"tool_" not in recorded and b"function_call" not in recorded:
+    if b"tool_" not in recorded and b"_call" not in recorded:
         return None
     steps: list[CallMade | Answer] = []
     for message in msgspec.json.decode(recorded):
@@ -58,11 +60,12 @@ def tools_in(array: msgspec.Raw | bytes) -> Tools | None:
 
 def _made(message: dict[str, Any]) -> Iterator[CallMade]:
     for call in _objects(message.get("tool_calls")):
-        function = call.get("function")
-        if isinstance(function, dict) and isinstance(call.get("id"), str):
-            yield CallMade(call["id"], str(function.get("name")), function.get("arguments"))
-    if message.get("type") == "function_call" and isinstance(message.get("call_id"), str):
-        yield CallMade(message["call_id"], str(message.get("name")), message.get("arguments"))
+        tool = call.get("function", call.get("custom"))
+        if isinstance(tool, dict) and isinstance(call.get("id"), str):
+            yield CallMade(call["id"], str(tool.get("name")), _given(tool))
+    kind, call_id = message.get("type"), message.get("call_id")
+    if isinstance(kind, str) and kind.endswith("_call") and isinstance(call_id, str):
+        yield CallMade(call_id, str(message.get("name", kind)), _given(message))
     for block in _objects(message.get("content")):
         if block.get("type") == "tool_use" and isinstance(block.get("id"), str):
             yield CallMade(block["id"], str(block.get("name")), block.get("input"))
@@ -71,11 +74,21 @@ def _made(message: dict[str, Any]) -> Iterator[CallMade]:
 def _answered(message: dict[str, Any]) -> Iterator[str]:
     if message.get("role") == "tool" and isinstance(message.get("tool_call_id"), str):
         yield message["tool_call_id"]
-    if message.get("type") == "function_call_output" and isinstance(message.get("call_id"), str):
-        yield message["call_id"]
+    kind = message.get("type")
+    if isinstance(kind, str) and kind.endswith("_call_output"):
+        call_id = message.get("call_id", message.get("id"))  # a local shell's output has only "id"
+        if isinstance(call_id, str):
+            yield call_id
     for block in _objects(message.get("content")):
         if block.get("type") == "tool_result" and isinstance(block.get("tool_use_id"), str):
             yield block["tool_use_id"]
+
+
+def _given(call: dict[str, Any]) -> Any:
+    """Return what a call gives its tool, under the name that its shape has for it."""
+    return next(
+        (call[name] for name in ("arguments", "input", "action", "operation") if name in call), None
+    )
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:

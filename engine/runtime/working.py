@@ -22,7 +22,7 @@ from engine.aggregates import (
     encode_messages,
 )
 from engine.aggregates.work import calls_in_doubt
-from engine.errors import SessionBusy, StaleWriter, StoreError
+from engine.errors import InvalidArgument, SessionBusy, StaleWriter, StoreError
 from engine.runtime.arguments import encoded_json, optional_text
 from engine.runtime.control import Control, WorkEnd
 from engine.runtime.groups import Grouping
@@ -99,9 +99,10 @@ class Working(Grouping):
         that has ended, StaleWriter.
         """
         self._check_open()
-        command = AbandonCall(
-            now=self._now(), call_id=checked_id(call_id, "call_id"), reason=optional_text(reason)
-        )
+        if not isinstance(call_id, str):
+            raise InvalidArgument("call_id must be text", parameter="call_id")
+        given = str.__str__(call_id)  # of whatever form the provider gave it
+        command = AbandonCall(now=self._now(), call_id=given, reason=optional_text(reason))
         written = await self._write(session_id, command)
         return open_calls_of(written.folded.state)
 

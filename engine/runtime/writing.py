@@ -77,22 +77,24 @@ class Writer:
             self._live.check_current(live)
             return Written(folded, events)
         rows, _ = self._mapper.to_stored(events, folded.head)
-        due: Kept | None = None
+        falls_due: Folded | None = None
         for event, row in zip(events, rows, strict=True):
             folded, is_due = follow(folded, event, row)
             if is_due:
-                due = snapshot_of(folded)
+                falls_due = folded
         outcome, cancelled = await self._submissions.commit(rows, alone=self._at_work == 1)
         if isinstance(outcome, Exception):
             if cancelled:
                 raise asyncio.CancelledError from outcome
             raise outcome if isinstance(outcome, PerdureError) else StoreError(str(outcome))
         live.folded = folded
-        if due is not None:
+        due: Kept | None = None
+        if falls_due is not None:
+            due = snapshot_of(falls_due)
             self._keep_later(folded.state.id, due)
         if cancelled:
             raise asyncio.CancelledError
-        return Written(folded, events, None if due is None else due[1])
+        return Written(folded, events, None if due is None else due.state)
 
     async def close(self) -> None:
         """Wait for the snapshots that are still being kept."""
