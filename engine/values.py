@@ -111,8 +111,8 @@ class ApplyOutput(msgspec.Struct, frozen=True, kw_only=True):
 class ContextOutput(msgspec.Struct, frozen=True, kw_only=True):
     """What appending or staging context gives back.
 
-    ``receipt`` is that of the boundary that made the context part of the conversation; None while
-    it is only staged.
+    ``receipt`` is that of the context's own boundary; None where it was staged, and lands with the
+    boundary of a turn.
     """
 
     status: Literal["applied", "staged", "duplicate"]

@@ -500,6 +500,17 @@ def test_a_session_that_never_ran_can_be_archived_in_one_commit(url: str) -> Non
     asyncio.run(main())
 
 
+def test_text_that_is_staged_has_no_run_id_of_its_own(url: str) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            await engine.register("s")
+            with pytest.raises(InvalidArgument):
+                await engine.append_context("s", "mind this", boundary="run_start", run_id="r")
+            assert (await engine.read("s")).version == 1
+
+    asyncio.run(main())
+
+
 def test_staged_context_lands_before_the_messages_of_the_next_turn(url: str) -> None:
     async def main() -> None:
         async with Engine.open(url) as engine:

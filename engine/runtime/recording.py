@@ -160,15 +160,20 @@ class Recording(Reader):
         """Make a text part of the conversation at once, as a system message with its receipt.
 
         With another ``boundary`` it is staged, as `stage_context` does, and becomes part of the
-        conversation with the next one that lands: the next turn's, or one of the turn that runs.
-        The text is trimmed and must not be empty. An idempotency key seen before with the same
-        text and source answers ``duplicate``. Raises SessionNotFound, InvalidArgument,
-        InvalidMessage, Conflict for a known key with other content, IllegalTransition,
-        StaleWriter.
+        conversation with the next one that lands: the next turn's, or one of the turn that runs;
+        what makes a retry safe then is the idempotency key, and not a ``run_id``. The text is
+        trimmed and must not be empty. An idempotency key seen before with the same text and source
+        answers ``duplicate``. Raises SessionNotFound, InvalidArgument, InvalidMessage, Conflict for
+        a known key with other content, IllegalTransition, StaleWriter.
         """
         if boundary not in BOUNDARIES:
             raise InvalidArgument(_NO_BOUNDARY.format(boundary), parameter="boundary")
         if boundary != "immediate":
+            if run_id is not None:
+                raise InvalidArgument(
+                    "text that is staged lands with another run, and has no run id of its own",
+                    parameter="run_id",
+                )
             return await self.stage_context(
                 session_id, text, source=source, idempotency_key=idempotency_key
             )
