@@ -1,6 +1,8 @@
 """What an engine shows of a session at work: its run, its tools, its peers."""
 
 import asyncio
+import inspect
+import json
 from typing import Any
 
 import pytest
@@ -8,8 +10,9 @@ from engines import FAST, on_an_engine
 from messages import says
 from msgspec import Raw
 from sessions import attached
+from waiting import Gate
 
-from engine import Completed, EchoAgent, Engine, SessionNotFound, Turn
+from engine import Completed, EchoAgent, Engine, InvalidArgument, SessionNotFound, Turn
 from engine.aggregates import StageToolFilter
 from engine.runtime.views import (
     ExecutionSnapshot,
@@ -39,32 +42,114 @@ class Showing(EchoAgent):
         return PeerIngressSnapshot(self_id="me", trusted_peers=("you",))
 
 
+HOOKS = (
+    "execution_snapshot",
+    "tool_scope_snapshot",
+    "external_tool_surface_snapshot",
+    "peer_ingress_snapshot",
+)
+
+
+async def views_of(engine: Engine) -> list[Any]:
+    return [await getattr(engine, hook)("s") for hook in HOOKS]
+
+
 @on_an_engine()
 async def test_what_an_agent_shows_is_shown_and_none_where_it_shows_nothing(
     engine: Engine,
 ) -> None:
     await engine.register("s")
-    views = (
-        engine.execution_snapshot,
-        engine.tool_scope_snapshot,
-        engine.external_tool_surface_snapshot,
-        engine.peer_ingress_snapshot,
-    )
-    assert [await view("s") for view in views] == [None] * 4
+    assert await views_of(engine) == [None] * 4
     await engine.attach("s", EchoAgent())
-    assert await engine.execution_snapshot("s") == ExecutionSnapshot()
-    assert [await view("s") for view in views[1:]] == [None] * 3
+    assert await views_of(engine) == [ExecutionSnapshot(), None, None, None]
     await engine.attach("s", Showing())
-    shown = [await view("s") for view in views]
-    assert shown[0] == Showing().execution_snapshot()
-    assert shown[1:] == [
+    assert await views_of(engine) == [
+        Showing().execution_snapshot(),
         Showing().tool_scope_snapshot(),
         Showing().external_tool_surface_snapshot(),
         Showing().peer_ingress_snapshot(),
     ]
-    for view in views:
+    for hook in HOOKS:
         with pytest.raises(SessionNotFound):
-            await view("nobody")
+            await getattr(engine, hook)("nobody")
+
+
+class ShowingGate(Showing):
+    """One that shows everything while its turn waits."""
+
+    def __init__(self) -> None:
+        self.gate = Gate()
+
+    async def run_turn(self, turn: Turn) -> Any:
+        return await self.gate.run_turn(turn)
+
+
+def test_what_an_agent_made_on_demand_shows_is_shown_while_it_runs(url: str) -> None:
+    async def main() -> None:
+        made = ShowingGate()
+        async with Engine.open(url, agents=lambda _: made) as engine:
+            await engine.register("s")
+            assert await views_of(engine) == [None] * 4
+            turn = asyncio.create_task(engine.apply_turn("s", "a", run_id="r"))
+            await made.gate.begun.wait()
+            execution, *others = await views_of(engine)
+            assert (execution.run_id, execution.retry_attempts) == ("r", 2)
+            assert others == [
+                made.tool_scope_snapshot(),
+                made.external_tool_surface_snapshot(),
+                made.peer_ingress_snapshot(),
+            ]
+            made.gate.open.set()
+            await turn
+            assert await views_of(engine) == [None] * 4
+
+    asyncio.run(main())
+
+
+class Asynchronous(EchoAgent):
+    async def show(self) -> None:
+        return None
+
+
+class Unlike(EchoAgent):
+    def show(self) -> Any:
+        return {"known": ["a"]}
+
+
+class Raising(EchoAgent):
+    def show(self) -> Any:
+        raise SessionNotFound("\ud800")
+
+
+class Unreachable(EchoAgent):
+    @property
+    def show(self) -> Any:
+        raise ValueError("not now")
+
+
+@pytest.mark.parametrize("kind", [Asynchronous, Unlike, Raising, Unreachable])
+@pytest.mark.parametrize("hook", HOOKS)
+@on_an_engine()
+async def test_a_hook_that_shows_nothing_of_its_kind_is_refused_by_name(
+    engine: Engine, kind: Any, hook: str
+) -> None:
+    agent = type("Misbehaving", (EchoAgent,), {hook: vars(kind)["show"]})()
+    await attached(engine, agent)
+    with pytest.raises(InvalidArgument, match=hook) as refusal:
+        await getattr(engine, hook)("s")
+    assert (refusal.value.data["parameter"], refusal.value.data["hook"]) == ("agent", hook)
+    json.dumps(refusal.value.describe(), ensure_ascii=False).encode()
+
+
+@on_an_engine()
+async def test_what_an_asynchronous_hook_began_is_closed(engine: Engine) -> None:
+    begun = Asynchronous().show()
+    agent = EchoAgent()
+    agent.peer_ingress_snapshot = lambda: begun  # type: ignore[attr-defined]
+    await attached(engine, agent)
+    with pytest.raises(InvalidArgument, match="coroutine"):
+        await engine.peer_ingress_snapshot("s")
+    assert inspect.getcoroutinestate(begun) == inspect.CORO_CLOSED
 
 
 @on_an_engine(**FAST)

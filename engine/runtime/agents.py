@@ -132,8 +132,10 @@ class Agent(Protocol):
     """What runs turns.
 
     It may also offer ``execution_snapshot``, ``tool_scope_snapshot``,
-    ``external_tool_surface_snapshot`` and ``peer_ingress_snapshot``, without arguments, which
-    return what `Engine` shows under these names.
+    ``external_tool_surface_snapshot`` and ``peer_ingress_snapshot``: plain methods without
+    arguments, which return at once what `Engine` shows under these names (an `ExecutionSnapshot`,
+    and so on), or None. The engine's verb raises InvalidArgument for one that raises, is
+    asynchronous, or returns something else.
     """
 
     async def run_turn(self, turn: Turn) -> Any:

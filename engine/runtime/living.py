@@ -7,7 +7,7 @@ through the same verbs as everybody else.
 import asyncio
 import weakref
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -25,6 +25,7 @@ from engine.runtime.views import (
     ExecutionSnapshot,
     ExternalToolSurfaceSnapshot,
     PeerIngressSnapshot,
+    Shown,
     StagedFilter,
     ToolScopeSnapshot,
     execution_of,
@@ -204,22 +205,23 @@ class Living(Running):
     async def execution_snapshot(self, session_id: str) -> ExecutionSnapshot | None:
         """Return where the session's agent is in its work, None where it has no agent.
 
-        Raises SessionNotFound.
+        An agent that was made on demand is the session's while it runs a turn, here and in the
+        other views. Raises SessionNotFound, and InvalidArgument where what the agent offers for
+        this (see `Agent`) fails or returns something else.
         """
-        self._check_known(session_id)
-        agent, turn = self._agents.get(session_id), self._turns.get(session_id)
-        if agent is None and turn is None:
+        given = await self._shown(session_id, "execution_snapshot", ExecutionSnapshot)
+        turn = self._turns.get(session_id)
+        if turn is None and session_id not in self._agents:
             return None
-        given = shown_by(agent, "execution_snapshot")
         terminal = self._live.get(session_id).terminal
         return execution_of(given, turn, self._loops.state(session_id), terminal)
 
     async def tool_scope_snapshot(self, session_id: str) -> ToolScopeSnapshot | None:
         """Return which tools the session's agent knows and may use, None where nothing says.
 
-        Raises SessionNotFound.
+        Raises as `execution_snapshot` does.
         """
-        given = await self._shown(session_id, "tool_scope_snapshot")
+        given = await self._shown(session_id, "tool_scope_snapshot", ToolScopeSnapshot)
         work = (await self._live.read(session_id)).state.work
         filters = tuple(
             None
@@ -237,24 +239,25 @@ class Living(Running):
     ) -> ExternalToolSurfaceSnapshot | None:
         """Return what the session's agent shows of tools from outside, None where it does not.
 
-        Raises SessionNotFound.
+        Raises as `execution_snapshot` does.
         """
-        shown: ExternalToolSurfaceSnapshot | None = await self._shown(
-            session_id, "external_tool_surface_snapshot"
+        return await self._shown(
+            session_id, "external_tool_surface_snapshot", ExternalToolSurfaceSnapshot
         )
-        return shown
 
     async def peer_ingress_snapshot(self, session_id: str) -> PeerIngressSnapshot | None:
         """Return what other agents may send to the session's, None where it does not say.
 
-        Raises SessionNotFound.
+        Raises as `execution_snapshot` does.
         """
-        shown: PeerIngressSnapshot | None = await self._shown(session_id, "peer_ingress_snapshot")
-        return shown
+        return await self._shown(session_id, "peer_ingress_snapshot", PeerIngressSnapshot)
 
-    async def _shown(self, session_id: str, hook: str) -> Any:
+    async def _shown(self, session_id: str, hook: str, kind: type[Shown]) -> Shown | None:
+        """Return what the session's agent shows, which runs its turn or is attached to it."""
         self._check_known(session_id)
-        return shown_by(self._agents.get(session_id), hook)
+        turn = self._turns.get(session_id)
+        agent = None if turn is None else turn.agent
+        return shown_by(self._agents.get(session_id) if agent is None else agent, hook, kind)
 
     async def _drain(self) -> None:
         await super()._drain()

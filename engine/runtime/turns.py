@@ -82,6 +82,7 @@ class LiveTurn:
         self.scope = CancelScope()
         self.boundaries = 0
         self.closed = False
+        self.agent: Agent | None = None
         self._emit: Final = emit
         self._begun: Final = begun
         self._now: Final = now
@@ -215,7 +216,7 @@ class LiveTurn:
 
     async def _run(self, agent_of: Callable[[], Awaitable[Agent]]) -> Any:
         try:
-            agent = await agent_of()
+            agent = self.agent = await agent_of()
         except Exception as error:
             raise AgentFailure(
                 f"no agent was made: {type(error).__name__}: {error}", kind="internal"

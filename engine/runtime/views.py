@@ -4,12 +4,17 @@ Invariants: these are looked at and never decided on; an agent offers what it ha
 for what it does not offer.
 """
 
-from typing import Any, Literal
+import inspect
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from engine.errors import InvalidArgument
 from engine.runtime.turns import LiveTurn
 from engine.values import Terminal
+
+Shown = TypeVar("Shown")
+"""What an agent shows: one of the snapshots here."""
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,7 +134,27 @@ def tool_scope_of(
     )
 
 
-def shown_by(agent: object, hook: str) -> Any:
-    """Return what the agent's hook shows, None where it has none."""
-    method = getattr(agent, hook, None)
-    return method() if callable(method) else None
+def shown_by(agent: object, hook: str, kind: type[Shown]) -> Shown | None:
+    """Return what the agent's hook shows, None where it has none or shows nothing.
+
+    Raises InvalidArgument where the hook fails, is asynchronous, or shows something else.
+    """
+    try:
+        method = getattr(agent, hook, None)
+        shown = method() if callable(method) else None
+    except Exception as error:
+        raise _misshown(hook, kind, f"it raised {type(error).__name__}: {error}") from error
+    if shown is None or isinstance(shown, kind):
+        return shown
+    if inspect.iscoroutine(shown):
+        shown.close()  # nobody will await it
+    raise _misshown(hook, kind, f"it returned {type(shown).__name__}")
+
+
+def _misshown(hook: str, kind: type, because: str) -> InvalidArgument:
+    told = because.encode("utf-8", "backslashreplace").decode()
+    return InvalidArgument(
+        f"an agent's {hook}() returns {kind.__name__} or None, without being awaited; {told}",
+        parameter="agent",
+        hook=hook,
+    )
