@@ -16,6 +16,7 @@ from engine import (
     Conflict,
     Engine,
     IllegalTransition,
+    InvalidArgument,
     PerdureError,
     SessionBusy,
     SessionNotFound,
