@@ -1,6 +1,7 @@
 """Turns that the engine runs: from the request to the receipt, and what agents may say."""
 
 import asyncio
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from engine import (
     Completed,
     EchoAgent,
     Engine,
+    Failed,
     InvalidArgument,
     InvalidMessage,
     NoAgent,
@@ -62,6 +64,28 @@ async def test_an_agent_is_made_on_demand_for_a_session_without_one(engine: Engi
     assert out.receipt is not None
     assert out.receipt.conversation_digest == digest([user("a"), says("alto")])
     assert (await engine.read("s")).phase == "idle"
+
+
+class Later:
+    """Something that is awaited for an agent, and no coroutine."""
+
+    def __await__(self) -> Generator[Any, None, EchoAgent]:
+        yield from asyncio.sleep(0).__await__()
+        return EchoAgent()
+
+
+@on_an_engine(agents=lambda _: Later())
+async def test_a_builder_may_return_whatever_can_be_awaited(engine: Engine) -> None:
+    await engine.register("s")
+    assert (await engine.apply_turn("s", "a")).terminal == Completed()
+
+
+@on_an_engine(agents=lambda _: EchoAgent)
+async def test_a_builder_that_returns_a_class_makes_no_agent(engine: Engine) -> None:
+    await engine.register("s")
+    out = await engine.apply_turn("s", "a")
+    assert isinstance(out.terminal, Failed)
+    assert (out.terminal.kind, "the class EchoAgent" in out.terminal.message) == ("internal", True)
 
 
 @on_an_engine()

@@ -156,7 +156,14 @@ class _CallableAgent:
 
 
 def as_agent(given: object) -> Agent:
-    """Return an agent, or an async callable as one. Raises InvalidArgument for anything else."""
+    """Return an agent, or an async callable as one.
+
+    Raises InvalidArgument for anything else, a class that makes agents among them.
+    """
+    if isinstance(given, type):
+        raise InvalidArgument(
+            f"an agent is an object, not the class {given.__qualname__}", parameter="agent"
+        )
     if isinstance(given, Agent):
         return given
     if callable(given):
@@ -168,11 +175,19 @@ def as_agent(given: object) -> Agent:
 
 
 def name_of(agent: object) -> str:
-    """Return what an agent calls itself: its ``name``, or that of its class or function."""
-    own = getattr(agent, "name", None)
-    if isinstance(own, str) and own:
-        return own
-    return getattr(agent, "__qualname__", type(agent).__qualname__)
+    """Return what an agent calls itself: its ``name``, or that of its class or function.
+
+    Raises InvalidArgument for a name that fails, or is not Unicode and could not be recorded.
+    """
+    try:
+        own = getattr(agent, "name", None)
+        if not isinstance(own, str) or not own:
+            own = str(getattr(agent, "__qualname__", type(agent).__qualname__))
+        return own.encode().decode()
+    except Exception as error:
+        raise InvalidArgument(
+            f"the agent's name cannot be recorded: {error!a}", parameter="agent"
+        ) from error
 
 
 def as_result(given: object) -> TurnResult:

@@ -6,6 +6,7 @@ is recorded; what a run's owner has to record is recorded, whoever else writes m
 
 import asyncio
 import contextlib
+import inspect
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -296,7 +297,7 @@ class Running(Ending):
         if self._builder is None:
             raise NoAgent(state.id)
         made = self._builder(view_of(state))
-        if asyncio.iscoroutine(made) or isinstance(made, asyncio.Future):
+        if inspect.isawaitable(made):
             made = await made
         return as_agent(made)
 
