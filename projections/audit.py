@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, cast
 
 from engine.aggregates import Origin, Session, SessionEvent, SessionForked, initial_state, tag_of
+from engine.aggregates.session import origin_in
 from engine.errors import LogCorrupt, StoreError
 from engine.store import Mapper, links
 from engine.store.mapper import UNDECODABLE, RawRow, contradiction
 from engine.values import Head
 from projections.findings import Finding, Kind
-from projections.lineage import origin_in
 from projections.meaning import replayed
 from projections.snapshots import Kept, encode_snapshot, version_within
 

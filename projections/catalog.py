@@ -27,13 +27,12 @@ from engine.aggregates import (
     TurnApplied,
 )
 from engine.aggregates.events import NO_OBJECT
-from engine.aggregates.session import advance
+from engine.aggregates.session import advance, origin_in
 from engine.errors import IllegalTransition, LogCorrupt, SessionNotFound, StoreError
 from engine.machines import LIFECYCLE, Configuration
 from engine.store import CatalogRow, Derived, Mapper, Recorder, Store, links
 from engine.store.derived import MemoryDerived
 from engine.values import Usage
-from projections.lineage import origin_in
 from projections.reading import is_text, link_of
 
 _NO_MESSAGES_DIGEST: Final = Session(id="").conversation.digest()

@@ -27,13 +27,11 @@ from engine.aggregates import (
     decode_messages,
 )
 from engine.aggregates.events import Lane
-from engine.aggregates.work import INPUTS
+from engine.aggregates.work import DROPS, INPUTS
 from engine.machines import Configuration
 from engine.machines.inputs import INPUT
 from engine.store import Mapper, Recorder
 from projections.reading import UNLAWFUL, events_of, unlawful
-
-_DROPS: Final = {"superseded": "supersede", "coalesced": "coalesce", "abandoned": "abandon"}
 
 
 class InputStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,7 +136,7 @@ class InputLedger:
             case InputsDropped():
                 for item in self._named(event.input_ids):
                     item.into = event.into
-                    item.move(_DROPS[event.outcome], event, reason=event.reason)
+                    item.move(DROPS[event.outcome], event, reason=event.reason)
             case RunBegun():
                 self._run_id = event.run_id
                 self._stage(event, event.input_ids)

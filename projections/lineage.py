@@ -31,6 +31,7 @@ from engine.aggregates import (
     initial_state,
 )
 from engine.aggregates.conversation import EMPTY
+from engine.aggregates.session import origin_in
 from engine.aggregates.work import NO_WORK, calls_after, calls_in_doubt
 from engine.errors import LogCorrupt
 from engine.store import Mapper, Recorder, links
@@ -100,16 +101,6 @@ def origin_of(recorder: Recorder, mapper: Mapper, session_id: str) -> Origin | N
         return None
     event = mapper.to_event(rows[0], links.genesis(session_id))
     return origin_in(event) if isinstance(event, SessionForked) else None
-
-
-def origin_in(event: SessionForked) -> Origin:
-    """Return the origin that an event names."""
-    return Origin(
-        session_id=event.origin_session_id,
-        version=event.origin_version,
-        message_count=event.origin_messages,
-        conversation_digest=event.origin_digest,
-    )
 
 
 def forked_state(recorder: Recorder, mapper: Mapper, session_id: str, origin: Origin) -> Session:

@@ -31,16 +31,17 @@ from engine.aggregates import (
     initial_state,
 )
 from engine.aggregates.conversation import EMPTY, Conversation
+from engine.aggregates.session import origin_in
 from engine.errors import LogCorrupt, StoreError
 from engine.machines import Configuration
 from engine.store import Mapper, Recorder, Store, links
 from engine.store.mapper import UNDECODABLE
 from engine.values import Usage
 from projections.digests import reread
-from projections.lineage import checked_fork, origin_in
+from projections.lineage import checked_fork
 from projections.reading import UNLAWFUL, events_of, link_of, rows_of, unlawful
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 GROWTH_FACTOR: Final = 8
 MINIMUM_GROWTH_BYTES: Final = 1024 * 1024
 _ENTRY_BYTES: Final = 48

@@ -6,7 +6,7 @@ state's version without a gap. Deciding nothing (an empty tuple) means that what
 already.
 """
 
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
 import msgspec
 
@@ -20,7 +20,6 @@ from engine.aggregates.commands import (
     Attach,
     BeginRun,
     CancelRun,
-    Command,
     CommitCheckpoint,
     CompleteRun,
     Destroy,
@@ -73,7 +72,7 @@ from engine.aggregates.events import (
     ToolResultsStaged,
 )
 from engine.aggregates.evolving import fold
-from engine.aggregates.running import interrupt_event, receipt_of, turn_event
+from engine.aggregates.running import fields_of, interrupt_event, receipt_of, turn_event
 from engine.aggregates.session import Session, advance
 from engine.aggregates.work import (
     check_without_result,
@@ -128,20 +127,20 @@ def decide(state: Session, command: SessionCommand) -> Decision:
         case CommitCheckpoint():
             return _checkpoint(state, command)
         case Attach():
-            event: SessionEvent = SessionAttached(**_next(state, command), agent=command.agent)
+            event: SessionEvent = SessionAttached(**fields_of(state, command), agent=command.agent)
             return _if_it_moves(state, event)
         case Detach():
-            return _legal(state, SessionDetached(**_next(state, command)))
+            return _legal(state, SessionDetached(**fields_of(state, command)))
         case Publish():
             event = EventPublished(
-                **_next(state, command), name=command.name, payload=command.payload
+                **fields_of(state, command), name=command.name, payload=command.payload
             )
             return _legal(state, event)
         case JoinMob() | LeaveMob():
             return _membership(state, command)
         case Retire():
             return _if_it_moves(
-                state, SessionRetired(**_next(state, command), reason=command.reason)
+                state, SessionRetired(**fields_of(state, command), reason=command.reason)
             )
         case Archive():
             return _archive(state, command)
@@ -153,7 +152,7 @@ def decide(state: Session, command: SessionCommand) -> Decision:
 
 def _register(state: Session, command: Register | Fork) -> Decision:
     described = {
-        **_next(state, command),
+        **fields_of(state, command),
         "labels": command.labels or {},
         "metadata": NO_OBJECT if command.metadata is None else command.metadata,
     }
@@ -189,14 +188,14 @@ def _register(state: Session, command: Register | Fork) -> Decision:
 def _context(state: Session, command: AppendContext | StageContext) -> SessionEvent:
     if isinstance(command, StageContext):
         return ContextStaged(
-            **_next(state, command),
+            **fields_of(state, command),
             source=command.source,
             idempotency_key=command.idempotency_key,
             messages=command.message.array(),
         )
     receipt, array = receipt_of(state, command.message, run_id=command.run_id, boundary="immediate")
     return ContextAppended(
-        **_next(state, command),
+        **fields_of(state, command),
         receipt=receipt,
         source=command.source,
         idempotency_key=command.idempotency_key,
@@ -208,7 +207,7 @@ def _work(state: Session, command: WorkCommand) -> Decision:
     match command:
         case AcceptInput():
             event: SessionEvent = InputAccepted(
-                **_next(state, command),
+                **fields_of(state, command),
                 input_id=command.input_id,
                 lane=command.lane,
                 source=command.source,
@@ -221,7 +220,7 @@ def _work(state: Session, command: WorkCommand) -> Decision:
                 if input_id not in waiting:
                     raise InputNotQueued(state.id, input_id)
             event = InputsDropped(
-                **_next(state, command),
+                **fields_of(state, command),
                 input_ids=command.input_ids,
                 outcome=command.outcome,
                 reason=command.reason,
@@ -232,10 +231,10 @@ def _work(state: Session, command: WorkCommand) -> Decision:
         case AbandonCall():
             check_without_result(state.id, state.work, command.call_id)
             event = CallAbandoned(
-                **_next(state, command), call_id=command.call_id, reason=command.reason
+                **fields_of(state, command), call_id=command.call_id, reason=command.reason
             )
         case StageToolFilter():
-            event = ToolFilterStaged(**_next(state, command), filter=command.filter)
+            event = ToolFilterStaged(**fields_of(state, command), filter=command.filter)
         case RequestInterrupt():
             event = interrupt_event(state, command)
         case _:
@@ -266,7 +265,7 @@ def _tool_results(state: Session, command: StageToolResults) -> Decision:
             fresh.append(message)
             call_ids += answered
     event = ToolResultsStaged(
-        **_next(state, command),
+        **fields_of(state, command),
         call_ids=tuple(call_ids),
         messages=msgspec.Raw(b"[" + b",".join(map(bytes, fresh)) + b"]"),
     )
@@ -276,7 +275,7 @@ def _tool_results(state: Session, command: StageToolResults) -> Decision:
 
 def _checkpoint(state: Session, command: CommitCheckpoint) -> Decision:
     event = SessionCheckpointed(
-        **_next(state, command),
+        **fields_of(state, command),
         message_count=state.conversation.count,
         conversation_digest=state.conversation.digest(),
     )
@@ -286,7 +285,7 @@ def _checkpoint(state: Session, command: CommitCheckpoint) -> Decision:
 
 def _membership(state: Session, command: JoinMob | LeaveMob) -> Decision:
     joins = isinstance(command, JoinMob)
-    event = (MobJoined if joins else MobLeft)(**_next(state, command), mob=command.mob)
+    event = (MobJoined if joins else MobLeft)(**fields_of(state, command), mob=command.mob)
     decision = _legal(state, event)
     return NOTHING if (command.mob in state.mobs) == joins else decision
 
@@ -308,13 +307,13 @@ def _archive(state: Session, command: Archive) -> Decision:
     if waiting and command.abandon_inputs:
         then(
             InputsDropped(
-                **_next(after, command),
+                **fields_of(after, command),
                 input_ids=waiting,
                 outcome="abandoned",
                 reason="archived",
             )
         )
-    retired = SessionRetired(**_next(after, command), reason=command.reason)
+    retired = SessionRetired(**fields_of(after, command), reason=command.reason)
     try:
         retires = _changes(after, retired)
     except IllegalTransition:
@@ -322,7 +321,7 @@ def _archive(state: Session, command: Archive) -> Decision:
     if retires:
         then(retired)
     try:
-        then(SessionArchived(**_next(after, command), reason=command.reason))
+        then(SessionArchived(**fields_of(after, command), reason=command.reason))
     except IllegalTransition:
         if not waiting or command.abandon_inputs:
             raise
@@ -339,7 +338,7 @@ def _over(state: Session, command: Stop | Recover | Reset | Recycle | Destroy) -
         case Stop():
             abandoned = () if run_id is None else run_ended(work, run_id).abandoned
             event: SessionEvent = SessionStopped(
-                **_next(state, command),
+                **fields_of(state, command),
                 cause=command.cause,
                 reason=command.reason,
                 abandoned_input_ids=abandoned,
@@ -350,18 +349,18 @@ def _over(state: Session, command: Stop | Recover | Reset | Recycle | Destroy) -
         case Recover():
             assert work.run is not None  # noqa: S101 - the case before took the other
             event = RunInterrupted(
-                **_next(state, command),
+                **fields_of(state, command),
                 run_id=work.run.id,
                 epoch=work.run.epoch,
                 abandoned_input_ids=run_ended(work, work.run.id).abandoned,
             )
         case Reset():
-            event = SessionReset(**_next(state, command), abandoned_input_ids=queued(work))
+            event = SessionReset(**fields_of(state, command), abandoned_input_ids=queued(work))
         case Recycle():
-            event = SessionRecycled(**_next(state, command), transferred_input_ids=queued(work))
+            event = SessionRecycled(**fields_of(state, command), transferred_input_ids=queued(work))
         case Destroy():
             event = SessionDestroyed(
-                **_next(state, command),
+                **fields_of(state, command),
                 reason=command.reason,
                 abandoned_input_ids=in_phase(work, "queued", "staged"),
             )
@@ -384,11 +383,6 @@ def _if_it_moves(state: Session, event: SessionEvent) -> Decision:
 def _changes(state: Session, event: SessionEvent) -> bool:
     """Whether the event would move the lifecycle. Raises IllegalTransition where it is refused."""
     return advance(state.lifecycle, event) != state.lifecycle
-
-
-def _next(state: Session, command: Command) -> dict[str, Any]:
-    """Return the fields every event has, for the version that follows the state's."""
-    return {"session_id": state.id, "version": state.version + 1, "at": command.now}
 
 
 def _comparable(raw: msgspec.Raw | None) -> bytes | None:

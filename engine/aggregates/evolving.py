@@ -46,8 +46,9 @@ from engine.aggregates.events import (
     ToolResultsStaged,
     TurnApplied,
 )
-from engine.aggregates.session import Origin, Session, advance
+from engine.aggregates.session import Session, advance, origin_in
 from engine.aggregates.work import (
+    DROPS,
     INPUTS,
     Input,
     Run,
@@ -61,8 +62,6 @@ from engine.aggregates.work import (
     run_ended,
 )
 from engine.values import Usage
-
-_DROPPED = {"superseded": "supersede", "coalesced": "coalesce", "abandoned": "abandon"}
 
 _replace = msgspec.structs.replace
 
@@ -152,21 +151,13 @@ def _moved(state: Session, event: SessionEvent, **changes: Any) -> Session:
 
 
 def _registered(state: Session, event: SessionRegistered | SessionForked) -> Session:
-    origin = None
-    if isinstance(event, SessionForked):
-        origin = Origin(
-            session_id=event.origin_session_id,
-            version=event.origin_version,
-            message_count=event.origin_messages,
-            conversation_digest=event.origin_digest,
-        )
     return _moved(
         state,
         event,
         labels=event.labels,
         metadata=event.metadata,
         created_at=event.at,
-        origin=origin,
+        origin=origin_in(event) if isinstance(event, SessionForked) else None,
     )
 
 
@@ -176,9 +167,7 @@ def _run_went_on(state: Session, event: RunBegun | BoundaryApplied | RunComplete
     if isinstance(event, RunBegun):
         run = Run(
             id=event.run_id,
-            version=event.version,
             epoch=event.epoch,
-            request_digest=event.request_digest,
             machine_owned=event.machine_owned,
         )
         inputs = moved(work.inputs, "stage", event.input_ids, event.run_id)
@@ -278,7 +267,6 @@ def _after_end(
 def _accepted(work: Work, event: InputAccepted) -> Work:
     accepted = INPUTS.replay(INPUTS.initial, "accept", (event.lane,), event.input_id)
     item = Input(
-        accepted_version=event.version,
         lane=event.lane,
         lifecycle=INPUTS.replay(accepted, "queue", (), event.input_id),
         messages=event.messages,
@@ -298,7 +286,7 @@ def _work_after(
 ) -> Work:
     match event:
         case InputsDropped():
-            verb = _DROPPED[event.outcome]
+            verb = DROPS[event.outcome]
             return _replace(work, inputs=moved(work.inputs, verb, event.input_ids))
         case ToolResultsStaged():
             return _with_results(work, event)

@@ -15,6 +15,7 @@ from engine.aggregates.commands import (
     ApplyBoundary,
     BeginRun,
     CancelRun,
+    Command,
     CompleteRun,
     FailRun,
     OwnRunCommand,
@@ -73,7 +74,7 @@ def turn_event(state: Session, command: TurnCommand) -> SessionEvent:
         case BeginRun():
             _check_free(state, command)
             return RunBegun(
-                **_next(state, command),
+                **fields_of(state, command),
                 run_id=command.run_id,
                 boundary=command.boundary,
                 epoch=command.epoch,
@@ -196,7 +197,7 @@ def _completed(state: Session, command: CompleteRun) -> RunCompleted:
     nothing = command.terminal == "no_pending_boundary" and not command.messages.count
     if nothing and not staged(state.work):
         landing: dict[str, Any] = {
-            **_next(state, command),
+            **fields_of(state, command),
             "messages": NO_MESSAGES.array(),
         }
     else:
@@ -232,7 +233,7 @@ def _landing(state: Session, command: ApplyBoundary | CompleteRun) -> dict[str, 
         sequence=sequence,
     )
     return {
-        **_next(state, command),
+        **fields_of(state, command),
         "receipt": receipt,
         "staged_context": len(state.staged),
         "staged_results": results,
@@ -243,7 +244,7 @@ def _landing(state: Session, command: ApplyBoundary | CompleteRun) -> dict[str, 
 def _ending(state: Session, command: OwnRunCommand) -> dict[str, Any]:
     """Return the fields of an event by which a run ends without landing anything."""
     return {
-        **_next(state, command),
+        **fields_of(state, command),
         "run_id": command.run_id,
         "abandoned_input_ids": run_ended(state.work, command.run_id).abandoned,
     }
@@ -265,7 +266,8 @@ def _count(joined: bytes) -> int:
     return len(msgspec.json.decode(b"[" + joined + b"]", type=list[msgspec.Raw]))
 
 
-def _next(state: Session, command: TurnCommand) -> dict[str, Any]:
+def fields_of(state: Session, command: Command) -> dict[str, Any]:
+    """Return the fields every event has, for the version that follows the state's."""
     return {"session_id": state.id, "version": state.version + 1, "at": command.now}
 
 

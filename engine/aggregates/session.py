@@ -88,6 +88,16 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     conversation_digest: str
 
 
+def origin_in(event: SessionForked) -> Origin:
+    """Return the origin that an event names."""
+    return Origin(
+        session_id=event.origin_session_id,
+        version=event.origin_version,
+        message_count=event.origin_messages,
+        conversation_digest=event.origin_digest,
+    )
+
+
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a decision about a session can depend on.
 

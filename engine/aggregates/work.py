@@ -18,6 +18,9 @@ from engine.machines.inputs import INPUT
 INPUTS: Final = Authority(INPUT)
 """The one authority over inputs."""
 
+DROPS: Final = {"superseded": "supersede", "coalesced": "coalesce", "abandoned": "abandon"}
+"""The verb of the input machine for each way to drop a queued input."""
+
 _NAMED: Final = 5
 """So many inputs a refusal names; its data has all."""
 
@@ -26,12 +29,8 @@ CallStatus = Literal["intended", "executed", "unknown"]
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):
-    """An input that has not ended: where it is in its lifecycle, and what it brings.
+    """An input that has not ended: where it is in its lifecycle, and its messages, a JSON array."""
 
-    ``accepted_version`` gives the order; ``messages`` is a JSON array.
-    """
-
-    accepted_version: int
     lane: Lane
     lifecycle: Configuration
     messages: msgspec.Raw
@@ -52,7 +51,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """The run that is current: where it began, who owns it, and the digest of its request.
+    """The run that is current, and the epoch that owns it.
 
     ``interrupt`` is how it was asked to end, the more urgent where both were asked, None where it
     was not; ``machine_owned`` says that only the machine may ask. ``answered`` are the calls whose
@@ -60,9 +59,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    version: int
     epoch: str
-    request_digest: str
     interrupt: Literal["interrupt", "cancel_after_boundary"] | None = None
     machine_owned: bool = False
     answered: tuple[str, ...] = ()
@@ -71,10 +68,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 class Work(msgspec.Struct, frozen=True, kw_only=True):
     """What a session has in hand. Mappings are never changed in place.
 
-    ``results`` holds the staged results of tool calls, each an encoded message, in the order they
-    came; ``filter`` is what the agent's tools are filtered by since ``filter_version``, and
-    ``next_filter`` what they will be filtered by from the next boundary on, with the version that
-    staged it.
+    ``inputs`` are in the order they were accepted. ``results`` holds the staged results of tool
+    calls, each an encoded message, in the order they came; ``filter`` is what the agent's tools are
+    filtered by since ``filter_version``, and ``next_filter`` what they will be filtered by from the
+    next boundary on, with the version that staged it.
     """
 
     run: Run | None = None
