@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from engines import FAST, on_an_engine
 from messages import says, user
-from sessions import attached, running
+from sessions import attached, ingest, running
 from waiting import Gate, SlowToCome, until
 
 from engine import (
@@ -15,10 +15,12 @@ from engine import (
     Completed,
     EchoAgent,
     Engine,
+    Failed,
     InvalidArgument,
     SessionNotFound,
     SessionNotRunning,
     StaleWriter,
+    StoreError,
     Turn,
 )
 
@@ -227,3 +229,108 @@ async def test_g9_a_turn_cancelled_again_and_again_has_ended_its_run_when_it_end
         assert turn.cancelled()
         (newest,) = engine._store.recorder.select_events("s", desc=True, limit=1)
         assert newest.topic != "run-begun", moments
+
+
+@pytest.mark.parametrize("lands_late", [False, True])
+@on_an_engine(**FAST)
+async def test_a_cancelled_turn_is_cancelled_also_where_its_run_is_closed_meanwhile(
+    engine: Engine, lands_late: bool
+) -> None:
+    begun = asyncio.Event()
+
+    async def agent(turn: Turn) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            if lands_late:
+                await turn.boundary([says("late")])
+
+    await attached(engine, agent)
+    turn = asyncio.create_task(engine.apply_turn("s", "a"))
+    await begun.wait()
+    turn.cancel()
+    await engine.control.stop("s")
+    with pytest.raises(asyncio.CancelledError):
+        await turn
+    assert (await engine.read("s")).phase == "stopped"
+    assert (await engine.history("s")).messages == []
+
+
+@pytest.mark.parametrize("stopped_first", ["session", "loop"])
+@on_an_engine(**FAST)
+async def test_a_session_and_its_loop_can_be_stopped_together(
+    engine: Engine, stopped_first: str
+) -> None:
+    gate = Gate()
+    await attached(engine, gate)
+    await ingest(engine, "a")
+    await engine.keep_alive("s")
+    await gate.begun.wait()
+    stopping = [engine.control.stop("s"), engine.stop_loop("s")]
+    if stopped_first == "loop":
+        stopping.reverse()
+    assert True in await asyncio.gather(*stopping)
+    assert (await engine.read("s")).phase == "stopped"
+
+
+@on_an_engine()
+async def test_a_turn_cancelled_as_its_engine_closes_is_cancelled_whenever_that_is(
+    engine: Engine, url: str
+) -> None:
+    cancelled = 0
+    for moments in range(40):
+        async with Engine.open(url, grace_seconds=0) as other:
+            other._store.commit_now = lambda submissions: None  # type: ignore[method-assign]
+            await attached(other, EchoAgent(), f"s-{moments}")
+            turn = asyncio.create_task(other.apply_turn(f"s-{moments}", "a"))
+            await asyncio.sleep(0)
+            closing = asyncio.create_task(other.close())
+            for _ in range(moments):
+                await asyncio.sleep(0)
+            was_running = turn.cancel()
+            await asyncio.wait({turn})
+            assert turn.cancelled() == was_running, moments
+            cancelled += was_running
+            await closing
+    assert cancelled
+
+
+@on_an_engine()
+async def test_a_cancelled_turn_is_cancelled_also_where_its_beginning_cannot_be_taken_back(
+    engine: Engine,
+) -> None:
+    await attached(engine, EchoAgent())
+    submit, submitted = engine._store.submit, []
+
+    def the_first_only(submissions: Any, settle: Any) -> None:
+        submitted.append(submissions)
+        if len(submitted) == 1:
+            submit(submissions, settle)
+            turn.cancel()
+        else:
+            settle([StoreError("the disk is full")])
+
+    engine._store.commit_now = lambda submissions: None  # type: ignore[method-assign]
+    engine._store.submit = the_first_only  # type: ignore[method-assign]
+    turn = asyncio.create_task(engine.apply_turn("s", "a"))
+    with pytest.raises(asyncio.CancelledError):
+        await turn
+    assert len(submitted) == 2
+
+
+# Refusals that an agent meets elsewhere
+
+
+@on_an_engine()
+async def test_g9_a_turn_whose_agent_was_refused_elsewhere_as_stale_has_failed_and_ended(
+    engine: Engine,
+) -> None:
+    async def agent(turn: Turn) -> None:
+        await engine.record_turn("t", [user("b")], expected_version=7)
+
+    await engine.register("t")
+    await attached(engine, agent)
+    out = await engine.apply_turn("s", "a")
+    assert isinstance(out.terminal, Failed)
+    assert (await engine.read("s")).phase == "attached"

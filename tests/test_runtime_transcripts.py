@@ -7,7 +7,6 @@ what a straight import of the same file leaves there.
 """
 
 import asyncio
-import contextlib
 import itertools
 import json
 from collections import Counter
@@ -112,11 +111,10 @@ class Driver:
         await self.open()
         await self.engine.attach(session_id, script)  # closes the run, whose owner is gone
         turn.cancel()  # what was abandoned wakes up after all, and may record nothing any more
-        with contextlib.suppress(asyncio.CancelledError):
-            try:
-                await turn
-            except StaleWriter:
-                self.counted["abandoned"] += 1
+        try:
+            await turn
+        except asyncio.CancelledError as cancelled:
+            self.counted["abandoned"] += isinstance(cancelled.__cause__, StaleWriter)
         await lost.close()
 
     async def _bring_results(self, session_id: str, script: Script, call_ids: list[str]) -> None:

@@ -32,12 +32,13 @@ from engine.errors import (
 from engine.runtime.admission import Claim
 from engine.runtime.agents import Agent, AgentLike, as_agent, name_of
 from engine.runtime.arguments import Request, request_messages
+from engine.runtime.cancellation import result_of, unhurried
 from engine.runtime.ending import Ending
 from engine.runtime.environment import Environment
 from engine.runtime.live import Live
 from engine.runtime.recording import BOUNDARIES, conflict, known
 from engine.runtime.settings import Settings
-from engine.runtime.turns import LiveTurn, unhurried
+from engine.runtime.turns import LiveTurn
 from engine.runtime.writing import Written
 from engine.store import Store
 from engine.values import ApplyOutput, Boundary, checked_id
@@ -232,7 +233,7 @@ class Running(Ending):
         except asyncio.CancelledError:
             # The commit may have landed all the same, and then nobody else would end the run.
             if _is_of(live.folded, command):
-                await self._withdrawn(live, command, "cancelled")
+                await self._withdrawn(live, command, "cancelled", cancelled=True)
             raise
 
     async def _recorded(self, live: Live, command: BeginRun) -> ApplyOutput | None:
@@ -256,13 +257,19 @@ class Running(Ending):
             version=version,
         )
 
-    async def _withdrawn(self, live: Live, begun: BeginRun, reason: str) -> None:
-        """Roll a run back, however often the caller is cancelled, if nobody else has ended it."""
+    async def _withdrawn(
+        self, live: Live, begun: BeginRun, reason: str, *, cancelled: bool = False
+    ) -> None:
+        """Roll a run back if nobody else has ended it, however often the caller is cancelled.
+
+        Raises CancelledError where it was meanwhile, or is ``cancelled`` already; StoreError.
+        """
         rolled_back = RollBackRun(
             now=self._now(), run_id=begun.run_id, epoch=begun.epoch, reason=reason
         )
+        rolling, again = await unhurried(self._commit_for_run(live, begun, rolled_back))
         with contextlib.suppress(StaleWriter):
-            await unhurried(self._commit_for_run(live, begun, rolled_back))
+            result_of(rolling, cancelled=cancelled or again)
 
     async def _commit_for_run(
         self, live: Live, begun: BeginRun, command: SessionCommand

@@ -10,7 +10,7 @@ stale.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 
@@ -27,7 +27,7 @@ from engine.aggregates import (
 )
 from engine.aggregates.messages import NO_MESSAGES, Messages, decode_messages, encode_object
 from engine.aggregates.work import staged
-from engine.errors import CallNotOpen, InvalidMessage, StaleWriter
+from engine.errors import CallNotOpen, InvalidMessage
 from engine.runtime.agents import (
     Agent,
     AgentFailure,
@@ -39,6 +39,7 @@ from engine.runtime.agents import (
     as_result,
 )
 from engine.runtime.arguments import checked_usage
+from engine.runtime.cancellation import result_of, unhurried
 from engine.runtime.writing import Written
 from engine.values import (
     CallbackPending,
@@ -55,7 +56,6 @@ from projections.history import receipt_in
 
 _LOGGER: Final = logging.getLogger("perdure")
 _LONGEST_TEXT: Final = 10_000
-_T = TypeVar("_T")
 
 Commit = Callable[[SessionCommand], Awaitable[Written]]
 """Decides on a command of the run's session, alone among its writers, and commits it."""
@@ -128,7 +128,7 @@ class LiveTurn:
         self, messages: Iterable[Message] = (), *, usage: Usage | None = None
     ) -> Boundary:
         """Land what the run has so far, with a receipt of its own, and go on."""
-        committing = asyncio.ensure_future(
+        landing, cancelled = await unhurried(  # for what lands is to be known
             self._landing(
                 ApplyBoundary(
                     now=self._now(),
@@ -140,10 +140,8 @@ class LiveTurn:
                 )
             )
         )
-        _, cancelled = await unhurried(asyncio.wait({committing}))  # for what lands is to be known
-        if cancelled and (refusal := committing.exception()) is not None:
-            raise asyncio.CancelledError from refusal
-        written = committing.result()
+        refused = landing.exception() is not None
+        written = result_of(landing, cancelled=cancelled and refused)
         event, state = written.events[0], written.folded.state
         assert isinstance(event, BoundaryApplied)  # noqa: S101 - that is what was asked for
         self.boundaries += 1
@@ -200,19 +198,21 @@ class LiveTurn:
             if self._stopped.is_set():
                 self._task.cancel()
             cancelled = await self._agent_done(self._task, grace_seconds)
-            command, terminal = self._outcome(self._task)
-            try:
-                written, again = await unhurried(self._commit(command))
-            except (InvalidMessage, CallNotOpen) as refusal:  # of what the agent returned
-                again_helps = isinstance(refusal, CallNotOpen)
-                failure = AgentFailure(str(refusal), recoverable=again_helps)
-                command, terminal = self._failure(failure)
-                written, again = await unhurried(self._commit(command))
-            if cancelled or again:
-                raise asyncio.CancelledError
-            return written, terminal
+            ending, again = await unhurried(self._end(self._task))
+            return result_of(ending, cancelled=cancelled or again)
         finally:
             self._ended.set()
+
+    async def _end(self, task: asyncio.Task[Any]) -> tuple[Written, Terminal]:
+        """Record the run's end, given what became of the agent; return it with what it means."""
+        command, terminal = self._outcome(task)
+        try:
+            return await self._commit(command), terminal
+        except (InvalidMessage, CallNotOpen) as refusal:  # of what the agent returned
+            again_helps = isinstance(refusal, CallNotOpen)
+            failure = AgentFailure(str(refusal), recoverable=again_helps)
+            command, terminal = self._failure(failure)
+            return await self._commit(command), terminal
 
     async def _run(self, agent_of: Callable[[], Awaitable[Agent]]) -> Any:
         try:
@@ -260,8 +260,6 @@ class LiveTurn:
                 return self._cancellation()
             return self._failure(AgentFailure("the agent stopped itself", kind="stopped"))
         error = task.exception()
-        if isinstance(error, StaleWriter):
-            raise error
         if error is not None:
             return self._failure(error)
         try:
@@ -356,18 +354,6 @@ def _encoded(messages: Iterable[Message]) -> Messages:
 def _plain(text: str) -> str:
     """Return an error's text as JSON can carry it, and not more of it than anybody reads."""
     return text[:_LONGEST_TEXT].encode("utf-8", "backslashreplace").decode()
-
-
-async def unhurried(work: Awaitable[_T]) -> tuple[_T, bool]:
-    """Return what the work leads to, and whether a cancellation was held back until then."""
-    task = asyncio.ensure_future(work)
-    cancelled = False
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError:
-            cancelled = True
-    return task.result(), cancelled
 
 
 def _forget(task: asyncio.Task[Any]) -> None:

@@ -1,0 +1,30 @@
+"""Cancellation held back: work that comes to its end although who waits for it is cancelled.
+
+Invariants: whoever was cancelled meanwhile learns it once, when nothing is left of the work, and
+whatever became of that.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+
+async def unhurried(work: Awaitable[_T]) -> tuple[asyncio.Future[_T], bool]:
+    """Wait until the work is done; return it, and whether a cancellation was held back."""
+    done = asyncio.ensure_future(work)
+    cancelled = False
+    while not done.done():
+        try:
+            await asyncio.wait({done})
+        except asyncio.CancelledError:
+            cancelled = True
+    return done, cancelled
+
+
+def result_of(done: asyncio.Future[_T], *, cancelled: bool) -> _T:
+    """Return what the work led to, or raise the cancellation that was held back for it."""
+    if cancelled:
+        raise asyncio.CancelledError from done.exception()
+    return done.result()
