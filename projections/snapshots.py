@@ -163,7 +163,9 @@ def encode_snapshot(state: Session, head: str) -> bytes:
     return sealed
 
 
-def restore(recorder: Recorder, kept: Kept | None, session_id: str) -> Folded | None:
+def restore(
+    recorder: Recorder, mapper: Mapper, kept: Kept | None, session_id: str
+) -> Folded | None:
     """Return the fold that a kept snapshot stands for, or None where the log disagrees with it.
 
     Reads every message byte up to the snapshot's version, because the conversation digest goes on
@@ -187,7 +189,7 @@ def restore(recorder: Recorder, kept: Kept | None, session_id: str) -> Folded | 
     before = EMPTY
     if snapshot.origin is not None:
         try:
-            before = checked_fork(recorder, Mapper(), session_id, snapshot.origin).conversation
+            before = checked_fork(recorder, mapper, session_id, snapshot.origin).conversation
         except LogCorrupt:
             return None
     rows = rows_of(recorder, session_id, upto=version)
@@ -224,7 +226,7 @@ def load(
     kept = kept_snapshot(store, session_id)
     if kept is not None and upto is not None and not version_within(kept, upto):
         kept = None
-    folded = restore(store.recorder, kept, session_id) or nothing_folded(session_id)
+    folded = restore(store.recorder, mapper, kept, session_id) or nothing_folded(session_id)
     folded, due = catch_up(store.recorder, mapper, folded, upto=upto)
     return (folded, due) if folded.state.version else (None, None)
 

@@ -207,7 +207,7 @@ def test_a_fork_survives_reopening_snapshots_and_their_loss(sqlite_url: str) -> 
                 else:
                     kept = engine._store.derived.snapshot("f")
                     assert kept is not None
-                    restored = restore(engine._store.recorder, Kept(*kept), "f")
+                    restored = restore(engine._store.recorder, engine._mapper, Kept(*kept), "f")
                     assert restored is not None
                     assert restored.state.conversation.digest() == digest(whole)
                 view = await engine.read("f")

@@ -47,8 +47,8 @@ class SessionRegistered(Recorded, frozen=True, kw_only=True, tag="session-regist
 class TurnApplied(Recorded, frozen=True, kw_only=True, tag="turn-applied"):
     """A whole run in one commit: begun, applied at its boundary, completed.
 
-    ``messages`` is a JSON array: first the ``staged_context`` messages that had been staged for
-    this turn, then the turn's own.
+    ``messages`` is a JSON array: first the ``staged_results`` and the ``staged_context`` messages
+    that had been staged for this turn, so many of each, then the turn's own.
     """
 
     receipt: Receipt

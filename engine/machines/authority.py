@@ -1,8 +1,9 @@
 """The authority: what may change a phase, compiled from a declared machine into one table.
 
-Invariants: a configuration changes only through `Authority.fire`; a move not in the table is
-refused and changes nothing; a restricted verb needs the authority's own token, which no caller
-can forge because it is compared by identity.
+Invariants: a configuration changes only through `Authority.fire`, or, where a recorded move is made
+again, `Authority.replay`; a move not in the table is refused and changes nothing; a restricted verb
+needs the authority's own token to be fired, which no caller can forge because it is compared by
+identity.
 """
 
 import itertools
@@ -31,7 +32,7 @@ class Configuration(NamedTuple):
 
 
 class Token:
-    """Proof of being the machine's owner; only an `Authority` makes one."""
+    """Proof of being the machine's owner: whoever is asked for one compares it with its own."""
 
     __slots__ = ()
 

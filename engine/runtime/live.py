@@ -1,7 +1,8 @@
 """Live sessions: folded state kept at hand, and never trusted over the log.
 
-Invariants: before a decision the live copy is compared with the log by version, and caught up if
-another process wrote; a copy that is in use is never evicted; dropping one loses nothing.
+Invariants: what is decided on a live copy stands only if the log is still where the copy is, by
+version; a copy that another process outran is caught up from the log; one that is in use is never
+evicted; dropping one loses nothing.
 """
 
 import asyncio

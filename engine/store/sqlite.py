@@ -62,7 +62,6 @@ class SQLiteRecorder(SQLiteReader):
         busy_timeout_seconds: float = 5.0,
         readonly: bool = False,
     ) -> None:
-        self.durability: Final = durability
         self.readonly: Final = readonly
         self._known: dict[str, int] = {}
         self._patient = True
