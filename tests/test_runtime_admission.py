@@ -9,6 +9,7 @@ from sessions import attached
 from waiting import Gate
 
 from engine import AtCapacity, Completed, EchoAgent, Engine, InvalidArgument, SessionBusy
+from engine.runtime.admission import Admission
 
 
 @on_an_engine(**FAST)
@@ -81,3 +82,25 @@ async def test_no_more_turns_run_than_the_engine_may(engine: Engine) -> None:
         gate.open.set()
     await asyncio.gather(*running)
     await engine.apply_turn("s2", "a")
+
+
+def test_a_shutdown_cancelled_as_the_last_turn_ends_is_cancelled_and_not_done() -> None:
+    async def main() -> None:
+        cancelled = 0
+        for moments in range(6):
+            admission = Admission()
+            claim = admission.claim("s")
+            claim.in_use = True
+            shutting = asyncio.create_task(admission.shut_down(60))
+            await asyncio.sleep(0)
+            claim.in_use = False
+            claim.release()
+            for _ in range(moments):
+                await asyncio.sleep(0)
+            if shutting.cancel():
+                cancelled += 1
+                with pytest.raises(asyncio.CancelledError):
+                    await shutting
+        assert cancelled
+
+    asyncio.run(main())

@@ -1,7 +1,9 @@
 """Loops that keep a session alive: they drain, wake, try again, recover, and know when to wait."""
 
 import asyncio
-from typing import Any
+import logging
+from collections.abc import Sequence
+from typing import Any, Final
 
 import pytest
 from engines import FAST, on_an_engine
@@ -12,19 +14,41 @@ from waiting import Gate, until
 from engine import (
     AgentFailure,
     CallbackPending,
+    CallsUnresolved,
+    Cancelled,
     EchoAgent,
     Engine,
     Failed,
+    NoAgent,
     SessionNotFound,
     StoreError,
     Turn,
     TurnResult,
 )
+from engine.runtime.loops import Drained, ToDo
+
+RESULT: Final = {"role": "tool", "tool_call_id": "c-1", "content": "y"}
 
 
 async def idle_with_nothing_queued(engine: Engine) -> bool:
     state = (await engine._live.read("s")).state
     return state.phase == "attached" and not state.work.inputs
+
+
+def watched(engine: Engine) -> list[ToDo | None]:
+    """Return a list of what loops started from here on find each time they look."""
+    look, found = engine._loops._to_do, list[ToDo | None]()
+
+    async def looks(session_id: str) -> ToDo | None:
+        found.append(await look(session_id))
+        return found[-1]
+
+    engine._loops._to_do = looks  # type: ignore[misc]
+    return found
+
+
+async def looked(found: Sequence[ToDo | None]) -> bool:
+    return bool(found)
 
 
 async def ended(engine: Engine) -> bool:
@@ -75,6 +99,56 @@ async def test_attaching_wakes_a_loop_though_nothing_is_recorded(engine: Engine)
 
 
 @on_an_engine()
+async def test_an_agent_attached_as_a_loops_turn_is_refused_for_want_of_one_takes_the_input(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drain = engine._loops._drain
+
+    async def refused(session_id: str, input_ids: Sequence[str]) -> Drained:
+        try:
+            return await drain(session_id, input_ids)
+        except NoAgent:
+            await engine.attach("s", EchoAgent())
+            raise
+
+    monkeypatch.setattr(engine._loops, "_drain", refused)
+    await engine.register("s")
+    await ingest(engine, "one")
+    await engine.keep_alive("s")
+    await until(lambda: has(engine, 2))
+
+
+@on_an_engine(**FAST)
+async def test_a_result_staged_as_a_loops_turn_is_refused_for_want_of_it_lets_the_loop_go_on(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, drain = asyncio.Event(), engine._loops._drain
+
+    async def interrupted(turn: Turn) -> None:
+        await turn.boundary([CALL])
+        begun.set()
+        await asyncio.sleep(60)
+
+    async def refused(session_id: str, input_ids: Sequence[str]) -> Drained:
+        try:
+            return await drain(session_id, input_ids)
+        except CallsUnresolved:
+            await engine.stage_tool_results("s", [RESULT])
+            raise
+
+    await attached(engine, interrupted)
+    turn = asyncio.create_task(engine.apply_turn("s", "go"))
+    await begun.wait()
+    await engine.interrupt("s")
+    await turn
+    monkeypatch.setattr(engine._loops, "_drain", refused)
+    await engine.attach("s", EchoAgent())
+    await ingest(engine, "one")
+    await engine.keep_alive("s")
+    await until(lambda: has(engine, 5))
+
+
+@on_an_engine()
 async def test_a_loop_goes_on_once_every_open_call_has_its_result(engine: Engine) -> None:
     async def agent(turn: Turn) -> Any:
         if turn.results:
@@ -85,7 +159,7 @@ async def test_a_loop_goes_on_once_every_open_call_has_its_result(engine: Engine
     await engine.keep_alive("s")
     await ingest(engine, "one")
     await until(lambda: has(engine, 2))
-    await engine.stage_tool_results("s", [{"role": "tool", "tool_call_id": "c-1", "content": "y"}])
+    await engine.stage_tool_results("s", [RESULT])
     await until(lambda: has(engine, 4))
 
 
@@ -103,6 +177,41 @@ async def test_a_loop_ends_when_a_retired_session_is_drained(engine: Engine) -> 
 
 
 # Failures
+
+
+@on_an_engine()
+async def test_a_loop_goes_on_when_its_session_could_not_be_read_once(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    look, times = engine._loops._to_do, 0
+
+    async def failing(session_id: str) -> ToDo | None:
+        nonlocal times
+        times += 1
+        if times == 1:
+            raise StoreError("the disk is away")
+        return await look(session_id)
+
+    monkeypatch.setattr(engine._loops, "_to_do", failing)
+    await attached(engine, EchoAgent())
+    await ingest(engine, "one")
+    await engine.keep_alive("s")
+    await until(lambda: has(engine, 2))
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+@on_an_engine()
+async def test_a_loop_that_looks_as_its_engine_closes_ends_without_a_word(
+    engine: Engine, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    async with Engine.open(url) as other:
+        looks = watched(other)
+        await attached(other, EchoAgent())
+        await other.keep_alive("s")
+        await until(lambda: looked(looks))
+        other._loops.wake("s")
+    assert not caplog.records
 
 
 @on_an_engine()
@@ -165,6 +274,51 @@ async def test_a_loop_survives_a_log_that_cannot_be_read_for_a_moment(
 
 
 # Interrupts
+
+
+@on_an_engine()
+async def test_a_loop_is_stopped_at_whatever_moment_of_its_waking(engine: Engine) -> None:
+    looks = watched(engine)
+    await engine.register("s")
+    for moments in range(10):
+        looks.clear()
+        await engine.keep_alive("s")
+        await until(lambda: looked(looks))
+        engine._loops.wake("s")
+        for _ in range(moments):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            assert await engine.stop_loop("s")
+
+
+@on_an_engine(**FAST)
+async def test_what_is_recorded_just_after_an_interrupted_turn_of_a_loop_is_something_new(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, drain, times = asyncio.Event(), engine._loops._drain, 0
+
+    async def agent(turn: Turn) -> str:
+        nonlocal times
+        times += 1
+        if times == 1:
+            begun.set()
+            await asyncio.sleep(60)
+        return "done"
+
+    async def followed(session_id: str, input_ids: Sequence[str]) -> Drained:
+        drained = await drain(session_id, input_ids)
+        if isinstance(drained.terminal, Cancelled):
+            await engine.publish("s", "go on")
+        return drained
+
+    monkeypatch.setattr(engine._loops, "_drain", followed)
+    await attached(engine, agent)
+    await ingest(engine, "one")
+    await engine.keep_alive("s")
+    await begun.wait()
+    await engine.interrupt("s")
+    await until(lambda: idle_with_nothing_queued(engine))
+    assert times == 2
 
 
 @on_an_engine(**FAST)

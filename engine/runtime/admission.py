@@ -120,7 +120,9 @@ class Admission:
             if not claim.in_use:
                 claim.release()
         try:
-            await asyncio.wait_for(self._empty.wait(), grace_seconds)
+            # Not `wait_for`: before Python 3.12 it may lose a cancellation.
+            async with asyncio.timeout(grace_seconds):
+                await self._empty.wait()
         except TimeoutError:
             return False
         return True

@@ -17,7 +17,7 @@ from engine.machines import LIFECYCLE, Token
 from engine.runtime.agents import AgentLike
 from engine.runtime.environment import Environment
 from engine.runtime.live import keep_snapshot
-from engine.runtime.loops import Loops, ToDo
+from engine.runtime.loops import Drained, Loops, ToDo
 from engine.runtime.running import Running
 from engine.runtime.settings import Settings
 from engine.runtime.subscriptions import Delivery
@@ -33,8 +33,9 @@ from engine.runtime.views import (
     tool_scope_of,
 )
 from engine.store import Store
-from engine.values import ApplyOutput, Cancelled, checked_id
+from engine.values import Cancelled, checked_id
 from projections.catalog import SessionView
+from projections.history import events_of_run
 from projections.snapshots import Kept, catch_up, nothing_folded, snapshot_of
 
 
@@ -146,8 +147,23 @@ class Living(Running):
         busy = work.run is not None
         return ToDo(state.version, waiting, ready=not busy and (bool(waiting) or answered))
 
-    async def _drained(self, session_id: str, input_ids: Sequence[str]) -> ApplyOutput:
-        return await self.apply_turn(session_id, input_ids=input_ids)
+    async def _drained(self, session_id: str, input_ids: Sequence[str]) -> Drained:
+        run_id = self._environment.new_id()
+        out = await self.apply_turn(session_id, run_id=run_id, input_ids=input_ids)
+        cancelled = isinstance(out.terminal, Cancelled)
+        ended_at = await self._ended_at(session_id, run_id) if cancelled else 0
+        return Drained(out.terminal, ended_at)
+
+    async def _ended_at(self, session_id: str, run_id: str) -> int:
+        """Return the version at which the end of a run is recorded."""
+        began_at = (await self._live.read(session_id)).state.runs[run_id]
+
+        def found() -> int:
+            recorder = self._store.recorder
+            *_, end = events_of_run(recorder, self._mapper, session_id, run_id, began_at)
+            return end.version
+
+        return await asyncio.to_thread(found)
 
     def _followed(self, after: int | None) -> AsyncIterator[Delivery]:
         return self.subscribe(after="end" if after is None else after)

@@ -8,6 +8,7 @@ stopping it lets its turn end as any interrupted turn does.
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final, Literal, NamedTuple
 
@@ -21,7 +22,7 @@ from engine.errors import (
     SessionBusy,
 )
 from engine.runtime.subscriptions import Delivery
-from engine.values import ApplyOutput, Cancelled, Failed
+from engine.values import Cancelled, Failed, Terminal
 
 _LOGGER: Final = logging.getLogger("perdure")
 
@@ -29,7 +30,15 @@ FIRST_DELAY_SECONDS: Final = 0.05
 LONGEST_DELAY_SECONDS: Final = 5.0
 BUSY_DELAY_SECONDS: Final = 0.05
 
-Drain = Callable[[str, Sequence[str]], Awaitable[ApplyOutput]]
+
+class Drained(NamedTuple):
+    """How a turn ended, and the version that its end was recorded at, if it was cancelled."""
+
+    terminal: Terminal
+    version: int
+
+
+Drain = Callable[[str, Sequence[str]], Awaitable[Drained]]
 """Runs one turn of a session that takes these inputs."""
 
 
@@ -58,59 +67,72 @@ class _Loop:
         self._drain: Final = drain
         self._look_again_seconds: Final = look_again_seconds
         self._woken: Final = asyncio.Event()
-        self._seen = 0
+        self._told: float = 0
         self._delay_seconds = FIRST_DELAY_SECONDS
 
-    def wake(self, version: int | None = None) -> None:
+    def wake(self, version: float = math.inf) -> None:
         """Look for something to do, if what was recorded at the version is new to the loop."""
-        if version is None or version > self._seen:
-            self._woken.set()
+        self._told = max(self._told, version)
+        self._woken.set()
 
     async def _run(self) -> None:
         while True:
-            self._woken.clear()
-            found = await self._to_do(self._session_id)
-            if found is None:
-                return
-            if not found.ready or not await self._turn(found.input_ids):
-                # What the turn itself recorded is no reason to try it again.
-                latest = await self._to_do(self._session_id)
-                if latest is None:
+            self._told = 0  # what was told so far is found by the look that follows
+            try:
+                found = await self._to_do(self._session_id)
+                if found is None:
                     return
-                if latest.version > found.version and not found.ready:
-                    continue
-                self._seen = latest.version
-                self._woken.clear()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), self._look_again_seconds)
+                seen = await self._turn(found) if found.ready else found.version
+            except EngineClosed:
+                return
+            except PerdureError as error:
+                _LOGGER.warning("session %r was not looked after: %s", self._session_id, error)
+                await self._later()
+                continue
+            if seen is not None:
+                await self._news(seen)
 
-    async def _turn(self, input_ids: Sequence[str]) -> bool:
-        """Run a turn; return whether to look for more at once, and not only when woken."""
+    async def _news(self, seen: int) -> None:
+        """Wait to be told of something newer than a version, or until it is time to look again."""
+        # Not `wait_for`: before Python 3.12 it loses a cancellation that comes as it is woken.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._look_again_seconds):
+                while self._told <= seen:
+                    self._woken.clear()
+                    await self._woken.wait()
+
+    async def _turn(self, found: ToDo) -> int | None:
+        """Run a turn; return the version up to which nothing is a reason to run another.
+
+        None is to look at once. A refused turn has recorded nothing, and has seen what was found;
+        what an interrupted one has recorded is no reason to try it again.
+        """
         self.state = "running"
         try:
-            out = await self._drain(self._session_id, input_ids)
+            drained = await self._drain(self._session_id, found.input_ids)
         except (CallsUnresolved, NoAgent, IllegalTransition):
-            return False  # until something is recorded that changes it
+            return found.version
         except (SessionBusy, AtCapacity):
             await asyncio.sleep(BUSY_DELAY_SECONDS)
-            return True
+            return None
         except EngineClosed:
-            raise asyncio.CancelledError from None
+            raise
         except PerdureError as error:
             _LOGGER.warning("a turn of session %r was not recorded: %s", self._session_id, error)
-            return await self._later()
+            await self._later()
+            return None
         finally:
             self.state = "waiting"
-        if isinstance(out.terminal, Failed):
-            return await self._later()
+        if isinstance(drained.terminal, Failed):
+            await self._later()
+            return None
         self._delay_seconds = FIRST_DELAY_SECONDS
-        return not isinstance(out.terminal, Cancelled)
+        return drained.version if isinstance(drained.terminal, Cancelled) else None
 
-    async def _later(self) -> bool:
+    async def _later(self) -> None:
         """Give whatever failed some time."""
         await asyncio.sleep(self._delay_seconds)
         self._delay_seconds = min(2 * self._delay_seconds, LONGEST_DELAY_SECONDS)
-        return True
 
 
 class Loops:
@@ -178,7 +200,7 @@ class Loops:
             self._following.cancel()
             self._following = None
 
-    def wake(self, session_id: str, version: int | None = None) -> None:
+    def wake(self, session_id: str, version: float = math.inf) -> None:
         """Let the session's loop look for something to do, if it has one."""
         loop = self._loops.get(session_id)
         if loop is not None:
