@@ -8,11 +8,13 @@ import pytest
 from processes import message
 
 from engine import (
+    Completed,
     EchoAgent,
     Engine,
     IllegalTransition,
     InvalidArgument,
     InvalidMessage,
+    NoAgent,
     SessionBusy,
     SessionNotFound,
 )
@@ -102,6 +104,23 @@ def test_reset_abandons_the_queue_and_recycle_carries_it_over(url: str) -> None:
             assert [view.state for view in await engine.inputs("s")] == ["abandoned"] * 2
             assert {view.reason for view in await engine.inputs("s")} == {"reset"}
             assert (await engine.history("s")).message_count == 1
+
+    asyncio.run(main())
+
+
+def test_an_executor_that_was_taken_away_runs_nothing_once_the_session_is_recycled(
+    url: str,
+) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            await engine.register("s")
+            await engine.attach("s", EchoAgent())
+            await engine.control.stop("s")
+            await engine.control.recycle("s")
+            with pytest.raises(NoAgent):
+                await engine.apply_turn("s", "anybody there?")
+            await engine.attach("s", EchoAgent())
+            assert (await engine.apply_turn("s", "anybody there?")).terminal == Completed()
 
     asyncio.run(main())
 

@@ -84,7 +84,7 @@ class Running(Ending):
         Raises SessionNotFound, IllegalTransition where none is attached or a turn runs.
         """
         written = await self._write(session_id, Detach(now=self._now()))
-        self._agents.pop(session_id, None)
+        self._executor_gone(session_id)
         return view_of(written.folded.state)
 
     async def reserve(self, session_id: str) -> Claim:
@@ -313,9 +313,12 @@ class Running(Ending):
     ) -> list[dict[str, Any]]:
         return (await self.history(session_id, offset=offset, limit=limit)).messages
 
+    def _executor_gone(self, session_id: str) -> None:
+        self._agents.pop(session_id, None)
+
     def _session_over(self, session_id: str) -> None:
         super()._session_over(session_id)
-        self._agents.pop(session_id, None)
+        self._executor_gone(session_id)
         self._machine_owned.discard(session_id)
 
 

@@ -19,6 +19,7 @@ from engine.aggregates import (
     Session,
     StageToolFilter,
     StageToolResults,
+    Stop,
     encode_messages,
 )
 from engine.aggregates.work import calls_in_doubt
@@ -158,9 +159,14 @@ class Working(Grouping):
         before, written = await self._writer.alone(live, work)
         if before.work.run is not None and written.folded.state.work.run is None:
             self._run_closed(session_id)
+        if isinstance(command, Stop):
+            self._executor_gone(session_id)
         if isinstance(command, Destroy):
             self._session_over(session_id)
         return before, written
+
+    def _executor_gone(self, session_id: str) -> None:
+        """Bind the session's agent no more, if this engine binds one."""
 
     def _run_closed(self, session_id: str) -> None:
         """Stop the agent of a run that was closed from outside, if this engine runs it."""
