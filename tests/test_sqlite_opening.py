@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,8 +21,9 @@ import processes
 import pytest
 from processes import message
 
-from engine import Engine, InvalidArgument, PerdureError, StoreError, Unsupported
-from engine.store import open_store, schema
+from engine import Engine, EngineClosed, InvalidArgument, PerdureError, StoreError, Unsupported
+from engine.runtime.opening import Opening
+from engine.store import Store, open_store, schema
 from engine.sync import Engine as BlockingEngine
 
 
@@ -531,3 +533,38 @@ def test_an_opening_that_is_cancelled_leaves_nothing_open(tmp_path: Path) -> Non
     asyncio.run(main())
     ours(tmp_path / "a.db")
     assert not Path(f"{tmp_path / 'a.db'}-wal").exists()
+
+
+@pytest.mark.parametrize("times", [1, 2, 3, "until its loop ends"])
+def test_an_opening_closes_what_it_opened_however_often_it_is_cancelled(
+    tmp_path: Path, times: Any
+) -> None:
+    begun, may_open, opened = threading.Event(), threading.Event(), []
+
+    def opener() -> Store:
+        begun.set()
+        may_open.wait(60)
+        opened.append(open_store(f"sqlite:///{tmp_path / 'a.db'}"))
+        return opened[0]
+
+    def engine_on(store: Store) -> Engine:
+        raise AssertionError
+
+    async def open_it() -> None:
+        await Opening(opener, engine_on)
+
+    async def main() -> None:
+        opening = asyncio.create_task(open_it())
+        await asyncio.to_thread(begun.wait)
+        asyncio.get_running_loop().call_later(0.05, may_open.set)
+        if isinstance(times, int):
+            for _ in range(times):
+                opening.cancel()
+                await asyncio.sleep(0)
+            await asyncio.wait({opening})
+            assert opening.cancelled()
+
+    asyncio.run(main())
+    (store,) = opened
+    with pytest.raises(EngineClosed):
+        store.recorder.last_version("s")

@@ -4,12 +4,12 @@ Invariants: a cancelled opening closes what it opened.
 """
 
 import asyncio
-import contextlib
+import functools
 from collections.abc import Callable, Generator
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
-from engine.errors import PerdureError
+from engine.runtime.cancellation import result_of, unhurried
 from engine.store import Store
 
 
@@ -32,14 +32,12 @@ class Opening(Generic[_Engine]):
         self._engine: _Engine | None = None
 
     async def _open(self) -> _Engine:
-        opening = asyncio.ensure_future(asyncio.to_thread(self._opener))
-        try:
-            store = await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            with contextlib.suppress(PerdureError):
-                (await opening).close()  # nobody will
-            raise
-        self._engine = self._make(store)
+        # Threads wait as futures here: a task would be cancelled by a loop that ends.
+        in_a_thread = functools.partial(asyncio.get_running_loop().run_in_executor, None)
+        opening, cancelled = await unhurried(in_a_thread(self._opener))
+        if cancelled and opening.exception() is None:
+            await unhurried(in_a_thread(opening.result().close))  # nobody else will
+        self._engine = self._make(result_of(opening, cancelled=cancelled))
         return self._engine
 
     def __await__(self) -> Generator[Any, None, _Engine]:
