@@ -1,18 +1,43 @@
 """Turns that fail: the failure is recorded and can be read, and what landed before it stays."""
 
+import enum
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from engines import on_an_engine
 from messages import digest, says, user
 from sessions import attached
 
-from engine import AgentFailure, CallbackPending, Completed, Engine, Failed, Turn, TurnResult
+from engine import (
+    AgentFailure,
+    CallbackPending,
+    Completed,
+    Engine,
+    Failed,
+    StaleWriter,
+    Turn,
+    TurnResult,
+)
+
+
+class Mute(Exception):
+    """Cannot say what is wrong."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+class Kind(enum.StrEnum):
+    CONTEXT = "context"
 
 
 @pytest.mark.parametrize(
     ("error", "terminal"),
     [
+        (StaleWriter("another session", 1, 2), Failed("turn", ANY)),
+        (Mute(), Failed("turn", "Mute: what it says cannot be told (RuntimeError)")),
+        (AgentFailure("full", kind=Kind.CONTEXT), Failed("context", "full")),
         (ValueError("boom"), Failed("turn", "ValueError: boom")),
         (AgentFailure("no", kind="hook_denied"), Failed("hook_denied", "no")),
         (AgentFailure("later", recoverable=True), Failed("turn", "later", True)),
@@ -34,6 +59,30 @@ async def test_a_failing_agent_leaves_the_session_as_it_was_plus_the_failure(
     assert (out.receipt, out.terminal) == (None, terminal)
     assert (after.phase, after.conversation_digest) == (before.phase, before.conversation_digest)
     assert after.version == before.version + 2
+
+
+@pytest.mark.parametrize(
+    "terminal",
+    [
+        CallbackPending(None),  # type: ignore[arg-type]
+        CallbackPending("approve", call_id=7),  # type: ignore[arg-type]
+        CallbackPending("approve", {"at": float("nan")}),
+        Failed("turn", "agents raise that"),
+    ],
+    ids=repr,
+)
+@on_an_engine()
+async def test_g3_an_end_that_no_retry_could_be_told_is_a_failure(
+    engine: Engine, terminal: Any
+) -> None:
+    async def agent(turn: Turn) -> TurnResult:
+        return TurnResult(messages=[says("x")], terminal=terminal)
+
+    await attached(engine, agent)
+    out = await engine.apply_turn("s", "a", run_id="r")
+    assert isinstance(out.terminal, Failed)
+    again = await engine.apply_turn("s", "a", run_id="r")
+    assert (again.duplicate, again.terminal, again.receipt) == (True, out.terminal, None)
 
 
 @on_an_engine()

@@ -49,7 +49,8 @@ class AgentFailure(Exception):
         self, message: str, *, kind: FailureKind = "turn", recoverable: bool = False
     ) -> None:
         super().__init__(message)
-        self.kind: Final[FailureKind] = kind if kind in get_args(FailureKind) else "turn"
+        kinds: tuple[FailureKind, ...] = get_args(FailureKind)
+        self.kind: Final[FailureKind] = next((known for known in kinds if known == kind), "turn")
         self.recoverable: Final = bool(recoverable)
 
 

@@ -275,6 +275,8 @@ class LiveTurn:
             else msgspec.to_builtins(terminal)
         }
         encoded = msgspec.json.decode(encode_object(given, "result"), type=dict[str, msgspec.Raw])
+        if not isinstance(terminal, Completed):  # as a retry will read it, or not at all
+            terminal = msgspec.json.decode(encoded["result"], type=type(terminal))
         command = CompleteRun(
             now=self._now(),
             run_id=self.run_id,
@@ -289,10 +291,11 @@ class LiveTurn:
         return command, terminal
 
     def _failure(self, error: BaseException) -> tuple[SessionCommand, Terminal]:
+        said = _said(error)
         if isinstance(error, AgentFailure):
-            terminal = Failed(error.kind, _plain(str(error)), error.recoverable)
+            terminal = Failed(error.kind, said, error.recoverable)
         else:
-            terminal = Failed("turn", _plain(f"{type(error).__name__}: {error}"))
+            terminal = Failed("turn", _plain(f"{type(error).__name__}: {said}"))
         command = FailRun(
             now=self._now(),
             run_id=self.run_id,
@@ -354,6 +357,14 @@ def _encoded(messages: Iterable[Message]) -> Messages:
 def _plain(text: str) -> str:
     """Return an error's text as JSON can carry it, and not more of it than anybody reads."""
     return text[:_LONGEST_TEXT].encode("utf-8", "backslashreplace").decode()
+
+
+def _said(error: BaseException) -> str:
+    """Return what an error says, as `_plain`; some cannot even say that."""
+    try:
+        return _plain(str(error))
+    except Exception as worse:  # noqa: BLE001 - whatever it raises, the run is to end
+        return f"what it says cannot be told ({type(worse).__name__})"
 
 
 def _forget(task: asyncio.Task[Any]) -> None:
