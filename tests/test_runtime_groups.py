@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from processes import message
+from sessions import said
 
 from engine import Engine, IllegalTransition, InvalidArgument, SessionNotFound
 from engine.runtime.agents import EchoAgent
@@ -116,6 +117,20 @@ def test_archiving_a_group_reports_member_by_member_and_one_refusal_stops_no_oth
             assert await engine.archive_mob("nobody") == []
             with pytest.raises(IllegalTransition):
                 await engine.leave_mob("a", "crew")
+
+    asyncio.run(main())
+
+
+def test_archiving_a_group_can_first_drain_what_its_members_have_queued(url: str) -> None:
+    async def main() -> None:
+        async with Engine.open(url, agents=lambda _: EchoAgent()) as engine:
+            for name in "ab":
+                await engine.register(name)
+                await engine.join_mob(name, "crew")
+            await engine.ingest("b", "waits")
+            report = await engine.archive_mob("crew", pending="drain")
+            assert [one.outcome for one in report] == ["archived", "archived"]
+            assert await said(engine, "b") == ["waits", "waits"]
 
     asyncio.run(main())
 

@@ -8,6 +8,7 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
+from engine.errors import InvalidArgument
 from engine.runtime.agents import Builder
 from engine.runtime.checkpointers import CheckpointPolicy
 from engine.runtime.environment import Environment
@@ -21,8 +22,10 @@ class Engine(Living):
     """Sessions of agents, each an append-only log driven by one lifecycle.
 
     Open one with `Engine.open`. It belongs to the event loop it was opened in. All verbs raise
-    `PerdureError` subclasses only: EngineClosed after `close`, StoreError where the database fails,
-    LogCorrupt where a session's log cannot be folded, and those named at each verb.
+    `PerdureError` subclasses only: InvalidArgument for an id or another argument that is malformed,
+    EngineClosed after `close`, StoreError where the database fails, LogCorrupt where a session's
+    log cannot be folded, and those named at each verb. An id that is a member of an enumeration of
+    texts means its text.
     """
 
     def __init__(self, store: Store, environment: Environment, settings: Settings) -> None:
@@ -64,7 +67,11 @@ class Engine(Living):
                 readonly=readonly,
             )
 
-        given = environment or Environment()
+        given = Environment() if environment is None else environment
+        if not isinstance(given, Environment):
+            raise InvalidArgument(
+                f"environment must be an Environment, not {given!r}", parameter="environment"
+            )
         settings = Settings(
             agents=agents,
             max_active=max_active,

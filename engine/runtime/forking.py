@@ -54,7 +54,7 @@ class Forking(TakingInput):
         that there would be, where ``replace`` would come behind calls that are unknown: fork
         without it, resolve them in the fork, and record the message there.
         """
-        self._check_known(session_id)
+        session_id = self._check_known(session_id)
         self._check_point(at_version, at_message, replace=replace is not None)
         name = self._new_or_checked(new_session_id, "new_session_id")
         if name == session_id:

@@ -4,15 +4,18 @@ Invariants: membership is recorded by each session for itself; archiving a group
 each member, and one that is refused stops no other.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 from engine.aggregates import JoinMob, LeaveMob
-from engine.errors import PerdureError
+from engine.errors import InvalidArgument, PerdureError
+from engine.runtime.arguments import optional_text
 from engine.runtime.forking import Forking
 from engine.values import MobMember, checked_id
 from projections.catalog import SessionView, view_of
 
 MobMembers = list[MobMember]
+Pending = Literal["refuse", "abandon", "drain"]
+"""What to do about queued input; see `Engine.archive`."""
 
 
 class Grouping(Forking):
@@ -40,7 +43,7 @@ class Grouping(Forking):
     async def belongs_to_mob(self, session_id: str, mob: str) -> bool:
         """Whether the session is a member of the group now. Raises SessionNotFound."""
         self._check_open()
-        checked_id(mob, "mob")
+        mob = checked_id(mob, "mob")
         return mob in (await self.read(session_id)).mobs
 
     async def archive_mob(
@@ -48,18 +51,23 @@ class Grouping(Forking):
         mob: str,
         *,
         reason: str | None = None,
-        pending: Literal["refuse", "abandon"] = "refuse",
+        pending: Pending = "refuse",
     ) -> MobMembers:
         """Archive every member of the group; return what came of it, session by session.
 
         ``pending`` is as in `archive`. A member that cannot be archived is reported with the error
         that `archive` raises, and the others go on. Raises InvalidArgument, StoreError.
         """
+        if pending not in get_args(Pending):
+            raise InvalidArgument(
+                f"pending is 'refuse', 'abandon' or 'drain', not {pending!r}", parameter="pending"
+            )
+        reason = optional_text(reason)
         members = await self.list(mob=checked_id(mob, "mob"))
         return [await self._archived_member(one, reason, pending) for one in members]
 
     async def _archived_member(
-        self, member: SessionView, reason: str | None, pending: Literal["refuse", "abandon"]
+        self, member: SessionView, reason: str | None, pending: Pending
     ) -> MobMember:
         if member.phase in ("archived", "destroyed"):
             return MobMember(session_id=member.id, outcome="already_ended")

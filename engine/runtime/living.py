@@ -225,7 +225,8 @@ class Living(Running):
         other views. Raises SessionNotFound, and InvalidArgument where what the agent offers for
         this (see `Agent`) fails or returns something else.
         """
-        given = await self._shown(session_id, "execution_snapshot", ExecutionSnapshot)
+        session_id = self._check_known(session_id)
+        given = self._shown(session_id, "execution_snapshot", ExecutionSnapshot)
         turn = self._turns.get(session_id)
         if turn is None and session_id not in self._agents:
             return None
@@ -237,7 +238,8 @@ class Living(Running):
 
         Raises as `execution_snapshot` does.
         """
-        given = await self._shown(session_id, "tool_scope_snapshot", ToolScopeSnapshot)
+        session_id = self._check_known(session_id)
+        given = self._shown(session_id, "tool_scope_snapshot", ToolScopeSnapshot)
         work = (await self._live.read(session_id)).state.work
         filters = tuple(
             None
@@ -257,7 +259,8 @@ class Living(Running):
 
         Raises as `execution_snapshot` does.
         """
-        return await self._shown(
+        session_id = self._check_known(session_id)
+        return self._shown(
             session_id, "external_tool_surface_snapshot", ExternalToolSurfaceSnapshot
         )
 
@@ -266,11 +269,11 @@ class Living(Running):
 
         Raises as `execution_snapshot` does.
         """
-        return await self._shown(session_id, "peer_ingress_snapshot", PeerIngressSnapshot)
+        session_id = self._check_known(session_id)
+        return self._shown(session_id, "peer_ingress_snapshot", PeerIngressSnapshot)
 
-    async def _shown(self, session_id: str, hook: str, kind: type[Shown]) -> Shown | None:
-        """Return what the session's agent shows, which runs its turn or is attached to it."""
-        self._check_known(session_id)
+    def _shown(self, session_id: str, hook: str, kind: type[Shown]) -> Shown | None:
+        """Return what the agent shows that runs the session's turn, or is attached to it."""
         turn = self._turns.get(session_id)
         agent = None if turn is None else turn.agent
         return shown_by(self._agents.get(session_id) if agent is None else agent, hook, kind)

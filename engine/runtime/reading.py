@@ -17,7 +17,12 @@ from engine.errors import (
     ReceiptNotFound,
     SessionNotFound,
 )
-from engine.runtime.arguments import checked_count, checked_labels, optional_id
+from engine.runtime.arguments import (
+    checked_count,
+    checked_labels,
+    checked_limit,
+    optional_id,
+)
 from engine.runtime.live import LiveSessions
 from engine.runtime.ownership import Ownership
 from engine.runtime.streams import LiveEvent, Missed, Streams
@@ -77,10 +82,10 @@ class Reader:
             list_sessions,
             self._store,
             self._mapper,
-            phase=phase,
+            phase=optional_id(phase, "phase"),
             labels=None if labels is None else checked_labels(labels),
             mob=optional_id(mob, "mob"),
-            after=after,
+            after=optional_id(after, "after"),
             limit=limit,
         )
         return [view if view.owner is None else await self._with_owner(view) for view in views]
@@ -92,7 +97,7 @@ class Reader:
 
         Raises SessionNotFound, InvalidArgument.
         """
-        self._check_known(session_id)
+        session_id = self._check_known(session_id)
         checked_count(offset, "offset")
         if limit is not None:
             checked_count(limit, "limit")
@@ -102,15 +107,15 @@ class Reader:
 
     async def receipts(self, session_id: str) -> Receipts:
         """Return all receipts of the session, oldest first. Raises SessionNotFound."""
-        self._check_known(session_id)
+        session_id = self._check_known(session_id)
         return await asyncio.to_thread(receipts_of, self._store.recorder, self._mapper, session_id)
 
     async def load_receipt(self, session_id: str, run_id: str, sequence: int = 1) -> Receipt:
         """Return one receipt. Raises SessionNotFound, ReceiptNotFound."""
         self._check_open()
-        checked_id(run_id, "run_id")
+        session_id, run_id = checked_id(session_id, "session_id"), checked_id(run_id, "run_id")
         checked_count(sequence, "sequence")
-        folded = await self._live.read(checked_id(session_id, "session_id"))
+        folded = await self._live.read(session_id)
         version = folded.state.runs.get(run_id)
         if version is not None:
             receipt = await asyncio.to_thread(
@@ -136,7 +141,7 @@ class Reader:
 
         Raises SessionNotFound, and InvalidArgument for a version it never had.
         """
-        self._check_known(session_id)
+        session_id = self._check_known(session_id)
         checked_count(version, "version")
         folded, _ = await asyncio.to_thread(
             load, self._store, self._mapper, session_id, upto=version
@@ -156,17 +161,28 @@ class Reader:
         """
         self._check_open()
         folded = await self._live.read(checked_id(session_id, "session_id"))
-        return Head(session_id=session_id, version=folded.state.version, link=folded.head)
+        state = folded.state
+        return Head(session_id=state.id, version=state.version, link=folded.head)
 
     async def audit(
         self, session_ids: Iterable[str] = (), *, heads: Iterable[Head] = (), jobs: int = 1
     ) -> AuditReport:
-        """Replay and verify sessions, all unless some are named; see `projections.audit_store`."""
+        """Replay and verify sessions, all unless some are named; see `projections.audit_store`.
+
+        Raises InvalidArgument for what are no ids, no heads, or not one process at least.
+        """
         from projections.auditing import audit_store  # noqa: PLC0415 - few processes audit
 
         self._check_open()
+        named = tuple(
+            checked_id(one, "session_ids") for one in _several(session_ids, "session_ids")
+        )
+        exported = tuple(_checked_head(one) for one in _several(heads, "heads"))
+        if jobs is None:
+            raise InvalidArgument("jobs must be a number from 1, not None", parameter="jobs")
+        checked_limit(jobs, "jobs")
         return await asyncio.to_thread(
-            audit_store, self._store, session_ids=tuple(session_ids), heads=tuple(heads), jobs=jobs
+            audit_store, self._store, session_ids=named, heads=exported, jobs=jobs
         )
 
     @overload
@@ -211,12 +227,11 @@ class Reader:
         delivery's position to go on from there later. Raises InvalidArgument, StoreError.
         """
         self._check_open()
-        optional_id(session_id, "session_id")
         position = self._position(after)
         subscription = Subscription(
             self._store,
             self._mapper,
-            session_id,
+            optional_id(session_id, "session_id"),
             mob=optional_id(mob, "mob"),
             streams=self._streams if live else None,
         )
@@ -250,7 +265,26 @@ class Reader:
         if self._closed:
             raise EngineClosed("the engine is closed")
 
-    def _check_known(self, session_id: str) -> None:
+    def _check_known(self, session_id: str) -> str:
+        """Return the id of a session that exists, as `checked_id` does."""
         self._check_open()
-        if self._store.recorder.last_version(checked_id(session_id, "session_id")) is None:
-            raise SessionNotFound(session_id)
+        name = checked_id(session_id, "session_id")
+        if self._store.recorder.last_version(name) is None:
+            raise SessionNotFound(name)
+        return name
+
+
+def _several(given: object, what: str) -> Iterable[Any]:
+    """Return what can be gone through; a text is one thing, and not as many as it has letters."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InvalidArgument(f"{what} must be several, not {given!r}", parameter=what)
+    return given
+
+
+def _checked_head(given: object) -> Head:
+    """Return the head if it could be one of a session."""
+    if not isinstance(given, Head) or not isinstance(given.link, str):
+        raise InvalidArgument(f"heads must be Heads, not {given!r}", parameter="heads")
+    checked_count(given.version, "heads.version")
+    name = checked_id(given.session_id, "heads.session_id")
+    return msgspec.structs.replace(given, session_id=name)

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from engine.errors import InvalidArgument
 from engine.runtime.agents import Builder
 from engine.runtime.arguments import checked_limit, checked_seconds
 from engine.runtime.checkpointers import CheckpointPolicy
@@ -32,6 +33,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse what means nothing. Raises InvalidArgument."""
+        if self.agents is not None and not callable(self.agents):
+            raise InvalidArgument(
+                f"agents must be callable with a session, not {self.agents!r}", parameter="agents"
+            )
+        if self.checkpoints is not None and not isinstance(self.checkpoints, CheckpointPolicy):
+            raise InvalidArgument(
+                f"checkpoints must be a CheckpointPolicy, not {self.checkpoints!r}",
+                parameter="checkpoints",
+            )
         checked_limit(self.max_active, "max_active")
         checked_seconds(self.lease_seconds, "lease_seconds")
         checked_seconds(self.grace_seconds, "grace_seconds", may_be_zero=True)

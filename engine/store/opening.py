@@ -125,7 +125,11 @@ def open_store(
         raise InvalidArgument(
             f"durability is 'full' or 'normal', not {durability!r}", parameter="durability"
         )
-    if not 0 <= busy_timeout_seconds < _FOREVER_SECONDS:
+    if (
+        not isinstance(busy_timeout_seconds, int | float)
+        or isinstance(busy_timeout_seconds, bool)
+        or not 0 <= busy_timeout_seconds < _FOREVER_SECONDS
+    ):
         raise InvalidArgument(
             f"busy_timeout_seconds is from 0 to {_FOREVER_SECONDS}, not {busy_timeout_seconds!r}",
             parameter="busy_timeout_seconds",
