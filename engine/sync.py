@@ -9,6 +9,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
@@ -110,6 +111,8 @@ class Engine(_Blocking[AsyncEngine]):
         self._closing = threading.Lock()
         self._stopping = threading.Lock()
         self._stopped = False
+        self._sharing = threading.Lock()
+        self._adapter: weakref.ref[RuntimeAdapter] | None = None
         try:
             self._engine = self._wait(opening())
         except BaseException:
@@ -210,7 +213,13 @@ class Engine(_Blocking[AsyncEngine]):
     discard_live = _blocking(AsyncEngine.discard_live)
 
     def runtime_adapter(self) -> RuntimeAdapter:  # noqa: D102 - the asynchronous verb's, below
-        return RuntimeAdapter(self._wait(self._engine.runtime_adapter()), self._wait)
+        theirs = self._wait(self._engine.runtime_adapter())
+        with self._sharing:
+            adapter = None if self._adapter is None else self._adapter()
+            if adapter is None:
+                adapter = RuntimeAdapter(theirs, self._wait)
+                self._adapter = weakref.ref(adapter)
+            return adapter
 
     runtime_adapter.__doc__ = AsyncEngine.runtime_adapter.__doc__
 

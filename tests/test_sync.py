@@ -1,11 +1,13 @@
 """The blocking engine: the same verbs, from any thread, and nothing left running."""
 
 import asyncio
+import gc
 import inspect
 import os
 import signal
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -73,6 +75,24 @@ def test_a_session_lives_its_whole_life(url: str) -> None:
         assert engine.audit().ok
         with pytest.raises(SessionNotFound):
             engine.read("unknown")
+
+
+def test_there_is_one_adapter_for_all_who_ask_and_none_once_nobody_holds_it(url: str) -> None:
+    with Engine.open(url) as engine, ThreadPoolExecutor(8) as threads:
+        engine.register("s")
+        asked = [threads.submit(engine.runtime_adapter) for _ in range(8)]
+        held = {future.result() for future in asked}
+        assert held == {engine.runtime_adapter()}
+        held.pop().take("s")
+        gone = weakref.ref(asked[0].result())
+        with pytest.raises(AuthorityRequired):
+            engine.interrupt("s")
+        asked.clear()
+        del held
+        gc.collect()
+        assert gone() is None
+        with pytest.raises(SessionNotRunning):
+            engine.interrupt("s")  # whose control is everybody's again
 
 
 def test_it_may_be_used_from_several_threads(url: str) -> None:
