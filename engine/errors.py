@@ -107,7 +107,7 @@ class SessionNotRunning(PerdureError):
 
 
 class CallsUnresolved(PerdureError):
-    """The process died during tool calls, and nobody has said yet what became of them.
+    """A run broke off during tool calls, and nobody has said yet what became of them.
 
     ``data["call_ids"]`` names them. Stage each one's result, or abandon it.
     """
@@ -117,8 +117,8 @@ class CallsUnresolved(PerdureError):
     def __init__(self, session_id: str, call_ids: Iterable[str]) -> None:
         names = list(call_ids)
         super().__init__(
-            f"session {session_id!r} was interrupted during tool calls whose outcome is unknown: "
-            f"{', '.join(names)}; stage their results or abandon them first",
+            f"a run of session {session_id!r} broke off during tool calls, and what became of them "
+            f"is unknown: {', '.join(names)}; stage their results or abandon them first",
             session_id=session_id,
             call_ids=names,
         )

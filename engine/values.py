@@ -131,7 +131,7 @@ class OpenCall(msgspec.Struct, frozen=True, kw_only=True):
 
     ``arguments`` are as the model wrote them; ``version`` is where the call was recorded (1 for one
     that a fork began with). Its ``status`` is intended; executed, once its result is staged; or
-    unknown, where the run that made it was interrupted.
+    unknown, where the run that made it failed, was interrupted or lost its owner.
     """
 
     id: str
