@@ -145,8 +145,6 @@ async def test_cancelled_checkpointers_take_nothing_until_they_are_rearmed(
     await engine.register("s")
     await engine.record_turn("s", [user("a")])
     await until(lambda: at_least(engine, 1))
-    engine._checkpointers.landed("s", ())  # the session is known from here on
-    await until(lambda: at_least(engine, 1))
     await engine.cancel_all_checkpointers()
     await engine.register("t")
     await engine.record_turn("t", [user("a")])
@@ -159,6 +157,84 @@ async def test_cancelled_checkpointers_take_nothing_until_they_are_rearmed(
     await engine.archive("t")
     await asyncio.sleep(0.05)
     await engine.rearm_all_checkpointers()
+    assert not caplog.records
+
+
+# Kept and forgotten
+
+
+@on_an_engine(checkpoints=CheckpointPolicy(turns=2))
+async def test_only_so_many_sessions_are_counted_and_the_least_recently_used_begin_anew(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.runtime.checkpointers.MAX_COUNTED", 2)
+    for session_id in ("s", "t", "u"):
+        await engine.register(session_id)
+        await engine.record_turn(session_id, [user("a")])
+    assert list(engine._checkpointers._counted) == ["t", "u"]
+    for session_id in ("t", "s", "s"):
+        await engine.record_turn(session_id, [user("b")])
+    for session_id in ("s", "t"):
+        await until(lambda name=session_id: at_least(engine, 1, name))  # type: ignore[misc]
+    assert list(engine._checkpointers._counted) == ["u"]
+
+
+@on_an_engine(checkpoints=CheckpointPolicy(seconds=0.05))
+async def test_no_session_is_forgotten_while_its_time_runs(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.runtime.checkpointers.MAX_COUNTED", 1)
+    names = ("s", "t", "u")
+    for session_id in names:
+        await engine.register(session_id)
+        await engine.record_turn(session_id, [user("a")])
+    for session_id in names:
+        await until(lambda name=session_id: at_least(engine, 1, name))  # type: ignore[misc]
+
+
+@on_an_engine(checkpoints=CheckpointPolicy(turns=1))
+async def test_no_session_is_forgotten_while_its_checkpoint_is_overdue(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.runtime.checkpointers.MAX_COUNTED", 1)
+    await engine.cancel_all_checkpointers()
+    names = ("s", "t", "u")
+    for session_id in names:
+        await engine.register(session_id)
+        await engine.record_turn(session_id, [user("a")])
+    await engine.rearm_all_checkpointers()
+    for session_id in names:
+        await until(lambda name=session_id: at_least(engine, 1, name))  # type: ignore[misc]
+
+
+@on_an_engine(checkpoints=CheckpointPolicy(turns=2))
+async def test_archiving_closes_a_sessions_gate_for_good(engine: Engine) -> None:
+    await engine.register("s")
+    await engine.record_turn("s", [user("a")])
+    held = engine._checkpointers._counted["s"]
+    await engine.archive("s")
+    assert held.gate.phase == "closed"
+    assert not held.fire("write")
+    await engine.cancel_all_checkpointers()
+    await engine.rearm_all_checkpointers()
+    assert held.gate.phase == "closed"
+    assert not engine._checkpointers._counted
+
+
+@pytest.mark.parametrize("policy", [CheckpointPolicy(turns=1), CheckpointPolicy(seconds=60.0)])
+@on_an_engine()
+async def test_what_lands_while_the_engine_closes_begins_no_checkpoint(
+    engine: Engine, url: str, policy: CheckpointPolicy, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Engine.open(url, checkpoints=policy) as other:
+        await other.register("s")
+        turn = asyncio.create_task(other.record_turn("s", [user("a")]))
+        await asyncio.sleep(0)
+        await other.close()
+        await turn
+    await asyncio.sleep(0)
+    assert not other._checkpointers._taking
+    assert not other._checkpointers._counted
     assert not caplog.records
 
 

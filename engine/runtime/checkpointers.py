@@ -1,11 +1,13 @@
 """Checkpointers: automatic checkpoints, on a policy, through a gate for each session.
 
 Invariants: a checkpoint is taken only while the session's gate is armed; a session in which nothing
-happened is skipped; archiving closes the gate for good. A checkpoint that fails delays no turn and
-fails none: it is logged, and taken with a later one.
+happened is skipped; a session that has ended has its gate closed for good, and nothing is kept of
+it; once stopped, nothing is begun. A checkpoint that fails delays no turn and fails none: it is
+logged, and taken with a later one.
 """
 
 import asyncio
+import collections
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
@@ -20,7 +22,7 @@ from engine.aggregates import (
     SessionEvent,
     TurnApplied,
 )
-from engine.errors import IllegalTransition, PerdureError
+from engine.errors import EngineClosed, IllegalTransition, PerdureError
 from engine.machines import Authority, Configuration
 from engine.machines.gate import GATE
 from engine.runtime.arguments import checked_limit, checked_seconds
@@ -28,6 +30,9 @@ from engine.runtime.arguments import checked_limit, checked_seconds
 _LOGGER: Final = logging.getLogger("perdure")
 _AUTHORITY: Final = Authority(GATE)
 _TURN_ENDS: Final = (TurnApplied, RunCompleted, RunFailed, RunCancelled)
+
+MAX_COUNTED: Final = 4096
+"""Sessions counted at once; of the least recently used the count begins anew."""
 
 
 class CheckpointPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,30 +56,35 @@ class CheckpointPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Session:
-    """What was recorded since the last checkpoint, and the gate.
+    """What was recorded since the last checkpoint, and the gate."""
 
-    ``overdue`` says that a checkpoint was due while the gate was not armed.
-    """
-
-    __slots__ = ("gate", "message_bytes", "overdue", "timer", "turns")
+    __slots__ = ("gate", "message_bytes", "timer", "turns")
 
     def __init__(self, gate: Configuration) -> None:
         self.gate = gate
         self.turns = 0
         self.message_bytes = 0
-        self.overdue = False
         self.timer: asyncio.TimerHandle | None = None
 
-    def start_over(self) -> None:
-        self.turns = self.message_bytes = 0
-        self.overdue = False
+    def stop_timer(self) -> None:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
 
+    def fire(self, verb: str) -> bool:
+        """Move the gate; return whether its machine lets it."""
+        if verb not in _AUTHORITY.allowed(self.gate):
+            return False
+        self.gate = _AUTHORITY.fire(self.gate, verb)
+        return True
+
 
 class Checkpointers:
-    """The checkpointers of one engine; ``take`` records a checkpoint of a session."""
+    """The checkpointers of one engine; ``take`` records a checkpoint of a session.
+
+    A session is counted until a checkpoint is due, which is taken and the session forgotten; or it
+    is overdue, where its gate is not armed.
+    """
 
     def __init__(
         self, policy: CheckpointPolicy | None, take: Callable[[str], Awaitable[object]]
@@ -82,86 +92,97 @@ class Checkpointers:
         self._policy: Final = policy
         self._take: Final = take
         self._new_gate: Configuration = _AUTHORITY.initial
-        self._sessions: Final[dict[str, _Session]] = {}
+        self._counted: Final[collections.OrderedDict[str, _Session]] = collections.OrderedDict()
+        self._overdue: Final[dict[str, _Session]] = {}
         self._taking: Final[set[asyncio.Task[None]]] = set()
+        self._stopped = False
 
     def landed(self, session_id: str, events: Iterable[SessionEvent]) -> None:
         """Count what was recorded of turns and messages; take a checkpoint if one is due."""
         policy = self._policy
-        if policy is None:
+        if policy is None or self._stopped or session_id in self._overdue:
             return
-        session = self._of(session_id)
+        turns = message_bytes = 0
         counts = False
         for event in events:
             if isinstance(event, Landed):
-                session.message_bytes += len(event.messages)
+                message_bytes += len(event.messages)
                 counts = True
             if isinstance(event, _TURN_ENDS):
-                session.turns += 1
+                turns += 1
                 counts = True
         if not counts:
             return
+        session = self._of(session_id, policy)
+        session.turns += turns
+        session.message_bytes += message_bytes
         if (policy.turns is not None and session.turns >= policy.turns) or (
             policy.message_bytes is not None and session.message_bytes >= policy.message_bytes
         ):
             self._due(session_id)
-        elif policy.seconds is not None and session.timer is None and not session.overdue:
+        elif policy.seconds is not None and session.timer is None:
             loop = asyncio.get_running_loop()
             session.timer = loop.call_later(policy.seconds, self._due, session_id)
-
-    def may_write(self, session_id: str) -> bool:
-        """Whether the session's gate is armed."""
-        return "write" in _AUTHORITY.allowed(self._of(session_id).gate)
 
     def cancel_all(self) -> None:
         """Let no session be checkpointed by itself until rearmed."""
         self._fire_all("cancel")
 
     def rearm_all(self) -> None:
-        """Let every session be checkpointed by itself again, but for those archived.
+        """Let every session be checkpointed by itself again, but for those that have ended.
 
         What was due meanwhile is taken now.
         """
         self._fire_all("rearm")
-        for session_id, session in list(self._sessions.items()):
-            if session.overdue:
-                self._due(session_id)
+        for session_id in list(self._overdue):
+            self._write(session_id, self._overdue.pop(session_id))
 
     def close(self, session_id: str) -> None:
-        """Never checkpoint the session again: it is archived."""
-        session = self._sessions.pop(session_id, None)
-        if session is not None:
-            session.start_over()
+        """Never checkpoint the session again: it has ended, and nothing lands in it any more."""
+        for held in (self._counted, self._overdue):
+            session = held.pop(session_id, None)
+            if session is not None:
+                session.stop_timer()
+                session.fire("close")
 
     async def stop(self) -> None:
-        """Take no more, and wait for those being taken."""
-        for session in self._sessions.values():
-            session.start_over()
+        """Take no more, whatever lands yet, and wait for those being taken."""
+        self._stopped = True
+        for session in self._counted.values():
+            session.stop_timer()
+        self._counted.clear()
+        self._overdue.clear()
         if self._taking:
             await asyncio.wait(self._taking)
 
-    def _of(self, session_id: str) -> _Session:
-        session = self._sessions.get(session_id)
+    def _of(self, session_id: str, policy: CheckpointPolicy) -> _Session:
+        session = self._counted.get(session_id)
         if session is None:
-            session = self._sessions[session_id] = _Session(self._new_gate)
+            # Where a timer runs for each, they are no more than land something in its time.
+            if policy.seconds is None and len(self._counted) >= MAX_COUNTED:
+                self._counted.popitem(last=False)
+            session = self._counted[session_id] = _Session(self._new_gate)
+        else:
+            self._counted.move_to_end(session_id)
         return session
 
     def _fire_all(self, verb: str) -> None:
         """Move every gate, those of sessions to come too."""
         self._new_gate = _AUTHORITY.fire(self._new_gate, verb)
-        for session in self._sessions.values():
-            if verb in _AUTHORITY.allowed(session.gate):
-                session.gate = _AUTHORITY.fire(session.gate, verb)
+        for held in (self._counted, self._overdue):
+            for session in held.values():
+                session.fire(verb)
 
     def _due(self, session_id: str) -> None:
-        session = self._of(session_id)
-        if not self.may_write(session_id):
-            session.overdue = True
-            if session.timer is not None:
-                session.timer.cancel()  # if it has not fired
-                session.timer = None
+        session = self._counted.pop(session_id)
+        session.stop_timer()  # if it has not fired
+        self._write(session_id, session)
+
+    def _write(self, session_id: str, session: _Session) -> None:
+        """Take a checkpoint through the session's gate, or once it is armed again."""
+        if not session.fire("write"):
+            self._overdue[session_id] = session
             return
-        self._sessions.pop(session_id).start_over()  # its gate is as a new one's would be
         task = asyncio.ensure_future(self._taken(session_id))
         self._taking.add(task)
         task.add_done_callback(self._taking.discard)
@@ -169,7 +190,7 @@ class Checkpointers:
     async def _taken(self, session_id: str) -> None:
         try:
             await self._take(session_id)
-        except IllegalTransition:
-            pass  # it ended meanwhile, and nothing is recorded of it any more
+        except (IllegalTransition, EngineClosed):
+            pass  # it ended meanwhile, or the engine did, and nothing is recorded of it any more
         except PerdureError as error:
             _LOGGER.warning("session %r was not checkpointed by itself: %s", session_id, error)
