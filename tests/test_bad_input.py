@@ -12,6 +12,7 @@ from processes import message
 
 from engine import (
     CheckpointPolicy,
+    EchoAgent,
     Engine,
     EngineClosed,
     IllegalTransition,
@@ -68,8 +69,12 @@ VERBS: dict[str, Callable[[Engine, Any], Awaitable[Any]]] = {
     "load_receipt": lambda engine, s: engine.load_receipt(s, "r"),
     "as_of": lambda engine, s: engine.as_of(s, 1),
     "head": lambda engine, s: engine.head(s),
+    "apply_turn": lambda engine, s: engine.apply_turn(s),
+    "attach": lambda engine, s: engine.attach(s, EchoAgent()),
+    "detach": lambda engine, s: engine.detach(s),
 }
 ALSO = {
+    "reserve": lambda engine, s: engine.reserve(s),
     "register": lambda engine, s: engine.register(s),
     "discard_live": lambda engine, s: engine.discard_live(s),
     "subscribe": _following,
@@ -159,6 +164,11 @@ WRONG: dict[str, tuple[str, Call]] = {
     "labels text": ("labels", lambda e: e.list(labels="x")),  # type: ignore[arg-type]
     "boundary": ("boundary", lambda e: e.record_turn("s", [message("a")], boundary="late")),  # type: ignore[arg-type]
     "boundary a list": ("boundary", lambda e: e.record_turn("s", [message("a")], boundary=[])),  # type: ignore[arg-type]
+    "boundary of context": ("boundary", lambda e: e.append_context("s", "a", boundary="late")),  # type: ignore[arg-type]
+    "boundary of a turn": ("boundary", lambda e: e.apply_turn("s", boundary="late")),  # type: ignore[arg-type]
+    "boundary of a turn a list": ("boundary", lambda e: e.apply_turn("s", boundary=[])),  # type: ignore[arg-type]
+    "reservation text": ("reservation", lambda e: e.apply_turn("s", reservation="s")),  # type: ignore[arg-type]
+    "reservation to release text": ("reservation", lambda e: e.release("s")),  # type: ignore[arg-type]
     "usage a dict": (
         "usage",
         lambda e: e.record_turn("s", [message("a")], usage={"input_tokens": 1}),  # type: ignore[arg-type]
@@ -175,6 +185,14 @@ WRONG: dict[str, tuple[str, Call]] = {
         "usage.output_tokens",
         lambda e: e.record_turn("s", [message("a")], usage=Usage(output_tokens=2**70)),
     ),
+    "usage a truth": (
+        "usage.output_tokens",
+        lambda e: e.record_turn("s", [message("a")], usage=Usage(output_tokens=True)),
+    ),
+    "expected version a truth": (
+        "expected_version",
+        lambda e: e.record_turn("s", [message("a")], expected_version=True),
+    ),
     "expected version negative": (
         "expected_version",
         lambda e: e.record_turn("s", [message("a")], expected_version=-1),
@@ -187,6 +205,7 @@ WRONG: dict[str, tuple[str, Call]] = {
     "limit text": ("limit", lambda e: e.history("s", limit="1")),  # type: ignore[arg-type]
     "limit huge": ("limit", lambda e: e.list(limit=2**70)),
     "list limit negative": ("limit", lambda e: e.list(limit=-1)),
+    "limit a truth": ("limit", lambda e: e.history("s", limit=True)),
     "offset negative": ("offset", lambda e: e.history("s", offset=-1)),
     "offset fraction": ("offset", lambda e: e.history("s", offset=1.5)),  # type: ignore[arg-type]
     "version negative": ("version", lambda e: e.as_of("s", -1)),

@@ -1,14 +1,14 @@
 """Checking what callers pass, before anything else happens."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
 from engine.aggregates.events import Lane
 from engine.aggregates.messages import NO_MESSAGES, Messages, encode_messages, encode_object
 from engine.errors import InvalidArgument, InvalidMessage
-from engine.values import Usage, checked_id
+from engine.values import Boundary, Usage, checked_id
 
 Content = str | Mapping[str, Any] | Iterable[Mapping[str, Any]]
 """What an input brings: a text, which becomes a user message; a message; or several."""
@@ -16,6 +16,7 @@ Content = str | Mapping[str, Any] | Iterable[Mapping[str, Any]]
 Request = Content | None
 """What a turn is asked: as an input's content, or nothing."""
 
+BOUNDARIES: Final = get_args(Boundary)
 LARGEST_COUNT: Final = 2**63 - 1
 LONGEST_SECONDS: Final = 10 * 365 * 24 * 3600.0
 
@@ -63,6 +64,15 @@ def checked_lane(lane: Lane) -> Lane:
     return lane
 
 
+def checked_boundary(boundary: Boundary) -> Boundary:
+    """Return the boundary if it is one."""
+    if boundary not in BOUNDARIES:
+        raise InvalidArgument(
+            f"a boundary is one of {', '.join(BOUNDARIES)}, not {boundary!r}", parameter="boundary"
+        )
+    return boundary
+
+
 def encoded_json(value: object, what: str) -> msgspec.Raw:
     """Return any JSON value encoded under the same rules as a message.
 
@@ -86,24 +96,22 @@ def checked_labels(labels: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def checked_count(value: object, what: str, *, other: str = "") -> None:
-    """Raise InvalidArgument unless the value is a whole number from 0 that a database can hold.
+def checked_count(value: object, what: str, *, least: int = 0, other: str = "") -> None:
+    """Raise InvalidArgument unless the value is a whole number that a database can hold.
 
-    ``other`` names what else it might have been.
+    ``least`` is the smallest that it may be; ``other`` names what else it might have been.
     """
-    if not isinstance(value, int) or not 0 <= value <= LARGEST_COUNT:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= LARGEST_COUNT:
         choice = f" or {other}" if other else ""
         raise InvalidArgument(
-            f"{what} must be a number from 0{choice}, not {value!r}", parameter=what
+            f"{what} must be a number from {least}{choice}, not {value!r}", parameter=what
         )
 
 
 def checked_limit(value: object, what: str) -> None:
-    """Raise InvalidArgument unless the value is a whole number from 1, or None for no limit."""
-    if value is not None and (
-        not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST_COUNT
-    ):
-        raise InvalidArgument(f"{what} must be a number from 1, not {value!r}", parameter=what)
+    """Raise InvalidArgument unless the value is a count from 1, or None for no limit."""
+    if value is not None:
+        checked_count(value, what, least=1)
 
 
 def checked_seconds(value: object, what: str, *, may_be_zero: bool = False) -> None:

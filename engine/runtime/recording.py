@@ -29,6 +29,7 @@ from engine.errors import (
 )
 from engine.runtime.admission import Admission
 from engine.runtime.arguments import (
+    checked_boundary,
     checked_count,
     checked_labels,
     checked_metadata,
@@ -57,9 +58,6 @@ from engine.values import (
 from projections.catalog import SessionView, view_of
 from projections.history import receipt_in
 from projections.snapshots import Folded
-
-BOUNDARIES: Final = ("immediate", "run_start", "run_checkpoint")
-_NO_BOUNDARY: Final = f"a boundary is one of {', '.join(BOUNDARIES)}, not {{!r}}"
 
 
 class Recording(Reader):
@@ -124,13 +122,11 @@ class Recording(Reader):
         ``expected_version``.
         """
         self._check_open()
-        if boundary not in BOUNDARIES:
-            raise InvalidArgument(_NO_BOUNDARY.format(boundary), parameter="boundary")
         command = RecordTurn(
             now=self._now(),
             run_id=self._new_or_checked(run_id, "run_id"),
             messages=encode_messages(messages),
-            boundary=boundary,
+            boundary=checked_boundary(boundary),
             input_ids=tuple([checked_id(one, "input_ids") for one in input_ids]),
             usage=None if usage is None else checked_usage(usage),
         )
@@ -166,9 +162,7 @@ class Recording(Reader):
         answers ``duplicate``. Raises SessionNotFound, InvalidArgument, InvalidMessage, Conflict for
         a known key with other content, IllegalTransition, StaleWriter.
         """
-        if boundary not in BOUNDARIES:
-            raise InvalidArgument(_NO_BOUNDARY.format(boundary), parameter="boundary")
-        if boundary != "immediate":
+        if checked_boundary(boundary) != "immediate":
             if run_id is not None:
                 raise InvalidArgument(
                     "text that is staged lands with another run, and has no run id of its own",

@@ -31,12 +31,12 @@ from engine.errors import (
 )
 from engine.runtime.admission import Claim
 from engine.runtime.agents import Agent, AgentLike, as_agent, name_of
-from engine.runtime.arguments import Request, request_messages
+from engine.runtime.arguments import Request, checked_boundary, request_messages
 from engine.runtime.cancellation import result_of, unhurried
 from engine.runtime.ending import Ending
 from engine.runtime.environment import Environment
 from engine.runtime.live import Live
-from engine.runtime.recording import BOUNDARIES, conflict, known
+from engine.runtime.recording import conflict, known
 from engine.runtime.settings import Settings
 from engine.runtime.turns import LiveTurn
 from engine.runtime.writing import Written
@@ -62,7 +62,8 @@ class Running(Ending):
     async def attach(self, session_id: str, agent: AgentLike) -> SessionView:
         """Bind an agent to the session; see `Engine.attach`."""
         bound = as_agent(agent)
-        if checked_id(session_id, "session_id") in self._turns:
+        session_id = checked_id(session_id, "session_id")
+        if session_id in self._turns:
             raise SessionBusy(session_id)
         self._check_open()
         command = Attach(now=self._now(), agent=name_of(agent)[:255])
@@ -101,6 +102,8 @@ class Running(Ending):
 
     async def release(self, reservation: Claim) -> None:
         """Give a reservation back, unused. Safe to call again, and after it was used."""
+        if not isinstance(reservation, Claim):
+            raise InvalidArgument(f"{reservation!r} is no reservation", parameter="reservation")
         reservation.release()
 
     async def apply_turn(
@@ -127,23 +130,19 @@ class Running(Ending):
         IllegalTransition, and StaleWriter where another engine closed this run meanwhile.
         """
         self._check_open()
-        if boundary not in BOUNDARIES:
-            raise InvalidArgument(
-                f"a boundary is one of {', '.join(BOUNDARIES)}, not {boundary!r}",
-                parameter="boundary",
-            )
+        name = checked_id(session_id, "session_id")
         command = BeginRun(
             now=self._now(),
             run_id=self._new_or_checked(run_id, "run_id"),
             epoch=self._ownership.epoch,
-            boundary=boundary,
+            boundary=checked_boundary(boundary),
             request=request_messages(request),
             input_ids=tuple(checked_id(one, "input_ids") for one in input_ids),
-            machine_owned=session_id in self._machine_owned,
+            machine_owned=name in self._machine_owned,
         )
-        live = self._live.get(checked_id(session_id, "session_id"))
+        live = self._live.get(name)
         try:
-            claim = self._claimed(live, session_id, reservation)
+            claim = self._claimed(live, name, reservation)
         except (SessionBusy, AtCapacity, EngineClosed):
             recorded = None if run_id is None else await self._recorded(live, command)
             if recorded is None:
@@ -166,7 +165,11 @@ class Running(Ending):
             raise SessionBusy(session_id)
         if reservation is None:
             return self._admission.claim(session_id)
-        if reservation.session_id != session_id or not self._admission.holds(reservation):
+        if (
+            not isinstance(reservation, Claim)
+            or reservation.session_id != session_id
+            or not self._admission.holds(reservation)
+        ):
             raise InvalidArgument(
                 f"the reservation is not one of session {session_id!r} any more",
                 parameter="reservation",
