@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 from engines import on_an_engine
-from sessions import attached, running
+from sessions import attached, has, running
 from waiting import Gate, SlowToCome, until
 
-from engine import Cancelled, Completed, EchoAgent, Engine, EngineClosed
+from engine import Cancelled, CheckpointPolicy, Completed, EchoAgent, Engine, EngineClosed
 
 
 @pytest.mark.parametrize("heeds", [True, False])
@@ -65,3 +65,14 @@ async def test_hung_turns_are_ended_together_when_the_engine_closes(
         await other.close()
         assert asyncio.get_running_loop().time() - started < 6 * 0.3
         assert {(await turn).terminal for turn in turns} == {Cancelled("the engine is closing")}
+
+
+@on_an_engine()
+async def test_a_closed_engine_leaves_no_task_behind(engine: Engine, url: str) -> None:
+    before = asyncio.all_tasks()
+    async with Engine.open(url, checkpoints=CheckpointPolicy(turns=1)) as other:
+        await attached(other, EchoAgent())
+        await other.keep_alive("s")
+        await other.ingest("s", "one")
+        await until(lambda: has(other, 2))
+    assert asyncio.all_tasks() <= before

@@ -126,6 +126,9 @@ class Ending(Working):
             for turn in turns:
                 turn.interrupt("the engine is closing")
             await asyncio.gather(*(turn.ended() for turn in turns))
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait({self._watching})
 
     def _run_closed(self, session_id: str) -> None:
         turn = self._turns.get(session_id)
