@@ -17,12 +17,7 @@ from engine.errors import (
     ReceiptNotFound,
     SessionNotFound,
 )
-from engine.runtime.arguments import (
-    checked_count,
-    checked_labels,
-    checked_limit,
-    optional_id,
-)
+from engine.runtime.arguments import checked_count, checked_labels, optional_id
 from engine.runtime.live import LiveSessions
 from engine.runtime.ownership import Ownership
 from engine.runtime.streams import LiveEvent, Missed, Streams
@@ -178,9 +173,7 @@ class Reader:
             checked_id(one, "session_ids") for one in _several(session_ids, "session_ids")
         )
         exported = tuple(_checked_head(one) for one in _several(heads, "heads"))
-        if jobs is None:
-            raise InvalidArgument("jobs must be a number from 1, not None", parameter="jobs")
-        checked_limit(jobs, "jobs")
+        checked_count(jobs, "jobs", least=1)
         return await asyncio.to_thread(
             audit_store, self._store, session_ids=named, heads=exported, jobs=jobs
         )
