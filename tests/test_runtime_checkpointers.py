@@ -10,7 +10,15 @@ from messages import user
 from sessions import attached
 from waiting import until
 
-from engine import CheckpointPolicy, Conflict, EchoAgent, Engine, SessionNotFound, Turn
+from engine import (
+    CheckpointPolicy,
+    Conflict,
+    EchoAgent,
+    Engine,
+    InvalidArgument,
+    SessionNotFound,
+    Turn,
+)
 from engine.store import links
 
 
@@ -269,6 +277,8 @@ async def test_a_snapshot_that_came_with_a_commit_is_kept_only_if_the_log_agrees
         b"\xff",
         b'{"version":99}',
         b'{"version":-1}',
+        b'{"version":0}',
+        b'{"version":9223372036854775808}',
         sealed,  # with the log's own head, which is no secret
     ):
         with pytest.raises(Conflict):
@@ -277,3 +287,5 @@ async def test_a_snapshot_that_came_with_a_commit_is_kept_only_if_the_log_agrees
         await engine.checkpoint_committed("other", snapshot[1])
     with pytest.raises(SessionNotFound):
         await engine.checkpoint_committed("nobody", snapshot[1])
+    with pytest.raises(InvalidArgument):
+        await engine.checkpoint_committed("s", "{}")  # type: ignore[arg-type]

@@ -70,7 +70,7 @@ class TakingInput(Recording):
 
         Raises SessionNotFound.
         """
-        self._check_known(session_id)
+        session_id = self._check_known(session_id)
         return await asyncio.to_thread(inputs_of, self._store.recorder, self._mapper, session_id)
 
     async def supersede_input(

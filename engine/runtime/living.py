@@ -7,14 +7,15 @@ through the same verbs as everybody else.
 import asyncio
 import weakref
 from collections.abc import AsyncIterator, Sequence
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 from engine.aggregates.work import queued
-from engine.errors import Conflict
+from engine.errors import Conflict, InvalidArgument
 from engine.machines import LIFECYCLE, Token
 from engine.runtime.agents import AgentLike
+from engine.runtime.arguments import LARGEST_COUNT
 from engine.runtime.environment import Environment
 from engine.runtime.live import keep_snapshot
 from engine.runtime.loops import Drained, Loops, ToDo
@@ -40,13 +41,16 @@ from projections.snapshots import Kept, catch_up, nothing_folded, snapshot_of
 
 
 class _Versioned(msgspec.Struct):
-    version: int
+    version: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_COUNT)]
 
 
 class RuntimeAdapter:
     """One engine's control for the machine that owns its sessions; see `Engine.runtime_adapter`.
 
-    Whoever holds it may control the sessions it has taken, and nobody else may.
+    Whoever holds it has the machine's token, and may end any turn with it; the turns of the
+    sessions that it has taken nobody may interrupt without one. It must be held for as long as they
+    are to stay taken. The control plane, which stops and destroys, is the machine's as well and
+    asks for no token: keep it from those who are to have none.
     """
 
     def __init__(self, engine: "Living") -> None:
@@ -65,17 +69,17 @@ class RuntimeAdapter:
         ``agent`` is attached, and ``keep_alive`` starts a loop. Raises SessionNotFound, and with
         an agent what `Engine.attach` does.
         """
-        if agent is None:
-            self._engine._check_known(session_id)  # noqa: SLF001 - the engine's other half
-        else:
-            await self._engine.attach(session_id, agent)
-        self._engine._machine_owned.add(session_id)  # noqa: SLF001 - the engine's other half
+        name = self._engine._check_known(session_id)  # noqa: SLF001 - the engine's other half
+        if agent is not None:
+            await self._engine.attach(name, agent)
+        self._engine._machine_owned.add(name)  # noqa: SLF001 - the engine's other half
         if keep_alive:
-            await self._engine.keep_alive(session_id)
+            await self._engine.keep_alive(name)
 
     async def give_back(self, session_id: str) -> None:
         """Let everybody control the session again, but for the end of a turn that runs now."""
-        self._engine._machine_owned.discard(session_id)  # noqa: SLF001 - the engine's other half
+        name = checked_id(session_id, "session_id")
+        self._engine._machine_owned.discard(name)  # noqa: SLF001 - the engine's other half
 
     async def interrupt(self, session_id: str, *, reason: str | None = None) -> None:
         """End the session's turn now, with the machine's authority."""
@@ -119,8 +123,7 @@ class Living(Running):
         they were staged too often. An interrupted turn is tried again once something new is
         recorded. Raises SessionNotFound.
         """
-        self._check_known(session_id)
-        self._loops.start(session_id)
+        self._loops.start(self._check_known(session_id))
 
     async def stop_loop(self, session_id: str) -> bool:
         """Stop the session's loop, its turn interrupted; return whether there was one."""
@@ -192,10 +195,12 @@ class Living(Running):
 
         Agreeing means to be, byte for byte, what the log folds to: a seal has no key, and what is
         kept is believed until the next audit. Costs a fold up to the snapshot's version.
-        Raises SessionNotFound, Conflict for one that is another session's, or not what the log
-        folds to, and LogCorrupt where it cannot be folded.
+        Raises SessionNotFound, InvalidArgument for what is not bytes, Conflict for one that is
+        another session's, or not what the log folds to, and LogCorrupt where it cannot be folded.
         """
-        self._check_known(session_id)
+        session_id = self._check_known(session_id)
+        if not isinstance(snapshot, bytes):
+            raise InvalidArgument("a snapshot is bytes", parameter="snapshot")
         try:
             version = msgspec.json.decode(snapshot, type=_Versioned).version
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -208,13 +213,13 @@ class Living(Running):
             nothing_folded(session_id),
             upto=version,
         )
-        if version < 1 or snapshot_of(folded) != kept:
+        if snapshot_of(folded) != kept:
             raise Conflict(
                 f"the snapshot is not what the log of session {session_id!r} says",
                 session_id=session_id,
                 version=version,
             )
-        keep_snapshot(self._store, session_id, kept)
+        await asyncio.to_thread(keep_snapshot, self._store, session_id, kept)
 
     # Views
 
