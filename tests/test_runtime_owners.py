@@ -2,18 +2,29 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 import pytest
 from engines import FAST, Meddler, on_an_engine
 from messages import CALL, user
 from sessions import attached, has
 from test_cli import perdure
-from waiting import until
+from waiting import Gate, until
 
-from engine import CallsUnresolved, Engine, SessionBusy, StaleWriter, Turn
+from engine import (
+    CallsUnresolved,
+    EchoAgent,
+    Engine,
+    Environment,
+    SessionBusy,
+    StaleWriter,
+    Turn,
+)
+from engine.store import Lease
 from engine.store.opening import sqlite_path
 
 
@@ -206,3 +217,74 @@ def test_the_command_says_that_a_run_has_lost_its_owner(sqlite_url: str) -> None
             assert "run-interrupted" not in tags(sqlite_url)
 
     asyncio.run(main())
+
+
+# Leases
+
+NOW: Final = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@on_an_engine(environment=Environment(now=lambda: NOW), lease_seconds=5 * 365 * 24 * 3600)
+async def test_leases_long_expired_are_deleted_and_those_a_wrong_clock_may_hold_are_kept(
+    engine: Engine,
+) -> None:
+    leases = engine._store.leases
+    for hours in (-1, 1, 14, 24, 25):
+        expired = f"{NOW - timedelta(hours=hours):%Y-%m-%dT%H:%M:%S.%fZ}"
+        leases.put(Lease(f"{hours}", "a process", expired), forget_before="")
+    await attached(engine, EchoAgent())
+    await engine.apply_turn("s", "a")
+    kept = [hours for hours in (-1, 1, 14, 24, 25) if leases.find(f"{hours}")]
+    assert kept == [-1, 1, 14, 24]
+    assert leases.find(engine._ownership.epoch)
+
+
+class Held:
+    """Leases whose next one is put only when it is let go."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.begun, self.let_go, self.over = (threading.Event() for _ in range(3))
+        self._leases, self._put = engine._store.leases, engine._store.leases.put
+        self._leases.put = self.put  # type: ignore[method-assign]
+
+    def put(self, *given: Any, **named: Any) -> None:
+        self.begun.set()
+        self.let_go.wait(60)
+        self._put(*given, **named)
+        self.over.set()
+
+
+@on_an_engine(lease_seconds=0.03, **FAST)
+async def test_a_lease_that_is_given_up_while_it_is_renewed_is_given_up(engine: Engine) -> None:
+    gate = Gate()
+    await attached(engine, gate)
+    turn = asyncio.create_task(engine.apply_turn("s", "a"))
+    await gate.begun.wait()
+    held = Held(engine)
+    await asyncio.to_thread(held.begun.wait)
+    releasing = asyncio.create_task(engine._ownership.release())
+    await asyncio.wait({releasing}, timeout=0.1)
+    held.let_go.set()
+    await releasing
+    await asyncio.to_thread(held.over.wait)
+    assert engine._store.leases.find(engine._ownership.epoch) is None
+    gate.open.set()
+    await turn
+
+
+@on_an_engine(on_file=True)
+async def test_a_lease_is_given_up_whose_first_turn_was_cancelled_while_it_was_put(
+    engine: Engine, url: str
+) -> None:
+    other = await Engine.open(url)
+    held = Held(other)
+    await attached(other, EchoAgent())
+    turn = asyncio.create_task(other.apply_turn("s", "a"))
+    await asyncio.to_thread(held.begun.wait)
+    turn.cancel()
+    await asyncio.wait({turn}, timeout=0.1)
+    held.let_go.set()
+    await asyncio.wait({turn})
+    assert turn.cancelled()
+    await other.close()
+    assert engine._store.leases.find(other._ownership.epoch) is None

@@ -1,7 +1,7 @@
 """The one door to what is not deterministic: the clock, the minting of ids, other processes.
 
-Invariants: nothing else in the engine reads a clock or makes an id, so an engine given a scripted
-environment behaves the same every time.
+Invariants: the engine takes no recorded time and mints no id but here, so one given a scripted
+environment records the same every time. How long it waits is measured elsewhere too.
 """
 
 from collections.abc import Callable

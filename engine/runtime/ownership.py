@@ -14,10 +14,16 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from engine.errors import PerdureError
+from engine.runtime.cancellation import result_of, unhurried
 from engine.runtime.environment import Environment
 from engine.store import Lease, Store
 
 _LOGGER: Final = logging.getLogger("perdure")
+
+FORGOTTEN_SECONDS: Final = 24 * 3600.0
+"""How long after they expired the leases of others are deleted, which crashed without giving theirs
+up. Expired is said by our clock, and others' may be right: a wrong time zone is at most 14 hours
+off. Whoever lives all the same puts its lease again at its next renewal."""
 
 
 class Ownership:
@@ -62,9 +68,10 @@ class Ownership:
 
     async def release(self) -> None:
         """Give the lease up, if it was ever held: nobody needs to wait for it to expire."""
-        if self._renewal is not None:
-            self._renewal.cancel()
-            self._renewal = None
+        renewal, self._renewal = self._renewal, None
+        if renewal is not None:
+            renewal.cancel()
+            await asyncio.wait({renewal})  # what it puts is put before it is given up
         if self._renew_at:
             self._renew_at = ""
             try:
@@ -78,8 +85,14 @@ class Ownership:
             holder=self._environment.holder(),
             expires_at=self._environment.timestamp(self._lease_seconds),
         )
-        await asyncio.to_thread(self._store.leases.put, lease)
-        self._renew_at = self._environment.timestamp(self._lease_seconds / 2)
+        forget_before = self._environment.timestamp(-FORGOTTEN_SECONDS)
+        # Also where it is cancelled, for a thread goes on: nobody would give up what landed later.
+        putting, cancelled = await unhurried(
+            asyncio.to_thread(self._store.leases.put, lease, forget_before=forget_before)
+        )
+        if putting.exception() is None:
+            self._renew_at = self._environment.timestamp(self._lease_seconds / 2)
+        result_of(putting, cancelled=cancelled)
 
     async def _keep_renewing(self) -> None:
         while True:

@@ -25,8 +25,8 @@ class Lease(NamedTuple):
 class Leases(Protocol):
     """Where leases are kept."""
 
-    def put(self, lease: Lease) -> None:
-        """Keep the lease in place of the epoch's last."""
+    def put(self, lease: Lease, *, forget_before: str) -> None:
+        """Keep the lease in place of the epoch's last; forget those that expired before then."""
 
     def find(self, epoch: str) -> Lease | None:
         """Return the epoch's lease, None where it has none."""
@@ -41,8 +41,11 @@ class MemoryLeases:
     def __init__(self) -> None:
         self._leases: dict[str, Lease] = {}
 
-    def put(self, lease: Lease) -> None:
-        """Keep the lease in place of the epoch's last."""
+    def put(self, lease: Lease, *, forget_before: str) -> None:
+        """Keep the lease in place of the epoch's last; forget those that expired before then."""
+        for epoch, other in list(self._leases.items()):
+            if other.expires_at < forget_before:
+                self.drop(epoch)
         self._leases[lease.epoch] = lease
 
     def find(self, epoch: str) -> Lease | None:
@@ -60,9 +63,10 @@ class SQLiteLeases:
     def __init__(self, recorder: SQLiteRecorder) -> None:
         self._recorder = recorder
 
-    def put(self, lease: Lease) -> None:
-        """Keep the lease in place of the epoch's last."""
+    def put(self, lease: Lease, *, forget_before: str) -> None:
+        """Keep the lease in place of the epoch's last; forget those that expired before then."""
         with self._recorder.transaction() as connection:
+            connection.execute("DELETE FROM leases WHERE expires_at < ?", (forget_before,))
             connection.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?)", lease)
 
     def find(self, epoch: str) -> Lease | None:
