@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from engines import on_an_engine
+from messages import user
 from sessions import attached, has, running
 from waiting import Gate, SlowToCome, until
 
@@ -25,6 +26,8 @@ async def test_closing_lets_a_turn_end_or_interrupts_it_after_the_grace_period(
         await asyncio.sleep(0.01)
         with pytest.raises(EngineClosed):
             await other.apply_turn("t", "b")
+        with pytest.raises(EngineClosed):
+            await other.record_turn("t", [user("run elsewhere")])
         if heeds:
             gate.open.set()
         await closing

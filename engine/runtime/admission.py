@@ -72,16 +72,23 @@ class Admission:
         self._empty: Final = asyncio.Event()
         self._empty.set()
 
+    def check(self, session_id: str) -> None:
+        """Refuse a turn of the session, also one that has been run already and needs no claim.
+
+        Raises SessionBusy where somebody has claimed it, EngineClosed once the engine shuts down.
+        """
+        if self._closing:
+            raise EngineClosed("the engine is shutting down and admits no more turns")
+        if session_id in self._claims:
+            raise SessionBusy(session_id)
+
     def claim(self, session_id: str) -> Claim:
         """Return the right to run a turn of the session.
 
         Raises SessionBusy where somebody has it, AtCapacity where too many do, EngineClosed once
         the engine shuts down.
         """
-        if self._closing:
-            raise EngineClosed("the engine is shutting down and admits no more turns")
-        if session_id in self._claims:
-            raise SessionBusy(session_id)
+        self.check(session_id)
         if self._capacity is not None and len(self._claims) >= self._capacity:
             raise AtCapacity(self._capacity)
         claim = Claim(session_id, self._given_back)
@@ -95,10 +102,6 @@ class Admission:
         if claim is not None:
             with contextlib.suppress(IllegalTransition):
                 claim.fire("request_interrupt")
-
-    def is_claimed(self, session_id: str) -> bool:
-        """Whether somebody has the right to run a turn of the session."""
-        return session_id in self._claims
 
     def holds(self, claim: Claim) -> bool:
         """Whether the claim is still the session's."""

@@ -89,8 +89,8 @@ class Engine(Living):
     async def close(self) -> None:
         """Let turns end, settle what was submitted, then release the database.
 
-        Nothing new is admitted. A turn that has not ended within the grace period is interrupted.
-        Safe to call again.
+        No turn is admitted any more. One that has not ended within the grace period is interrupted;
+        until then what it asks of the engine is answered. Safe to call again.
         """
         if self._closing is None:
             self._closed = not self._admission.active

@@ -133,7 +133,8 @@ class Recording(Reader):
         if expected_version is not None:
             checked_count(expected_version, "expected_version")
         live = self._live.get(checked_id(session_id, "session_id"))
-        if live.turn or self._admission.is_claimed(session_id):
+        self._admission.check(session_id)
+        if live.turn:
             raise SessionBusy(session_id)
         live.turn = True
         try:
