@@ -8,7 +8,7 @@ import pytest
 from engines import FAST, Meddler, on_an_engine
 from messages import says, user
 from sessions import attached
-from waiting import Gate
+from waiting import Gate, until
 
 from engine import (
     ApplyOutput,
@@ -100,3 +100,25 @@ async def test_a_turn_that_others_do_not_let_begin_is_refused_and_nothing_is_rec
             await engine.apply_turn("s", "a", run_id="r")
         assert (await engine.control.runtime_state("s")).phase == "attached"
         assert (await engine.apply_turn("s", "a", run_id="r")).terminal == Completed()
+
+
+@on_an_engine(on_file=True)
+async def test_nothing_is_kept_at_hand_for_a_session_that_ended_elsewhere(
+    engine: Engine, url: str
+) -> None:
+    await attached(engine, EchoAgent())
+    await attached(engine, EchoAgent(), "kept alive")
+    await engine.keep_alive("kept alive")
+    adapter = await engine.runtime_adapter()
+    await adapter.take("s")
+    async with Engine.open(url) as other:
+        await other.archive("s")
+        await other.control.destroy("kept alive")
+    assert await engine.open_calls("s") == []
+    await until(lambda: none_bound(engine))
+    assert engine._machine_owned == set()
+    assert (await engine.read("s")).phase == "archived"
+
+
+async def none_bound(engine: Engine) -> bool:
+    return not engine._agents

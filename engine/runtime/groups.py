@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from engine.aggregates import JoinMob, LeaveMob
 from engine.errors import InvalidArgument, PerdureError
+from engine.machines import SESSION
 from engine.runtime.arguments import optional_text
 from engine.runtime.forking import Forking
 from engine.values import MobMember, checked_id
@@ -69,7 +70,7 @@ class Grouping(Forking):
     async def _archived_member(
         self, member: SessionView, reason: str | None, pending: Pending
     ) -> MobMember:
-        if member.phase in ("archived", "destroyed"):
+        if member.phase in SESSION.final:
             return MobMember(session_id=member.id, outcome="already_ended")
         try:
             await self.archive(member.id, reason=reason, pending=pending)

@@ -27,6 +27,7 @@ from engine.errors import (
     SessionBusy,
     SessionNotFound,
 )
+from engine.machines import SESSION
 from engine.runtime.admission import Admission
 from engine.runtime.arguments import (
     checked_boundary,
@@ -283,8 +284,10 @@ class Recording(Reader):
         """Return the fold without a run whose owner is gone: such a run is closed first (G9).
 
         Its boundaries stay, its other inputs are queued again, and the tool calls that it left
-        open are unknown from here on.
+        open are unknown from here on. Nothing is kept at hand for a session found to have ended.
         """
+        if folded.state.phase in SESSION.final:  # perhaps elsewhere
+            self._session_over(folded.state.id)
         run = folded.state.work.run
         if run is None or not await self._is_ownerless(folded.state.id, run.epoch):
             return folded

@@ -24,6 +24,7 @@ from engine.aggregates import (
 )
 from engine.aggregates.work import calls_in_doubt
 from engine.errors import InvalidArgument, SessionBusy, StaleWriter, StoreError
+from engine.machines import SESSION
 from engine.runtime.arguments import encoded_json, optional_text
 from engine.runtime.control import Control, WorkEnd
 from engine.runtime.groups import Grouping
@@ -139,7 +140,7 @@ class Working(Grouping):
         So "it has ended" is never mistaken for "there is none", which raises SessionNotFound.
         """
         view = await self.read(session_id)
-        return None if view.phase in ("archived", "destroyed") else view
+        return None if view.phase in SESSION.final else view
 
     # What the control plane is made of
 
