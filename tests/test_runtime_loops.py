@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import pytest
@@ -26,6 +26,7 @@ from engine import (
     TurnResult,
 )
 from engine.runtime.loops import Drained, ToDo
+from engine.store.recording import Place
 
 RESULT: Final = {"role": "tool", "tool_call_id": "c-1", "content": "y"}
 
@@ -84,6 +85,23 @@ async def test_a_loop_wakes_for_what_another_engine_records(engine: Engine, url:
     async with Engine.open(url) as other:
         await ingest(other, "hello")
         await until(lambda: has(engine, 2))
+
+
+@on_an_engine()
+async def test_loops_wake_without_reading_any_of_the_events_that_are_recorded(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unread(*_: Any, **__: Any) -> None:
+        raise AssertionError("this reads events")
+
+    looks = watched(engine)
+    await attached(engine, EchoAgent())
+    await engine.keep_alive("s")
+    await until(lambda: looked(looks))
+    for reads in ("notifications_after", "select_notifications"):
+        monkeypatch.setattr(engine._store.recorder, reads, unread)
+    await ingest(engine, "one")
+    await until(lambda: has(engine, 2))
 
 
 @on_an_engine()
@@ -257,7 +275,7 @@ async def test_a_loop_survives_a_log_that_cannot_be_read_for_a_moment(
 ) -> None:
     follow, times = engine._loops._follow, 0
 
-    def failing(after: int | None) -> Any:
+    def failing(after: int) -> Any:
         nonlocal times
         times += 1
         if times == 1:
@@ -271,6 +289,28 @@ async def test_a_loop_survives_a_log_that_cannot_be_read_for_a_moment(
     await ingest(engine, "one")
     await until(lambda: has(engine, 2))
     assert times >= 2
+
+
+@on_an_engine()
+async def test_what_is_recorded_before_the_log_is_first_followed_wakes_a_loop_that_has_looked(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follow, looks, times = engine._loops._follow, watched(engine), 0
+
+    async def failing(after: int) -> AsyncIterator[Sequence[Place]]:
+        nonlocal times
+        times += 1
+        if times == 1:
+            await until(lambda: looked(looks))
+            await ingest(engine, "one")
+            raise StoreError("the disk is away")
+        async for places in follow(after):
+            yield places
+
+    monkeypatch.setattr(engine._loops, "_follow", failing)
+    await attached(engine, EchoAgent())
+    await engine.keep_alive("s")
+    await until(lambda: has(engine, 2))
 
 
 # Interrupts

@@ -1,6 +1,7 @@
 """Subscriptions: what was recorded, then what is; nothing missed, repeated or out of order."""
 
 import asyncio
+import contextlib
 import itertools
 import threading
 import time
@@ -15,6 +16,8 @@ from processes import message
 
 from engine import Delivery, Engine, InvalidArgument
 from engine.aggregates import SessionRegistered
+from engine.runtime.subscriptions import places
+from engine.store.recording import Place
 from engine.store.watching import Watcher, ring
 from engine.sync import Engine as BlockingEngine
 
@@ -217,6 +220,53 @@ def test_our_own_commits_are_heard_without_polling(
                 await asyncio.sleep(0.02)
                 await engine.record_turn("s", [message(str(n))])
                 assert [d.version for d in await waiting] == [n + 2]
+
+    asyncio.run(main())
+
+
+def test_places_are_those_of_all_events_old_and_new_once_each_and_in_order(url: str) -> None:
+    async def main() -> None:
+        async with Engine.open(url, durability="normal") as engine:
+            recorder = engine._store.recorder
+            found: list[Place] = []
+
+            async def follow(after: int) -> None:
+                async with contextlib.aclosing(places(recorder, after, lambda: False)) as source:  # type: ignore[type-var]
+                    async for some in source:
+                        found.extend(some)
+
+            async def write(name: str) -> None:
+                await engine.register(name)
+                for n in range(20):
+                    await engine.record_turn(name, [message(str(n))])
+
+            await write("old")
+            following = asyncio.create_task(follow(1))
+            await asyncio.gather(*(write(f"new{n}") for n in range(4)))
+            await until(lambda: len(found) >= 5 * 21 - 1)
+            following.cancel()
+            await asyncio.wait({following})
+            assert found == [
+                (row.id, row.originator_id, row.originator_version)
+                for row in recorder.notifications_after(1, 1000)
+            ]
+            assert listeners(engine) == 0
+
+    asyncio.run(main())
+
+
+def test_a_damaged_row_has_a_place_all_the_same(sqlite_url: str) -> None:
+    async def main() -> None:
+        async with Engine.open(sqlite_url) as engine:
+            await engine.register("s")
+            await engine.register("t")
+            recorder: Any = engine._store.recorder
+            with recorder.transaction() as connection:
+                connection.execute(
+                    "UPDATE stored_events SET originator_version = 'x', topic = x'00'"
+                    " WHERE originator_id = 's'"
+                )
+            assert await anext(places(recorder, 0, lambda: False)) == [(1, "s", 0), (2, "t", 1)]
 
     asyncio.run(main())
 

@@ -6,7 +6,7 @@ through the same verbs as everybody else.
 
 import asyncio
 import weakref
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -21,7 +21,7 @@ from engine.runtime.live import keep_snapshot
 from engine.runtime.loops import Drained, Loops, ToDo
 from engine.runtime.running import Running
 from engine.runtime.settings import Settings
-from engine.runtime.subscriptions import Delivery
+from engine.runtime.subscriptions import places
 from engine.runtime.views import (
     ExecutionSnapshot,
     ExternalToolSurfaceSnapshot,
@@ -98,7 +98,8 @@ class Living(Running):
         self._loops: Final = Loops(
             self._to_do,
             self._drained,
-            self._followed,
+            lambda: self._position("end"),
+            lambda after: places(store.recorder, after, lambda: self._closed),
             look_again_seconds=settings.lease_seconds,
         )
         self._adapter: weakref.ref[RuntimeAdapter] | None = None
@@ -167,9 +168,6 @@ class Living(Running):
             return end.version
 
         return await asyncio.to_thread(found)
-
-    def _followed(self, after: int | None) -> AsyncIterator[Delivery]:
-        return self.subscribe(after="end" if after is None else after)
 
     async def _drain_session(self, session_id: str, reason: str | None) -> None:
         await super()._drain_session(session_id, reason)

@@ -21,7 +21,7 @@ from engine.errors import (
     PerdureError,
     SessionBusy,
 )
-from engine.runtime.subscriptions import Delivery
+from engine.store.recording import Place
 from engine.values import Cancelled, Failed, Terminal
 
 _LOGGER: Final = logging.getLogger("perdure")
@@ -138,20 +138,23 @@ class _Loop:
 class Loops:
     """The runtime loops of one engine.
 
-    ``follow`` yields what is recorded from after a position, or from now on. A loop that nothing
-    wakes looks again by itself after ``look_again_seconds``: an owner may be gone by then.
+    ``newest`` is the log's newest position, ``follow`` yields the places of events from after one.
+    A loop that nothing wakes looks again by itself after ``look_again_seconds``: an owner may be
+    gone by then.
     """
 
     def __init__(
         self,
         to_do: Finding,
         drain: Drain,
-        follow: Callable[[int | None], AsyncIterator[Delivery]],
+        newest: Callable[[], int],
+        follow: Callable[[int], AsyncIterator[Sequence[Place]]],
         *,
         look_again_seconds: float,
     ) -> None:
         self._to_do: Final = to_do
         self._drain: Final = drain
+        self._newest: Final = newest
         self._follow: Final = follow
         self._look_again_seconds: Final = look_again_seconds
         self._loops: Final[dict[str, _Loop]] = {}
@@ -159,12 +162,13 @@ class Loops:
 
     def start(self, session_id: str) -> None:
         """Start the session's loop, if it has none."""
+        if self._following is None or self._following.done():
+            # From before the loop looks for the first time, whenever its task comes to run.
+            self._following = asyncio.create_task(self._wake_by_the_log(self._newest()))
         if self.state(session_id) == "none":
             loop = _Loop(session_id, self._to_do, self._drain, self._look_again_seconds)
             self._loops[session_id] = loop
             loop.task.add_done_callback(lambda task: self._ended(session_id, task))
-        if self._following is None or self._following.done():
-            self._following = asyncio.create_task(self._wake_by_the_log())
 
     def state(self, session_id: str) -> Literal["none", "waiting", "running"]:
         """Return what the session's loop does."""
@@ -206,15 +210,15 @@ class Loops:
         if loop is not None:
             loop.wake(version)
 
-    async def _wake_by_the_log(self) -> None:
+    async def _wake_by_the_log(self, position: int) -> None:
         """Wake the loop of each session of which something is recorded, whatever goes wrong."""
-        position: int | None = None
         while True:
             try:
-                async with contextlib.aclosing(self._follow(position)) as deliveries:  # type: ignore[type-var]
-                    async for delivery in deliveries:
-                        position = delivery.position
-                        self.wake(delivery.session_id, delivery.version)
+                async with contextlib.aclosing(self._follow(position)) as following:  # type: ignore[type-var]
+                    async for places in following:
+                        for _, session_id, version in places:
+                            self.wake(session_id, version)
+                        position = places[-1][0]
             except EngineClosed:
                 return
             except PerdureError as error:

@@ -19,7 +19,8 @@ from eventsourcing.persistence import Notification
 from engine.aggregates import MobJoined, MobLeft, SessionEvent
 from engine.errors import EngineClosed, LogCorrupt
 from engine.runtime.streams import LiveEvent, Missed, Streams
-from engine.store import Mapper, Store
+from engine.store import Mapper, Recorder, Store
+from engine.store.recording import Place
 from projections.membership import is_member
 
 _PAGE: Final = 500
@@ -40,6 +41,33 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     tag: str
     event: SessionEvent | None
+
+
+async def places(
+    recorder: Recorder, after: int, is_closed: Callable[[], bool]
+) -> AsyncIterator[Sequence[Place]]:
+    """Yield the places of all events after a position, some at a time, and never the events.
+
+    For whoever only needs to know which sessions moved on. Ends once the engine is closed.
+    """
+    bell = _Bell()
+    recorder.listen(bell)
+    try:
+        while not is_closed():
+            bell.quiet()
+            try:
+                found = recorder.places_after(after, _FEW)
+            except EngineClosed:
+                return
+            if found:
+                after = found[-1][0]
+                yield found
+            if len(found) < _FEW:
+                await bell.heard()
+            else:
+                await asyncio.sleep(0)  # the loop's other tasks are let through
+    finally:
+        recorder.unlisten(bell)
 
 
 class Members:
@@ -92,12 +120,18 @@ class _Bell(threading.Event):
     def __init__(self) -> None:
         super().__init__()
         self._loop: Final = asyncio.get_running_loop()
+        self._thread: Final = threading.get_ident()
         self._rung: Final = asyncio.Event()
 
     def set(self) -> None:
-        """Ring."""
+        """Ring, if it has not rung already: whoever heard that has yet to be quiet, and to look."""
+        if self._rung.is_set():
+            return
         with contextlib.suppress(RuntimeError):  # the loop has closed, so nobody listens
-            self._loop.call_soon_threadsafe(self._rung.set)
+            if threading.get_ident() == self._thread:
+                self._rung.set()
+            else:
+                self._loop.call_soon_threadsafe(self._rung.set)
 
     async def heard(self) -> None:
         """Wait for a ring since the last `quiet`."""

@@ -10,7 +10,7 @@ from typing import Any
 from eventsourcing.persistence import Notification, StoredEvent
 from eventsourcing.popo import POPOProcessRecorder
 
-from engine.store.recording import StaleAppend, check_dense
+from engine.store.recording import Place, StaleAppend, check_dense
 from engine.store.watching import ring
 
 
@@ -48,6 +48,15 @@ class MemoryRecorder(POPOProcessRecorder):
     def notifications_after(self, position: int, limit: int) -> Sequence[Notification]:
         """Return a few events from after a position."""
         return self.select_notifications(position, limit, inclusive_of_start=False)
+
+    def places_after(self, position: int, limit: int) -> Sequence[Place]:
+        """Return where a few events from after a position are, and of which sessions."""
+        with self._database_lock:
+            found = self._stored_events[position : position + limit]
+        return [
+            (place, str(event.originator_id), event.originator_version)
+            for place, event in enumerate(found, position + 1)
+        ]
 
     def _assert_uniqueness(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> None:
         check_dense(stored_events, self.last_version)

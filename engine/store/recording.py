@@ -14,6 +14,9 @@ from engine.errors import StaleWriter, StoreError
 Outcome = Sequence[int] | Exception
 """The positions of a submission's events, or why it was refused."""
 
+Place = tuple[int, str, int]
+"""Where an event is: its position, its session id and its version."""
+
 FIRST_VERSIONS = (0, 1)
 
 

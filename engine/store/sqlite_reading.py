@@ -15,12 +15,16 @@ from eventsourcing.persistence import Notification, ProcessRecorder, StoredEvent
 from engine.errors import EngineClosed
 from engine.store import schema
 from engine.store.connections import Connections
-from engine.store.recording import stored_event
+from engine.store.recording import Place, stored_event
 from engine.store.statements import chosen_sessions, newest_version, translated
 from engine.store.watching import RecorderSubscription, Watcher
 
 _AFTER: Final = (
     "SELECT originator_id, originator_version, topic, state, position FROM stored_events"
+    " WHERE position > ? ORDER BY position LIMIT ?"
+)
+_PLACES_AFTER: Final = (
+    "SELECT position, originator_id, CAST(originator_version AS INTEGER) FROM stored_events"
     " WHERE position > ? ORDER BY position LIMIT ?"
 )
 _NEWEST: Final = "SELECT max(position) FROM stored_events"
@@ -117,6 +121,12 @@ class SQLiteReader(ProcessRecorder):
             self._check_open()
             rows = self._probe.execute(_AFTER, (position, limit)).fetchall()
         return _notifications(rows)
+
+    def places_after(self, position: int, limit: int) -> Sequence[Place]:
+        """Return where a few events from after a position are, and of which sessions."""
+        with self._probe_lock, translated(self.path):
+            self._check_open()
+            return self._probe.execute(_PLACES_AFTER, (position, limit)).fetchall()
 
     def max_notification_id(self) -> int | None:
         """Return the newest position, or None where nothing is recorded, behind no long read."""
