@@ -12,7 +12,15 @@ from msgspec import Raw
 from sessions import attached
 from waiting import Gate
 
-from engine import Completed, EchoAgent, Engine, InvalidArgument, SessionNotFound, Turn
+from engine import (
+    Cancelled,
+    Completed,
+    EchoAgent,
+    Engine,
+    InvalidArgument,
+    SessionNotFound,
+    Turn,
+)
 from engine.aggregates import StageToolFilter
 from engine.runtime.views import (
     ExecutionSnapshot,
@@ -177,6 +185,23 @@ async def test_the_engine_shows_the_run_its_boundaries_and_its_end(engine: Engin
     shown = await engine.execution_snapshot("s")
     assert shown is not None
     assert (shown.turn_phase, shown.run_id, shown.terminal) == ("idle", None, Completed())
+
+
+@on_an_engine(**FAST)
+async def test_the_end_that_is_shown_is_the_last_run_s_also_where_its_caller_was_cancelled(
+    engine: Engine,
+) -> None:
+    await attached(engine, EchoAgent())
+    await engine.apply_turn("s", "a")
+    gate = Gate()
+    await engine.attach("s", gate)
+    turn = asyncio.create_task(engine.apply_turn("s", "b"))
+    await gate.begun.wait()
+    turn.cancel()
+    await asyncio.wait({turn})
+    shown = await engine.execution_snapshot("s")
+    assert shown is not None
+    assert shown.terminal == Cancelled("the caller was cancelled")
 
 
 @on_an_engine()

@@ -202,11 +202,12 @@ class Running(Ending):
             closed = await self._recorded(live, command) if turn.closed else None
             if closed is None:
                 raise
+            turn.terminal = closed.terminal
             return msgspec.structs.replace(closed, duplicate=False)
         finally:
+            live.terminal = turn.terminal
             del self._turns[session_id]
             self._streams.ended(session_id, command.run_id)
-        live.terminal = terminal
         landed = receipt_in(written.events[0])
         return ApplyOutput(
             receipt=landed or turn.receipt, snapshot=written.snapshot, terminal=terminal

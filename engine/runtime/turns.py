@@ -83,6 +83,7 @@ class LiveTurn:
         self.boundaries = 0
         self.closed = False
         self.agent: Agent | None = None
+        self.terminal: Terminal | None = None
         self._emit: Final = emit
         self._begun: Final = begun
         self._now: Final = now
@@ -207,12 +208,14 @@ class LiveTurn:
         """Record the run's end, given what became of the agent; return it with what it means."""
         command, terminal = self._outcome(task)
         try:
-            return await self._commit(command), terminal
+            written = await self._commit(command)
         except (InvalidMessage, CallNotOpen) as refusal:  # of what the agent returned
             again_helps = isinstance(refusal, CallNotOpen)
             failure = AgentFailure(str(refusal), recoverable=again_helps)
             command, terminal = self._failure(failure)
-            return await self._commit(command), terminal
+            written = await self._commit(command)
+        self.terminal = terminal
+        return written, terminal
 
     async def _run(self, agent_of: Callable[[], Awaitable[Agent]]) -> Any:
         try:
