@@ -184,6 +184,22 @@ async def test_a_boundary_lands_mid_run_with_a_receipt_of_its_own(engine: Engine
     assert (await engine.read("s")).usage == Usage(output_tokens=2)
 
 
+@pytest.mark.parametrize("wrong", [None, 5, "text", {}, b"", [5]], ids=repr)
+@on_an_engine()
+async def test_what_is_no_list_of_messages_does_not_land_at_a_boundary(
+    engine: Engine, wrong: Any
+) -> None:
+    async def agent(turn: Turn) -> str:
+        with pytest.raises(InvalidMessage):
+            await turn.boundary(wrong)
+        return "done"
+
+    await attached(engine, agent)
+    out = await engine.apply_turn("s", "a")
+    assert out.terminal == Completed()
+    assert len(await engine.receipts("s")) == 1
+
+
 @on_an_engine()
 async def test_a_bad_message_at_a_boundary_is_the_agent_s_to_handle(engine: Engine) -> None:
     async def agent(turn: Turn) -> str:

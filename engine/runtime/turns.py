@@ -9,7 +9,7 @@ stale.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -353,7 +353,9 @@ def open_calls_of(state: Session) -> list[OpenCall]:
 
 def _encoded(messages: Iterable[Message]) -> Messages:
     """Return the agent's messages as they will be recorded, which may be none."""
-    given = list(messages) if not isinstance(messages, str | bytes | dict) else messages
+    if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
+        return encode_messages(messages)  # which refuses them
+    given = list(messages)
     return encode_messages(given) if given else NO_MESSAGES
 
 
