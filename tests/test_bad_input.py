@@ -167,6 +167,18 @@ WRONG: dict[str, tuple[str, Call]] = {
     "boundary of context": ("boundary", lambda e: e.append_context("s", "a", boundary="late")),  # type: ignore[arg-type]
     "boundary of a turn": ("boundary", lambda e: e.apply_turn("s", boundary="late")),  # type: ignore[arg-type]
     "boundary of a turn a list": ("boundary", lambda e: e.apply_turn("s", boundary=[])),  # type: ignore[arg-type]
+    "inputs of a turn a text": ("input_ids", lambda e: e.apply_turn("s", input_ids="ab")),
+    "inputs of a turn a number": ("input_ids", lambda e: e.apply_turn("s", input_ids=5)),  # type: ignore[arg-type]
+    "inputs of a recorded turn a text": (
+        "input_ids",
+        lambda e: e.record_turn("s", [message("a")], input_ids="ab"),
+    ),
+    "inputs of a recorded turn a number": (
+        "input_ids",
+        lambda e: e.record_turn("s", [message("a")], input_ids=5),  # type: ignore[arg-type]
+    ),
+    "inputs to join a text": ("input_ids", lambda e: e.coalesce_inputs("s", "ab")),
+    "inputs to join a number": ("input_ids", lambda e: e.coalesce_inputs("s", 5)),  # type: ignore[arg-type]
     "reservation text": ("reservation", lambda e: e.apply_turn("s", reservation="s")),  # type: ignore[arg-type]
     "reservation to release text": ("reservation", lambda e: e.release("s")),  # type: ignore[arg-type]
     "usage a dict": (

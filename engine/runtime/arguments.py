@@ -96,6 +96,18 @@ def checked_labels(labels: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def several(given: object, what: str) -> Iterable[Any]:
+    """Return what can be gone through; a text is one thing, and not as many as it has letters."""
+    if isinstance(given, str) or not hasattr(type(given), "__iter__"):
+        raise InvalidArgument(f"{what} must be several, not {given!r}", parameter=what)
+    return given
+
+
+def checked_ids(given: object, what: str) -> tuple[str, ...]:
+    """Return several ids, each as `checked_id` does."""
+    return tuple([checked_id(one, what) for one in several(given, what)])
+
+
 def checked_count(value: object, what: str, *, least: int = 0, other: str = "") -> None:
     """Raise InvalidArgument unless the value is a whole number that a database can hold.
 

@@ -23,7 +23,13 @@ from engine.aggregates.messages import Messages
 from engine.aggregates.retries import same_input
 from engine.aggregates.work import messages_of, queued
 from engine.errors import IllegalTransition, InputNotQueued, InvalidArgument
-from engine.runtime.arguments import Content, checked_lane, content_messages, optional_id
+from engine.runtime.arguments import (
+    Content,
+    checked_ids,
+    checked_lane,
+    content_messages,
+    optional_id,
+)
 from engine.runtime.recording import Recording, conflict, known
 from engine.values import IngestOutput, checked_id
 from projections.inputs import InputView, inputs_of
@@ -133,7 +139,7 @@ class TakingInput(Recording):
         Raises as `supersede_input`.
         """
         self._check_open()
-        names = tuple(checked_id(one, "input_ids") for one in input_ids)
+        names = checked_ids(input_ids, "input_ids")
         if len(set(names)) != len(names) or not names:
             raise InvalidArgument("input_ids must be some ids, each once", parameter="input_ids")
         fresh = self._new_or_checked(into, "into")

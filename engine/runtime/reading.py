@@ -17,7 +17,13 @@ from engine.errors import (
     ReceiptNotFound,
     SessionNotFound,
 )
-from engine.runtime.arguments import checked_count, checked_labels, optional_id
+from engine.runtime.arguments import (
+    checked_count,
+    checked_ids,
+    checked_labels,
+    optional_id,
+    several,
+)
 from engine.runtime.live import LiveSessions
 from engine.runtime.ownership import Ownership
 from engine.runtime.streams import LiveEvent, Missed, Streams
@@ -169,10 +175,8 @@ class Reader:
         from projections.auditing import audit_store  # noqa: PLC0415 - few processes audit
 
         self._check_open()
-        named = tuple(
-            checked_id(one, "session_ids") for one in _several(session_ids, "session_ids")
-        )
-        exported = tuple(_checked_head(one) for one in _several(heads, "heads"))
+        named = checked_ids(session_ids, "session_ids")
+        exported = tuple(_checked_head(one) for one in several(heads, "heads"))
         checked_count(jobs, "jobs", least=1)
         return await asyncio.to_thread(
             audit_store, self._store, session_ids=named, heads=exported, jobs=jobs
@@ -265,13 +269,6 @@ class Reader:
         if self._store.recorder.last_version(name) is None:
             raise SessionNotFound(name)
         return name
-
-
-def _several(given: object, what: str) -> Iterable[Any]:
-    """Return what can be gone through; a text is one thing, and not as many as it has letters."""
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        raise InvalidArgument(f"{what} must be several, not {given!r}", parameter=what)
-    return given
 
 
 def _checked_head(given: object) -> Head:

@@ -32,6 +32,7 @@ from engine.runtime.admission import Admission
 from engine.runtime.arguments import (
     checked_boundary,
     checked_count,
+    checked_ids,
     checked_labels,
     checked_metadata,
     checked_usage,
@@ -128,7 +129,7 @@ class Recording(Reader):
             run_id=self._new_or_checked(run_id, "run_id"),
             messages=encode_messages(messages),
             boundary=checked_boundary(boundary),
-            input_ids=tuple([checked_id(one, "input_ids") for one in input_ids]),
+            input_ids=checked_ids(input_ids, "input_ids"),
             usage=None if usage is None else checked_usage(usage),
         )
         if expected_version is not None:

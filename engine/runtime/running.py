@@ -31,7 +31,7 @@ from engine.errors import (
 )
 from engine.runtime.admission import Claim
 from engine.runtime.agents import Agent, AgentLike, as_agent, name_of
-from engine.runtime.arguments import Request, checked_boundary, request_messages
+from engine.runtime.arguments import Request, checked_boundary, checked_ids, request_messages
 from engine.runtime.cancellation import result_of, unhurried
 from engine.runtime.ending import Ending
 from engine.runtime.environment import Environment
@@ -137,7 +137,7 @@ class Running(Ending):
             epoch=self._ownership.epoch,
             boundary=checked_boundary(boundary),
             request=request_messages(request),
-            input_ids=tuple(checked_id(one, "input_ids") for one in input_ids),
+            input_ids=checked_ids(input_ids, "input_ids"),
             machine_owned=name in self._machine_owned,
         )
         live = self._live.get(name)
