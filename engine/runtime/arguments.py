@@ -1,7 +1,7 @@
 """Checking what callers pass, before anything else happens."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, get_args
+from typing import Any, Final, TypeVar, get_args
 
 import msgspec
 
@@ -9,6 +9,8 @@ from engine.aggregates.events import Lane
 from engine.aggregates.messages import NO_MESSAGES, Messages, encode_messages, encode_object
 from engine.errors import InvalidArgument, InvalidMessage
 from engine.values import Boundary, Usage, checked_id
+
+_T = TypeVar("_T")
 
 Content = str | Mapping[str, Any] | Iterable[Mapping[str, Any]]
 """What an input brings: a text, which becomes a user message; a message; or several."""
@@ -96,14 +98,14 @@ def checked_labels(labels: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def several(given: object, what: str) -> Iterable[Any]:
+def several(given: Iterable[_T], what: str) -> Iterable[_T]:
     """Return what can be gone through; a text is one thing, and not as many as it has letters."""
     if isinstance(given, str) or not hasattr(type(given), "__iter__"):
         raise InvalidArgument(f"{what} must be several, not {given!r}", parameter=what)
     return given
 
 
-def checked_ids(given: object, what: str) -> tuple[str, ...]:
+def checked_ids(given: Iterable[str], what: str) -> tuple[str, ...]:
     """Return several ids, each as `checked_id` does."""
     return tuple([checked_id(one, what) for one in several(given, what)])
 
