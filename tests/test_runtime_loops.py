@@ -423,3 +423,33 @@ async def test_an_interrupted_turn_of_a_loop_is_not_run_again_by_itself(engine: 
     await begun.wait()
     assert times == 2
     await engine.stop_loop("s")
+
+
+@on_an_engine(**FAST)
+async def test_a_loop_started_while_the_one_before_is_stopped_goes_on(engine: Engine) -> None:
+    gate = Gate()
+    await attached(engine, gate)
+    await engine.keep_alive("s")
+    await ingest(engine, "one")
+    await gate.begun.wait()
+    assert await asyncio.gather(engine.stop_loop("s"), engine.keep_alive("s")) == [True, None]
+    gate.open.set()
+    await engine.publish("s", "look again")
+    await until(lambda: idle_with_nothing_queued(engine))
+    assert engine._loops.state("s") == "waiting"
+
+
+@on_an_engine(**FAST)
+async def test_archiving_drains_beside_the_loop_that_does(engine: Engine) -> None:
+    gate = Gate()
+    await attached(engine, gate)
+    await engine.keep_alive("s")
+    await ingest(engine, "one")
+    await gate.begun.wait()
+    await ingest(engine, "two")
+    archiving = asyncio.create_task(engine.archive("s", pending="drain"))
+    await asyncio.sleep(0.1)
+    assert not archiving.done()
+    gate.open.set()
+    assert (await archiving).phase == "archived"
+    assert {one.state for one in await engine.inputs("s")} == {"consumed"}

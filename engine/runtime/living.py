@@ -12,13 +12,13 @@ from typing import Annotated, Final
 import msgspec
 
 from engine.aggregates.work import queued
-from engine.errors import Conflict, InvalidArgument
+from engine.errors import Conflict, InputNotQueued, InvalidArgument, SessionBusy
 from engine.machines import LIFECYCLE, Token
 from engine.runtime.agents import AgentLike
 from engine.runtime.arguments import LARGEST_COUNT
 from engine.runtime.environment import Environment
 from engine.runtime.live import keep_snapshot
-from engine.runtime.loops import Drained, Loops, ToDo
+from engine.runtime.loops import BUSY_DELAY_SECONDS, Drained, Loops, ToDo
 from engine.runtime.running import Running
 from engine.runtime.settings import Settings
 from engine.runtime.subscriptions import places
@@ -171,8 +171,19 @@ class Living(Running):
 
     async def _drain_session(self, session_id: str, reason: str | None) -> None:
         await super()._drain_session(session_id, reason)
-        while waiting := queued((await self._looked_after(session_id)).work):
-            out = await self.apply_turn(session_id, input_ids=waiting)
+        while True:
+            if self._loops.state(session_id) == "running":  # which drains it as well
+                await asyncio.sleep(BUSY_DELAY_SECONDS)
+                continue
+            waiting = queued((await self._looked_after(session_id)).work)
+            if not waiting:
+                return
+            try:
+                out = await self.apply_turn(session_id, input_ids=waiting)
+            except (SessionBusy, InputNotQueued):
+                if self._loops.state(session_id) != "running":
+                    raise
+                continue
             if isinstance(out.terminal, Cancelled):
                 return
 

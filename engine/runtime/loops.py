@@ -161,11 +161,12 @@ class Loops:
         self._following: asyncio.Task[None] | None = None
 
     def start(self, session_id: str) -> None:
-        """Start the session's loop, if it has none."""
+        """Start the session's loop, if it has none or one that is being stopped."""
         if self._following is None or self._following.done():
             # From before the loop looks for the first time, whenever its task comes to run.
             self._following = asyncio.create_task(self._wake_by_the_log(self._newest()))
-        if self.state(session_id) == "none":
+        loop = self._loops.get(session_id)
+        if loop is None or loop.task.done() or loop.task.cancelling():
             loop = _Loop(session_id, self._to_do, self._drain, self._look_again_seconds)
             self._loops[session_id] = loop
             loop.task.add_done_callback(lambda task: self._ended(session_id, task))
