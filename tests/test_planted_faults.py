@@ -28,7 +28,7 @@ from engine.store import links, memory
 from projections import snapshots
 
 BUDGET = settings(
-    max_examples=150,
+    max_examples=400,
     stateful_step_count=30,
     derandomize=True,
     database=None,
