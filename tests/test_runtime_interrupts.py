@@ -43,6 +43,26 @@ async def test_an_interrupt_ends_a_turn_now_whether_its_agent_heeds_it_or_not(
     await engine.record_turn("s", [user("b")])
 
 
+@pytest.mark.parametrize("steps", range(12))
+@on_an_engine(**FAST)
+async def test_a_turn_that_is_just_beginning_is_interrupted_as_one_that_has_begun(
+    engine: Engine, steps: int
+) -> None:
+    await attached(engine, Gate())
+    turn = asyncio.create_task(engine.apply_turn("s", "a"))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    while True:
+        try:
+            await engine.interrupt("s", reason="enough")
+        except SessionNotRunning:
+            await asyncio.sleep(0)
+        else:
+            break
+    assert (await engine.control.runtime_state("s")).current_run is None
+    assert (await turn).terminal == Cancelled("enough")
+
+
 @on_an_engine(**FAST)
 async def test_what_an_agent_lands_after_it_was_left_behind_is_stale(engine: Engine) -> None:
     late: list[BaseException] = []

@@ -40,12 +40,18 @@ class Ending(Working):
     ) -> None:
         """End the session's turn now, and return once its end is recorded.
 
-        A turn that another process runs is asked to end, which it notices within a moment. What
-        the turn had landed stays. Raises SessionNotFound, SessionNotRunning,
-        AuthorityRequired for a session whose control belongs to the machine.
+        A turn that another engine runs is asked to end, on the record and without the reason; it
+        notices within a moment, which is not waited for. What the turn had landed stays. Raises
+        SessionNotFound, SessionNotRunning, AuthorityRequired for a session whose control belongs to
+        the machine.
         """
         reason = optional_text(reason)
         turn = self._controlled(session_id, authority)
+        live = self._live.get(session_id)
+        if turn is None and live.turn:
+            async with live.lock:  # until it has begun, or was refused
+                pass
+            turn = self._controlled(session_id, authority)
         if turn is None:
             await self._ask_to_end(session_id, "interrupt", authority)
             return
