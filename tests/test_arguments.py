@@ -46,7 +46,7 @@ NO_HEADS: Final = (
 
 WRONG: Final[dict[tuple[str, str], tuple[Call, tuple[Any, ...]]]] = {
     ("attach", "agent"): (lambda e, v: e.attach("s", v), AGENTS),
-    ("list", "phase"): (lambda e, v: e.list(phase=v), NO_TEXTS),
+    ("list", "phase"): (lambda e, v: e.list(phase=v), (*NO_TEXTS, "no phase")),
     ("list", "after"): (lambda e, v: e.list(after=v), NO_TEXTS),
     ("audit", "session_ids"): (
         lambda e, v: e.audit(v),

@@ -115,7 +115,10 @@ class Turn(Protocol):
         """Return all that a model needs to see: the history, what was staged, and the request."""
 
     def emit(self, event: Any) -> None:
-        """Send something to whoever watches the turn, now: it is not recorded. Never waits."""
+        """Send something to whoever watches the turn, now: it is not recorded. Never waits.
+
+        It is passed on as it is and not copied, so it must not be changed afterwards.
+        """
 
     async def boundary(
         self, messages: Iterable[Message] = (), *, usage: Usage | None = None

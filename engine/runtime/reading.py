@@ -17,6 +17,7 @@ from engine.errors import (
     ReceiptNotFound,
     SessionNotFound,
 )
+from engine.machines import SESSION
 from engine.runtime.arguments import (
     checked_count,
     checked_ids,
@@ -79,11 +80,16 @@ class Reader:
         self._check_open()
         if limit is not None:
             checked_count(limit, "limit")
+        phase = optional_id(phase, "phase")
+        if phase not in (None, *SESSION.phases):
+            raise InvalidArgument(
+                f"{phase!r} is none of {', '.join(SESSION.phases)}", parameter="phase"
+            )
         views = await asyncio.to_thread(
             list_sessions,
             self._store,
             self._mapper,
-            phase=optional_id(phase, "phase"),
+            phase=phase,
             labels=None if labels is None else checked_labels(labels),
             mob=optional_id(mob, "mob"),
             after=optional_id(after, "after"),

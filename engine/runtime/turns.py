@@ -118,7 +118,7 @@ class LiveTurn:
         return [*await self.history(), *self.results, *self.context, *brought, *asked]
 
     def emit(self, event: Any) -> None:
-        """Send something to whoever watches the turn, now: it is not recorded.
+        """Send something to whoever watches the turn, now: it is not recorded, nor copied.
 
         Of an agent that was left behind, nobody hears any more.
         """
