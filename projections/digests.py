@@ -11,9 +11,9 @@ from eventsourcing.persistence import StoredEvent
 
 from engine.aggregates import Conversation
 from engine.aggregates.conversation import EMPTY
-from engine.errors import InvalidMessage, Unsupported
+from engine.errors import InvalidMessage, LogCorrupt, Unsupported
 from engine.store import Mapper, Recorder
-from engine.store.mapper import message_bytes
+from engine.store.mapper import UNDECODABLE, message_bytes
 from projections.history import page_of
 from projections.lineage import LANDED, forked_state, origin_of
 from projections.reading import rows_of
@@ -35,10 +35,20 @@ def recorded_digest(recorder: Recorder, session_id: str) -> str:
 def reread(rows: Iterable[StoredEvent], count: int, before: Conversation = EMPTY) -> Conversation:
     """Return the conversation that the rows' message bytes make, said to hold ``count`` messages.
 
-    ``before`` is what a fork goes on from. Slices the bytes and parses none of them.
+    ``before`` is what a fork goes on from. Slices the bytes and parses next to none of them. Raises
+    LogCorrupt for a row that is no event.
     """
-    landed = (message_bytes(row.state) for row in rows if row.topic in LANDED)
+    landed = (_joined(row) for row in rows if row.topic in LANDED)
     return before.followed((joined for joined in landed if joined), count)
+
+
+def _joined(row: StoredEvent) -> memoryview | None:
+    try:
+        return message_bytes(row.state)
+    except UNDECODABLE as error:
+        raise LogCorrupt(
+            str(row.originator_id), row.originator_version, "undecodable", f"no event: {error}"
+        ) from error
 
 
 def canonical_digest(recorder: Recorder, mapper: Mapper, session_id: str) -> str:

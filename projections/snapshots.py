@@ -187,13 +187,13 @@ def restore(
     if (snapshot.session_id, snapshot.version, snapshot.format) != (session_id, version, FORMAT):
         return None
     before = EMPTY
-    if snapshot.origin is not None:
-        try:
-            before = checked_fork(recorder, mapper, session_id, snapshot.origin).conversation
-        except LogCorrupt:
-            return None
     rows = rows_of(recorder, session_id, upto=version)
-    conversation = reread(rows, snapshot.message_count, before)
+    try:
+        if snapshot.origin is not None:
+            before = checked_fork(recorder, mapper, session_id, snapshot.origin).conversation
+        conversation = reread(rows, snapshot.message_count, before)
+    except LogCorrupt:
+        return None
     if conversation.digest() != snapshot.conversation_digest:
         return None
     restored = _state(snapshot, conversation)

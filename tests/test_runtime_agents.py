@@ -25,6 +25,8 @@ from engine import (
     TurnResult,
     Usage,
 )
+from projections import recorded_digest
+from projections.snapshots import restore, snapshot_of
 
 # A turn
 
@@ -250,3 +252,32 @@ async def test_a_callback_ends_the_run_and_leaves_its_call_open(engine: Engine) 
     again = await engine.apply_turn("s", "a", run_id="r")
     assert (again.terminal, again.receipt) == (out.terminal, out.receipt)
     assert (await engine.read("s")).phase == "attached"
+
+
+@pytest.mark.parametrize(
+    "terminal",
+    [
+        Completed({"n": 1, "messages": [{"role": "user", "content": "not one of ours"}]}),
+        Completed({"quoted": ',"messages":['}),
+        Completed([{"messages": []}, {"n": 1, "messages": ["x"], "link": "0" * 64}]),
+        CallbackPending("send", {"to": "x", "messages": ["hello"]}),
+    ],
+    ids=repr,
+)
+@on_an_engine()
+async def test_g7_a_result_may_have_messages_of_its_own(engine: Engine, terminal: Any) -> None:
+    async def agent(turn: Turn) -> TurnResult:
+        return TurnResult(messages=[says("done")], terminal=terminal)
+
+    await attached(engine, agent)
+    out = await engine.apply_turn("s", "a")
+    assert out.terminal == terminal
+    assert out.receipt is not None
+    assert out.receipt.conversation_digest == digest([user("a"), says("done")])
+    recorder = engine._store.recorder
+    assert recorded_digest(recorder, "s") == out.receipt.conversation_digest
+    kept = snapshot_of(await engine._live.read("s"))
+    assert restore(recorder, engine._mapper, kept, "s") is not None
+    fork = await engine.fork("s")
+    assert fork.conversation_digest == out.receipt.conversation_digest
+    assert (await engine.audit()).ok

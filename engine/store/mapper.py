@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from eventsourcing.persistence import StoredEvent
 
-from engine.aggregates.events import SCHEMA, SessionEvent, tag_of
+from engine.aggregates.events import SCHEMA, RunCompleted, SessionEvent, tag_of
 from engine.aggregates.upcasting import UPCASTERS, Upcaster, upcast
 from engine.errors import LogCorrupt
 from engine.store import links
@@ -23,6 +23,14 @@ _MESSAGES: Final = b',"messages":['
 _BEFORE_ARRAY: Final = len(_MESSAGES) - 1
 _AFTER_ARRAY: Final = len(b',"link":"') + links.LINK_LENGTH + len(b'"}')
 _AFTER_MESSAGES: Final = len(b"]") + _AFTER_ARRAY
+_WITH_A_RESULT: Final = b'{"tag":"%b",' % RunCompleted.__struct_config__.tag.encode()  # type: ignore[union-attr]
+
+
+class _Landed(msgspec.Struct):
+    messages: msgspec.Raw
+
+
+_LANDED: Final = msgspec.json.Decoder(_Landed)
 
 
 class RawRow(NamedTuple):
@@ -110,23 +118,33 @@ def contradiction(row: Any, event: SessionEvent) -> str | None:
 
 
 def message_bytes(state: bytes) -> memoryview | None:
-    """Return the comma-joined messages of an event that landed some, by slicing.
+    """Return the comma-joined messages of an event that landed some, None where there are none.
 
-    Sound for those events: the searched bytes hold unescaped quotes around a key that follows a
+    They are found by slicing: the searched bytes hold unescaped quotes around a key that follows a
     comma, which cannot occur inside a string, and no object before ``messages`` has keys of its
-    user's choosing. (Metadata has, so this is not for registrations.) None where there are none.
+    user's choosing. A run's result has, so in its event the array is what stands at the very end;
+    that is decoded to know its length. (Metadata has too: this is not for registrations.) Raises
+    one of `UNDECODABLE` where such an event is none, or the state is no bytes.
     """
-    start = state.find(_MESSAGES)
-    if start < 0:
-        return None
-    return memoryview(state)[start + len(_MESSAGES) : -_AFTER_MESSAGES]
+    start = _start_of_array(state)
+    return None if start < 0 else memoryview(state)[start + 1 : -_AFTER_MESSAGES]
 
 
 def is_sliced(state: bytes, array: bytes) -> bool:
     """Whether `message_bytes` finds just what is in this array, the event's messages."""
-    start = state.find(_MESSAGES) + _BEFORE_ARRAY
+    start = _start_of_array(state)
     return (
-        start >= _BEFORE_ARRAY
+        start >= 0
         and start + len(array) == len(state) - _AFTER_ARRAY
         and state.startswith(array, start)
     )
+
+
+def _start_of_array(state: bytes) -> int:
+    """Return where the array of messages begins in an event's bytes, -1 where there is none."""
+    if not state.startswith(_WITH_A_RESULT):
+        found = state.find(_MESSAGES)
+        return found if found < 0 else found + _BEFORE_ARRAY
+    array = _LANDED.decode(state).messages
+    start = len(state) - _AFTER_ARRAY - len(array)
+    return start if start >= 0 and state.startswith(array, start) else -1

@@ -152,7 +152,8 @@ class Agent:
                 if world.chance.random() < 0.2:
                     said = [*self._calls(session_id), *said]
                 known.offer(session_id, run_id, "end", said)
-                return TurnResult(messages=said, terminal=Completed({"n": known.number()}))
+                result = {"n": known.number(), "messages": [{"role": "nobody"}]}  # none of ours
+                return TurnResult(messages=said, terminal=Completed(result))
             case "say":
                 text = f"said {known.number()}"
                 known.offer(
