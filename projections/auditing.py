@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from engine.errors import StoreError
-from engine.store import Mapper, SQLiteRecorder, Store, open_store
+from engine.store import Mapper, SQLiteRecorder, SQLiteStore, Store
 from engine.values import Head
 from projections.audit import SessionAudit, printable
 from projections.findings import AuditReport, Finding
@@ -123,10 +124,10 @@ def _audit_ranges(
         import multiprocessing  # noqa: PLC0415
         from concurrent.futures import ProcessPoolExecutor, as_completed  # noqa: PLC0415
 
-        path = str(store.recorder.path)
+        path, location = store.recorder.path, store.recorder.location
         context = multiprocessing.get_context("spawn")  # a fork would copy locks that threads hold
         with ProcessPoolExecutor(max_workers=jobs, mp_context=context) as pool:
-            tasks = [pool.submit(_audit_elsewhere, path, each, heads) for each in ranges]
+            tasks = [pool.submit(_audit_elsewhere, path, location, each, heads) for each in ranges]
             for task in as_completed(tasks):
                 total.add(part := task.result())
                 tell(part.sessions)
@@ -136,9 +137,9 @@ def _audit_ranges(
     return total
 
 
-def _audit_elsewhere(path: str, chosen: _Range, heads: Sequence[Head]) -> _Part:
+def _audit_elsewhere(path: Path, location: Path, chosen: _Range, heads: Sequence[Head]) -> _Part:
     """Audit one range of sessions in a process of its own, on a store of its own."""
-    store = open_store(f"sqlite:///{path}", readonly=True)
+    store = SQLiteStore(SQLiteRecorder(path, location=location, readonly=True))
     try:
         return _audit_range(store, chosen, heads, _untold)
     finally:

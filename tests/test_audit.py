@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from engine.aggregates import SessionArchived, SessionRegistered, SessionRetired
 from engine.aggregates.events import SessionEvent
-from engine.errors import LogCorrupt
+from engine.errors import LogCorrupt, StoreError
 from engine.store import Mapper, links, open_store
 from engine.store.mapper import RawRow
 from engine.sync import Engine
@@ -326,3 +326,58 @@ def test_the_audit_of_a_memory_log_reads_what_was_recorded() -> None:
 @pytest.mark.parametrize("module", ["projections", "projections.audit", "engine", "engine.store"])
 def test_each_package_can_be_imported_first(module: str) -> None:
     subprocess.run([sys.executable, "-c", f"import {module}"], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("readonly", [False, True], ids=["writing", "readonly"])
+def test_g7_the_audit_is_of_the_file_that_was_opened_wherever_the_process_has_gone_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int, readonly: bool
+) -> None:
+    for folder, names in (("here", "abc"), ("there", "other")):
+        (tmp_path / folder).mkdir()
+        with Engine.open(f"sqlite:///{tmp_path / folder / 's.db'}") as engine:
+            for name in names:
+                engine.register(name)
+    (tmp_path / "nowhere").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with Engine.open("sqlite:///s.db", readonly=readonly) as engine:
+        expected = engine.audit()
+        assert (expected.ok, expected.sessions) == (True, 3)
+        for folder in ("there", "nowhere"):
+            monkeypatch.chdir(tmp_path / folder)
+            assert engine.audit(jobs=jobs) == expected
+    assert not list((tmp_path / "nowhere").iterdir())
+
+
+def test_the_report_names_a_damaged_file_as_it_was_opened_in_any_number_of_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Engine.open("sqlite:///s.db") as engine:
+        for name in "abc":
+            engine.register(name)
+            engine.record_turn(name, [{"role": "user", "content": name * 30_000}])
+    damaged = bytearray(Path("s.db").read_bytes())
+    with attacker(Path("s.db")) as connection:
+        root = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'stored_events'"
+        ).fetchone()[0]
+    damaged[(root - 1) * 8192 : (root - 1) * 8192 + 8] = b"\xaa" * 8
+    Path("s.db").write_bytes(damaged)
+    reports = []
+    for jobs in (1, 2):
+        with Engine.open("sqlite:///s.db", readonly=True) as engine:
+            reports.append(engine.audit(jobs=jobs))
+    assert not reports[0].ok
+    assert any(finding.detail.startswith("s.db: ") for finding in reports[0].findings)
+    assert reports[0] == reports[1]
+
+
+def test_opening_by_name_in_a_folder_that_is_gone_is_a_store_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(StoreError, match=r"s\.db"):
+        open_store("sqlite:///s.db")

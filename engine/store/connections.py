@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import quote
 
+from engine.errors import StoreError
 from engine.store import schema
 from engine.store.recording import RecorderError
 from engine.store.statements import LOCKED, MAX_ROWS, error_code, lenient_text
@@ -28,13 +29,23 @@ _NO_INDEX: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 class Connections:
     """Opens connections to the file at ``path``, which is checked first.
 
+    ``location`` is its absolute path, which is asked for once: a process may change its folder, and
+    then ``path``, by which messages go on naming the file, is another one's.
     ``busy_timeout_seconds`` is how long each waits for another writer. Raises StoreError where the
     file cannot be opened or is not ours.
     """
 
-    def __init__(self, path: Path, *, busy_timeout_seconds: float, readonly: bool) -> None:
-        schema.identify(path, readonly=readonly)
+    def __init__(
+        self,
+        path: Path,
+        *,
+        busy_timeout_seconds: float,
+        readonly: bool,
+        location: Path | None = None,
+    ) -> None:
         self.path: Final = path
+        self.location: Final = location or _located(path)
+        schema.identify(location or path, readonly=readonly)
         self.busy_timeout_seconds: Final = busy_timeout_seconds
         self._readonly: Final = readonly
         self._mode: Final = self._reading_mode() if readonly else "rw"
@@ -72,7 +83,7 @@ class Connections:
 
     def _connected(self, mode: str) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            f"file:{quote(os.fsencode(self.path.absolute()))}?mode={mode}",
+            f"file:{quote(os.fsencode(self.location))}?mode={mode}",
             uri=True,
             isolation_level=None,
             check_same_thread=False,
@@ -93,7 +104,7 @@ class Connections:
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.OperationalError as error:
-            if error_code(error) not in _NO_INDEX or schema.companion_bytes(self.path, "-wal"):
+            if error_code(error) not in _NO_INDEX or schema.companion_bytes(self.location, "-wal"):
                 raise
             return "ro&immutable=1"
         finally:
@@ -117,3 +128,10 @@ class Connections:
                         path=str(self.path),
                     )
                 return
+
+
+def _located(path: Path) -> Path:
+    try:
+        return path.absolute()
+    except OSError as error:  # the folder that this process is in is gone
+        raise StoreError(f"cannot find {path}: {error.strerror}", path=str(path)) from error

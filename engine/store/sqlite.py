@@ -50,7 +50,8 @@ class SQLiteRecorder(SQLiteReader):
 
     ``durability`` "full" syncs every commit (WAL with synchronous=FULL), "normal" leaves syncing
     to checkpoints. ``busy_timeout_seconds`` is how long to wait for another writer.
-    ``readonly`` opens an existing file without ever writing to it.
+    ``readonly`` opens an existing file without ever writing to it. ``location`` is where the file
+    is, if that is not where ``path``, by which messages name it, leads now.
     Raises StoreError where the file cannot be opened or is not ours.
     """
 
@@ -61,6 +62,7 @@ class SQLiteRecorder(SQLiteReader):
         durability: Durability = "full",
         busy_timeout_seconds: float = 5.0,
         readonly: bool = False,
+        location: Path | None = None,
     ) -> None:
         self.readonly: Final = readonly
         self._known: dict[str, int] = {}
@@ -70,7 +72,10 @@ class SQLiteRecorder(SQLiteReader):
         self._write_lock: Final = threading.Lock()
         with contextlib.ExitStack() as opened, translated(path):
             connections = Connections(
-                path, busy_timeout_seconds=busy_timeout_seconds, readonly=readonly
+                path,
+                busy_timeout_seconds=busy_timeout_seconds,
+                readonly=readonly,
+                location=location,
             )
             self._writer: Final = connections.writer(durability)
             opened.callback(self._writer.close)

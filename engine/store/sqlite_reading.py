@@ -36,6 +36,7 @@ class SQLiteReader(ProcessRecorder):
 
     def __init__(self, connections: Connections) -> None:
         self.path: Final = connections.path
+        self.location: Final = connections.location
         self._connections: Final = connections
         self._closed = False
         self._read_lock: Final = threading.Lock()
