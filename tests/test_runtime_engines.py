@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from engines import FAST, Meddler, on_an_engine
@@ -21,6 +22,7 @@ from engine import (
     Turn,
 )
 from engine.runtime.running import BEGINNINGS
+from engine.runtime.turns import LiveTurn
 
 # A turn of the other
 
@@ -122,3 +124,30 @@ async def test_nothing_is_kept_at_hand_for_a_session_that_ended_elsewhere(
 
 async def none_bound(engine: Engine) -> bool:
     return not engine._agents
+
+
+@on_an_engine(on_file=True, **FAST)
+async def test_an_interrupt_that_comes_behind_the_end_of_a_turn_here_reaches_the_one_elsewhere(
+    engine: Engine, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landed, go = asyncio.Event(), asyncio.Event()
+    end = LiveTurn._end
+
+    async def slow_to_hear(self: LiveTurn, task: asyncio.Task[Any]) -> Any:
+        ended = await end(self, task)
+        landed.set()
+        await go.wait()
+        return ended
+
+    await attached(engine, EchoAgent())
+    with monkeypatch.context() as patched:
+        patched.setattr(LiveTurn, "_end", slow_to_hear)
+        turn = asyncio.create_task(engine.apply_turn("s", "a"))
+        await landed.wait()
+    async with turn_elsewhere(url) as (_, theirs):
+        interrupting = asyncio.create_task(engine.interrupt("s"))
+        await asyncio.sleep(0.01)
+        go.set()
+        await interrupting
+        assert (await turn).terminal == Completed()
+        assert isinstance((await theirs).terminal, Cancelled)

@@ -56,8 +56,12 @@ class Ending(Working):
             await self._ask_to_end(session_id, "interrupt", authority)
             return
         self._admission.interrupt_requested(session_id)
+        in_time = not turn.over
         turn.interrupt(reason)
         await turn.ended()
+        if not in_time:  # its end may have landed before, and then another engine's turn may run
+            with contextlib.suppress(SessionNotRunning):
+                await self._ask_to_end(session_id, "interrupt", authority)
 
     async def cancel_after_boundary(
         self, session_id: str, *, authority: Token | None = None

@@ -177,6 +177,11 @@ class LiveTurn:
         """The receipt of the last boundary that landed, None before the first."""
         return self._receipt
 
+    @property
+    def over(self) -> bool:
+        """Whether its agent is done, so that what ends it is decided."""
+        return self._task is not None and self._task.done()
+
     def interrupt(self, reason: str | None = None) -> None:
         """End the turn now."""
         self.scope.request(reason)
