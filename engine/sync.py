@@ -2,12 +2,15 @@
 
 Invariants: there is no second implementation; each call runs the asynchronous verb on an event loop
 in a thread of its own and waits for it. What runs on that thread (an agent, what makes one) is
-refused here, because it would wait for itself. A wait that is interrupted ends what it waits for.
+refused here, because it would wait for itself, and so is what a fork inherits, where that thread
+is not. A wait that is interrupted ends what it waits for. A subscription is ended wherever the
+garbage collector drops it, so its end waits for nothing and takes no lock.
 """
 
 import asyncio
 import concurrent.futures
 import contextlib
+import os
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -105,6 +108,7 @@ class Engine(_Blocking[AsyncEngine]):
     """
 
     def __init__(self, opening: Callable[[], Coroutine[Any, Any, AsyncEngine]]) -> None:
+        self._process = os.getpid()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="perdure-sync", daemon=True)
         self._thread.start()
@@ -113,6 +117,7 @@ class Engine(_Blocking[AsyncEngine]):
         self._stopped = False
         self._sharing = threading.Lock()
         self._adapter: weakref.ref[RuntimeAdapter] | None = None
+        self._endings: set[asyncio.Task[None]] = set()
         try:
             self._engine = self._wait(opening())
         except BaseException:
@@ -245,20 +250,29 @@ class Engine(_Blocking[AsyncEngine]):
         async def following(source: AsyncIterator[Any]) -> Any:
             return await anext(source, None)
 
-        async def end(source: Any) -> None:
-            await source.aclose()
-
         try:
             with contextlib.suppress(EngineClosed):  # in the meantime: that ends it too
                 while (delivery := self._wait(following(source))) is not None:
                     yield delivery
         finally:
-            with contextlib.suppress(EngineClosed):
-                self._wait(end(source))
+            self._end_source(source)
+
+    def _end_source(self, source: Any) -> None:
+        """Have a subscription's source closed on the loop, before any verb called later."""
+
+        def end() -> None:
+            if not self._stopped:  # the loop's own end closes it
+                ending = self._loop.create_task(source.aclose())
+                self._endings.add(ending)
+                ending.add_done_callback(self._endings.discard)
+
+        if self._is_ours():
+            with contextlib.suppress(RuntimeError):  # the loop has closed, and closed it too
+                self._loop.call_soon_threadsafe(end)
 
     def close(self) -> None:
         """Settle what was submitted, then release the database. Safe to call again."""
-        self._check_thread()
+        self._check_caller()
         with self._closing:
             if not self._stopped:
                 try:
@@ -275,10 +289,17 @@ class Engine(_Blocking[AsyncEngine]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        if self._is_ours():  # a fork that leaves its parent's block has nothing to close
+            self.close()
 
-    def _check_thread(self) -> None:
-        """Refuse who runs on the engine's own thread, which would wait for itself for ever."""
+    def _is_ours(self) -> bool:
+        """Whether this process opened the engine: its thread does not live on in a fork."""
+        return os.getpid() == self._process
+
+    def _check_caller(self) -> None:
+        """Refuse who would wait for ever: a fork, and the engine's own thread."""
+        if not self._is_ours():
+            raise Unsupported("this engine was opened by another process; open one here")
         if threading.current_thread() is self._thread:
             raise Unsupported(
                 "an agent of a blocking engine runs on the engine's own thread, where its verbs "
@@ -287,7 +308,7 @@ class Engine(_Blocking[AsyncEngine]):
 
     def _wait(self, verb: Coroutine[Any, Any, _T]) -> _T:
         try:
-            self._check_thread()
+            self._check_caller()
         except Unsupported:
             verb.close()
             raise

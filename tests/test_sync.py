@@ -5,6 +5,8 @@ import gc
 import inspect
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 import weakref
@@ -308,3 +310,122 @@ def test_the_blocking_adapter_takes_a_session_and_gives_it_back(url: str) -> Non
             engine.interrupt("s")
         with pytest.raises(SessionNotRunning):
             engine.interrupt("s", authority=adapter.authority)
+
+
+class Follower:
+    """What holds its subscription and itself, so that only the garbage collector ends it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.itself = self
+        self.events = engine.subscribe()
+        next(self.events)
+
+
+def listeners_of(engine: Engine) -> int:
+    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), engine._loop).result(10)
+    recorder: Any = engine._engine._store.recorder
+    return len(getattr(recorder, "_watcher", recorder)._listeners)
+
+
+def test_a_subscription_ends_whatever_the_thread_that_drops_it_is_doing(url: str) -> None:
+    with Engine.open(url) as engine, ThreadPoolExecutor(1) as thread:
+        engine.register("s")
+        source: Any = engine.subscribe()
+        next(source)
+        assert listeners_of(engine) == 1
+        with engine._stopping:  # as the collector may run in any line of a verb
+            thread.submit(source.close).result(10)
+        assert listeners_of(engine) == 0
+
+
+def test_a_subscription_ends_where_it_is_collected_on_the_engines_own_thread(
+    url: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    gc.collect()  # others' garbage
+    gc.disable()
+    request.addfinalizer(gc.enable)
+    complaints: list[str] = []
+    monkeypatch.setattr("sys.unraisablehook", lambda hook: complaints.append(str(hook.exc_value)))
+    with Engine.open(url) as engine:
+
+        async def agent(turn: Any) -> str:
+            gc.collect()
+            return "collected"
+
+        engine.register("s")
+        engine.attach("s", agent)
+        Follower(engine)
+        assert listeners_of(engine) == 1
+        engine.apply_turn("s", "hi")
+        assert listeners_of(engine) == 0
+    assert complaints == []
+
+
+def test_a_subscription_dropped_once_the_engine_is_closed_is_no_error(url: str) -> None:
+    engine = Engine.open(url)
+    engine.register("s")
+    source: Any = engine.subscribe()
+    next(source)
+    engine.close()
+    source.close()
+    assert list(source) == []
+
+
+INHERITED = """
+import os, signal, sys
+from engine import Unsupported
+from engine.sync import Engine
+
+def said(verb):
+    try:
+        return verb()
+    except Unsupported as refusal:
+        return str(refusal)
+
+def in_a_child(work):
+    sys.stdout.flush()
+    child = os.fork()
+    if not child:
+        signal.alarm(10)  # a wait without an end ends the child
+        try:
+            work()
+        finally:
+            sys.stdout.flush()
+            os._exit(0)
+    print("ended with", os.waitpid(child, 0)[1])
+
+def leave(engine):
+    with engine:
+        sys.exit(0)
+
+engine = Engine.open(sys.argv[1])
+engine.register("s")
+source = engine.subscribe()
+next(source)
+control = engine.control
+in_a_child(lambda: print(said(lambda: engine.read("s"))))
+in_a_child(lambda: print(said(lambda: control.runtime_state("s"))))
+in_a_child(lambda: print(said(lambda: next(source))))
+in_a_child(lambda: print(said(source.close)))
+in_a_child(lambda: print(said(engine.close)))
+in_a_child(lambda: print(said(lambda: leave(engine))))
+print(engine.read("s").id)
+engine.close()
+"""
+
+
+def test_an_engine_that_another_process_opened_says_so_and_waits_for_nothing(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    command = [sys.executable, "-c", INHERITED, url]
+    ran = subprocess.run(command, capture_output=True, timeout=90, check=True, text=True)
+    refusal = "this engine was opened by another process; open one here"
+    assert ran.stdout.splitlines() == [
+        *[refusal, "ended with 0"] * 3,
+        *["None", "ended with 0"],
+        *[refusal, "ended with 0"],
+        "ended with 0",
+        "s",
+    ]
+    assert ran.stderr == ""
