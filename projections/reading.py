@@ -18,6 +18,9 @@ PAGE: Final = 256
 """Rows read at a time: enough to be worth a query, and few enough that the memory they take is used
 again for the next; a page of thousands is memory that a fresh process has never touched."""
 
+PAGE_BYTES: Final = 4 * 1024 * 1024
+"""The same in bytes, but for one event that is larger."""
+
 UNLAWFUL: Final = (IllegalTransition, *UNDECODABLE)
 """What following an event raises that breaks the law, or is about what is not there."""
 
@@ -49,11 +52,10 @@ def rows_of(
     recorder: Recorder, session_id: str, *, after: int = 0, upto: int | None = None
 ) -> Iterator[StoredEvent]:
     """Yield the session's rows from after one version up to another, in order."""
-    while True:
-        page = recorder.select_events(session_id, gt=after, lte=upto, limit=PAGE)
+    while page := recorder.select_events(
+        session_id, gt=after, lte=upto, limit=PAGE, most_bytes=PAGE_BYTES
+    ):
         yield from page
-        if len(page) < PAGE:
-            return
         after = page[-1].originator_version
 
 

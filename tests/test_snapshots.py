@@ -15,7 +15,7 @@ from engine.errors import LogCorrupt
 from engine.store import Mapper, Store, links, open_store
 from engine.sync import Engine
 from engine.testing import scripted_environment
-from projections import audit_store, catch_up, rebuild
+from projections import audit_store, catch_up, reading, rebuild
 from projections.snapshots import Kept, Snapshot, load, nothing_folded
 from projections.snapshots import catch_up as fold_on
 
@@ -285,3 +285,29 @@ def test_an_event_about_what_is_not_there_is_corruption_and_nothing_else(tmp_pat
                 look("s")
         (finding,) = engine.audit().findings
         assert (finding.version, finding.kind) == (2, "transition")
+
+
+def test_a_page_is_bounded_in_bytes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "PAGE_BYTES", 10_000)
+    with Engine.open(f"sqlite:///{tmp_path / 'log.db'}") as engine:
+        engine.register("s")
+        for n in range(30):
+            engine.record_turn("s", [user("x" * (4000 if n % 2 else 400))])
+        recorder = engine._engine._store.recorder
+        pages: list[int] = []
+        select = recorder.select_events
+
+        def watched(*given: Any, **named: Any) -> Any:
+            page = select(*given, **named)
+            pages.append(sum(len(row.state) for row in page))
+            return page
+
+        monkeypatch.setattr(recorder, "select_events", watched)
+        assert len(list(reading.rows_of(recorder, "s"))) == 31
+        assert len(pages) > 7
+        assert max(pages) < 10_000 + 5000
+        monkeypatch.undo()
+        found = recorder.select_notifications(0, 500, inclusive_of_start=False, most_bytes=10_000)
+        assert sum(len(row.state) for row in found[:-1]) < 10_000
+        assert recorder.select_notifications(2**63 - 1, 5, inclusive_of_start=False) == []
+        assert engine.head("s").version == 31

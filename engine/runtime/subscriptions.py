@@ -22,6 +22,7 @@ from engine.runtime.streams import LiveEvent, Missed, Streams
 from engine.store import Mapper, Recorder, Store
 from engine.store.recording import Place
 from projections.membership import is_member
+from projections.reading import PAGE_BYTES
 
 _PAGE: Final = 500
 _FEW: Final = 16
@@ -181,11 +182,16 @@ class Subscription:
                 try:
                     if behind:
                         page = await asyncio.to_thread(
-                            recorder.select_notifications, after, _PAGE, inclusive_of_start=False
+                            recorder.select_notifications,
+                            after,
+                            _PAGE,
+                            inclusive_of_start=False,
+                            most_bytes=PAGE_BYTES,
                         )
+                        behind = bool(page)
                     else:
                         page = recorder.notifications_after(after, _FEW)
-                    behind = len(page) >= (_PAGE if behind else _FEW)
+                        behind = len(page) >= _FEW
                     found = await self._concerned(page, behind=behind)
                 except EngineClosed:
                     return

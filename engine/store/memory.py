@@ -33,6 +33,7 @@ class MemoryRecorder(POPOProcessRecorder):
         lte: int | None = None,
         desc: bool = False,
         limit: int | None = None,
+        most_bytes: int | None = None,  # noqa: ARG002 - they are in memory anyhow
     ) -> Sequence[StoredEvent]:
         """Return a stream's events by range: versions are dense, so nothing is searched."""
         with self._database_lock:
@@ -44,6 +45,21 @@ class MemoryRecorder(POPOProcessRecorder):
             high = last if lte is None else min(last, lte)
             versions = range(high, low - 1, -1) if desc else range(low, high + 1)
             return [self._stored_events[index[v]] for v in versions[:limit]]
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+        most_bytes: int | None = None,  # noqa: ARG002 - they are in memory anyhow
+    ) -> Sequence[Notification]:
+        """Return events of all streams by range of positions."""
+        return super().select_notifications(
+            start, limit, stop, topics, inclusive_of_start=inclusive_of_start
+        )
 
     def notifications_after(self, position: int, limit: int) -> Sequence[Notification]:
         """Return a few events from after a position."""

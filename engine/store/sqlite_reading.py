@@ -19,10 +19,10 @@ from engine.store.recording import Place, stored_event
 from engine.store.statements import chosen_sessions, newest_version, translated
 from engine.store.watching import RecorderSubscription, Watcher
 
-_AFTER: Final = (
-    "SELECT originator_id, originator_version, topic, state, position FROM stored_events"
-    " WHERE position > ? ORDER BY position LIMIT ?"
+_NOTIFICATIONS: Final = (
+    "SELECT originator_id, originator_version, topic, position, state FROM stored_events"
 )
+_AFTER: Final = f"{_NOTIFICATIONS} WHERE position > ? ORDER BY position LIMIT ?"
 _PLACES_AFTER: Final = (
     "SELECT position, originator_id, CAST(originator_version AS INTEGER) FROM stored_events"
     " WHERE position > ? ORDER BY position LIMIT ?"
@@ -58,11 +58,17 @@ class SQLiteReader(ProcessRecorder):
         if self._closed:
             raise EngineClosed(f"{self.path} was closed")
 
-    def read(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        """Return all rows of a query on the shared read connection."""
+    def read(
+        self, statement: str, parameters: Sequence[Any] = (), *, most_bytes: int | None = None
+    ) -> list[Any]:
+        """Return all rows of a query on the shared read connection.
+
+        With ``most_bytes`` those up to the one whose last column brings that many in all.
+        """
         with self._read_lock, translated(self.path):
             self._check_open()
-            return self._reader.execute(statement, parameters).fetchall()
+            cursor = self._reader.execute(statement, parameters)
+            return cursor.fetchall() if most_bytes is None else _first_of(cursor, most_bytes)
 
     def last_version(self, session_id: str) -> int | None:
         """Return the newest version of a stream, or None where it has no event."""
@@ -82,8 +88,12 @@ class SQLiteReader(ProcessRecorder):
         lte: int | None = None,
         desc: bool = False,
         limit: int | None = None,
+        most_bytes: int | None = None,
     ) -> Sequence[StoredEvent]:
-        """Return a stream's events by range of versions."""
+        """Return a stream's events by range of versions.
+
+        Those after the one with which their states come to ``most_bytes`` are left out.
+        """
         rows = self.read(
             "SELECT originator_version, topic, state FROM stored_events WHERE originator_id = ?"
             " AND originator_version > ? AND originator_version <= ?"
@@ -94,6 +104,7 @@ class SQLiteReader(ProcessRecorder):
                 _LARGEST if lte is None else lte,
                 -1 if limit is None else limit,
             ),
+            most_bytes=most_bytes,
         )
         return [stored_event(originator_id, *row) for row in rows]
 
@@ -105,14 +116,16 @@ class SQLiteReader(ProcessRecorder):
         topics: Sequence[str] = (),
         *,
         inclusive_of_start: bool = True,
+        most_bytes: int | None = None,
     ) -> Sequence[Notification]:
-        """Return events of all streams by range of positions."""
-        first = 1 if start is None else start + (not inclusive_of_start)
+        """Return events of all streams by range of positions, as many as `select_events` does."""
+        beyond = ">" if start is not None and not inclusive_of_start else ">="
         chosen = f" AND topic IN ({','.join('?' * len(topics))})" if topics else ""
         rows = self.read(
-            "SELECT originator_id, originator_version, topic, state, position FROM stored_events"
-            f" WHERE position >= ? AND position <= ?{chosen} ORDER BY position LIMIT ?",
-            (first, _LARGEST if stop is None else stop, *topics, limit),
+            f"{_NOTIFICATIONS} WHERE position {beyond} ? AND position <= ?{chosen}"
+            " ORDER BY position LIMIT ?",
+            (1 if start is None else start, _LARGEST if stop is None else stop, *topics, limit),
+            most_bytes=most_bytes,
         )
         return _notifications(rows)
 
@@ -227,6 +240,18 @@ class SQLiteReader(ProcessRecorder):
 
 def _notifications(rows: Iterable[tuple[Any, ...]]) -> list[Notification]:
     return [
-        Notification(originator_id=a, originator_version=b, topic=c, state=d, id=e)
+        Notification(originator_id=a, originator_version=b, topic=c, id=d, state=e)
         for a, b, c, d, e in rows
     ]
+
+
+def _first_of(cursor: sqlite3.Cursor, most_bytes: int) -> list[Any]:
+    rows = []
+    with contextlib.closing(cursor):
+        for row in cursor:
+            rows.append(row)
+            if isinstance(row[-1], bytes):  # unless someone changed it
+                most_bytes -= len(row[-1])
+                if most_bytes <= 0:
+                    break
+    return rows
