@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from engine import sync
 from engine.cli.application import application
+from engine.cli.rendering import message_lines
 from engine.sync import Engine
 
 COMMANDS = (
@@ -216,6 +217,40 @@ def test_history_leaves_nothing_of_a_message_out_and_obeys_no_control_character(
     assert "#3 tool find\n  \\x1b[31mred\n  tool_call_id: c1\n" in text
 
 
+@pytest.mark.parametrize(
+    ("message", "lines"),
+    [
+        (
+            {"tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}]},
+            ["  → f({}) c"],
+        ),
+        (
+            {"tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "f"}}]},
+            ['  → {"id": "c", "type": "custom", "custom": {"name": "f"}}'],
+        ),
+        (
+            {"tool_calls": [{"id": "c", "type": "x", "function": {"name": "f", "arguments": ""}}]},
+            ['  → {"id": "c", "type": "x", "function": {"name": "f", "arguments": ""}}'],
+        ),
+        (
+            {"tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "", "strict": 1}}]},
+            ['  → {"id": "c", "function": {"name": "f", "arguments": "", "strict": 1}}'],
+        ),
+        (
+            {"tool_calls": [{"id": "c", "at": 1, "function": {"name": "f", "arguments": ""}}]},
+            ['  → {"id": "c", "at": 1, "function": {"name": "f", "arguments": ""}}'],
+        ),
+        ({"tool_calls": []}, ["  tool_calls: []"]),
+        ({"name": ""}, ["  name: "]),
+        ({"name": {"a": "b"}}, ['  name: {"a": "b"}']),
+    ],
+)
+def test_what_is_unusual_in_a_message_is_printed_as_it_is(
+    message: dict[str, Any], lines: list[str]
+) -> None:
+    assert list(message_lines(1, {"role": "assistant", **message})) == ["#1 assistant", *lines]
+
+
 def test_the_log_is_printed_exactly_as_recorded(trips: str) -> None:
     lines = perdure("log", "trip", db=trips).out.splitlines()
     assert [json.loads(line)["tag"] for line in lines] == [
@@ -304,7 +339,7 @@ def test_a_fork_is_made_and_every_command_knows_it(trips: str) -> None:
     assert perdure("audit", db=trips).code == 0
     assert perdure("fork", "trip", "--at-message", "99", db=trips).code == 1
     both = perdure("fork", "trip", "--at-message", "1", "--at-version", "1", db=trips)
-    assert both.code == 1
+    assert both.code == 2
     assert "not both" in both.err
 
 
@@ -371,12 +406,46 @@ def test_a_file_that_cannot_be_written_is_listed_without_writing(
         ("import",),
         ("audit", "--jobs", "0"),
         ("audit", "--head", "no-such-file"),
+        ("audit", "--head", "."),
+        ("audit", "--head", "no-such-file" * 1000),
     ],
 )
 def test_a_wrong_use_exits_with_2(trips: str, arguments: tuple[str, ...]) -> None:
     ran = perdure(*arguments, db=trips)
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith("Usage: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin"),
+    [
+        (("audit", "--head", "-"), "these are no heads"),
+        (("audit", "--head", "-"), "[1]"),
+        (("show", ""), ""),
+        (("fork", "trip", "--id", "a\nb"), ""),
+        (("history", "trip", "--offset", str(2**63)), ""),
+        (("history", "trip", "--limit", str(2**63)), ""),
+        (("ls", "--limit", str(2**63)), ""),
+        (("ls", "--after", ""), ""),
+    ],
+)
+def test_a_wrong_use_that_is_only_seen_inside_exits_with_2_too(
+    trips: str, arguments: tuple[str, ...], stdin: str
+) -> None:
+    ran = perdure(*arguments, db=trips, stdin=stdin)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    ran = perdure(*arguments, "--json", db=trips, stdin=stdin)
+    assert (ran.code, ran.document["error"]["code"]) == (2, "INVALID_ARGUMENT")
+
+
+def test_heads_may_come_out_of_a_pipe(trips: str) -> None:
+    heads = perdure("head", "--json", db=trips).out.encode()
+    reading, writing = os.pipe()
+    with os.fdopen(reading), os.fdopen(writing, "wb") as pipe:
+        pipe.write(heads)
+        pipe.close()
+        ran = perdure("audit", "--head", f"/dev/fd/{reading}", db=trips)
+    assert (ran.code, ran.err) == (0, "")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Answering: how a command ends, whatever happens in it.
 
 Invariants: no traceback reaches a user unless PERDURE_DEBUG asks for it; with ``--json`` a failure
-is one document on stdout too; a reader that has gone is no error worth a word.
+is one document on stdout too, but for a command line that cannot be read, which prints its usage on
+stderr alone; a reader that has gone is no error worth a word.
 """
 
 import contextlib
@@ -22,6 +23,11 @@ INTERRUPTED: Final = 130
 NO_READER: Final = 141
 
 DEBUG: Final = "PERDURE_DEBUG"
+
+_GIVEN: Final = frozenset(
+    ("url", "db", "head", "offset", "limit", "after", "session_id", "new_session_id")
+)
+"""Parameters that are what the user typed, so that a malformed one is misuse and no finding."""
 
 
 @contextlib.contextmanager
@@ -59,7 +65,7 @@ def _tell(answer: Answer, error: BaseException) -> int:
         answer.problem(f"{message} [{code}]")
     if os.environ.get(DEBUG) == "1":
         traceback.print_exception(error)
-    if code == InvalidArgument.code and data.get("parameter") in ("url", "db"):
+    if code == InvalidArgument.code and data.get("parameter") in _GIVEN:
         return MISUSED
     return INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
 

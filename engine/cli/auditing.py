@@ -7,6 +7,7 @@ import contextlib
 import functools
 import multiprocessing
 import signal
+import stat
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -28,8 +29,14 @@ Result = TypeVar("Result")
 
 
 def _checked_file(path: Path | None) -> Path | None:
-    if path is not None and str(path) != "-" and not path.is_file():
-        raise typer.BadParameter(f"there is no file {path}")
+    if path is None or str(path) == "-":
+        return path
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)  # a pipe is as good as a file
+    except OSError as error:
+        raise typer.BadParameter(f"there is no file {path} ({error.strerror})") from error
+    if is_folder:
+        raise typer.BadParameter(f"{path} is a folder")
     return path
 
 

@@ -58,6 +58,10 @@ def fork(
     as_json: AsJson = False,
 ) -> None:
     """Make a session that goes on from another's conversation, and print it."""
+    if at_version is not None and at_message is not None:
+        raise typer.BadParameter(
+            "a fork is at a version or at a message, not both", param_hint="--at-message"
+        )
     with answering(as_json=as_json) as answer:
         with Engine.open(existing(db), readonly=True) as engine:
             engine.read(session_id)  # so that neither a database nor a session is made up
