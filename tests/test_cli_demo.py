@@ -135,10 +135,10 @@ def test_heads_may_come_from_standard_input(demonstrated: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", '[{"session_id":"a"}]', "not json", '["\udcff"]'])
-def test_a_file_that_holds_no_heads_is_an_error(demonstrated: str, text: str) -> None:
+def test_a_file_that_holds_no_heads_is_misuse_and_no_finding(demonstrated: str, text: str) -> None:
     data = text.encode("utf-8", "surrogateescape")
     ran = perdure("audit", "--head", "-", "--json", db=demonstrated, stdin=data)
-    assert (ran.code, ran.document["error"]["code"]) == (1, "INVALID_ARGUMENT")
+    assert (ran.code, ran.document["error"]["code"]) == (2, "INVALID_ARGUMENT")
 
 
 def test_an_unknown_session_is_a_finding_of_its_audit(demonstrated: str) -> None:
