@@ -482,6 +482,8 @@ def test_a_damaged_session_is_marked_and_the_heads_of_the_others_are_there(
     ran = perdure("head", "--json", db=sqlite_url)
     assert (ran.code, [one["session_id"] for one in ran.document]) == (1, ["a", "c"])
     assert "LOG_CORRUPT" in ran.err
+    ran = perdure("log", "b", "--json", db=sqlite_url)
+    assert (ran.code, ran.document["error"]["code"]) == (1, "LOG_CORRUPT")  # and no half of a log
 
 
 def test_a_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:

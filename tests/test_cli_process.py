@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from test_cli import finish, perdure, start
+
+from engine.sync import Engine
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and pipes")
 
@@ -108,6 +111,27 @@ def test_a_reader_that_has_gone_is_no_error_worth_a_word(sqlite_url: str, tmp_pa
         assert process.stderr.read() == b""
         assert process.wait(timeout=30) == 141
         process.communicate()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is counted in other units")
+def test_a_long_log_does_not_have_to_fit_in_memory(sqlite_url: str) -> None:
+    with Engine.open(sqlite_url, durability="normal") as engine:
+        engine.register("long")
+        for _ in range(40):
+            engine.record_turn("long", [{"role": "user", "content": "x" * 3_000_000}])
+    as_lines, as_document = (
+        _most_kilobytes("log", "long", *options, "--db", sqlite_url)
+        for options in ((), ("--json",))
+    )
+    assert as_document - as_lines < 60_000
+
+
+def _most_kilobytes(*arguments: str) -> int:
+    process = start(*arguments, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert finish_quiet(process) == (0, "")
+    return usage.ru_maxrss
 
 
 def test_a_full_disk_behind_the_output_is_one_line(sqlite_url: str) -> None:

@@ -4,6 +4,7 @@ Invariants: none of them makes a database; only ls may write, and only to the de
 """
 
 import contextlib
+import tempfile
 from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
@@ -42,6 +43,8 @@ _LISTED: Final = (
     "labels",
 )
 _RECEIPT: Final = ("sequence", "message_count", "conversation_digest", "boundary", "run_id")
+_KEPT_BYTES: Final = 16 * 1024 * 1024
+_PART_BYTES: Final = 1024 * 1024
 
 
 def ls(
@@ -210,15 +213,30 @@ def _head(recorder: Recorder, session_id: str) -> Head:
 
 
 def _print_array(answer: Answer, session_id: str, rows: Iterator[StoredEvent]) -> None:
-    events = []
-    for row in rows:
-        try:
-            events.append(msgspec.json.decode(_state(row), type=msgspec.Raw))
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise LogCorrupt(
-                session_id, row.originator_version, "undecodable", f"the row holds no JSON: {error}"
-            ) from error
-    answer.document(events)
+    """Print the rows as one array, once all of them are known to be JSON.
+
+    A failure is the only document, so nothing is printed before the last row is read; until then a
+    long log is kept in a file.
+    """
+    with tempfile.SpooledTemporaryFile(_KEPT_BYTES) as kept:
+        before = b"["
+        for row in rows:
+            try:
+                event = msgspec.json.decode(_state(row), type=msgspec.Raw)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                raise LogCorrupt(
+                    session_id,
+                    row.originator_version,
+                    "undecodable",
+                    f"the row holds no JSON: {error}",
+                ) from error
+            kept.write(before)
+            kept.write(bytes(event))
+            before = b","
+        kept.write(b"]\n")
+        kept.seek(0)
+        while part := kept.read(_PART_BYTES):
+            answer.raw(part)
 
 
 def _state(row: StoredEvent) -> bytes:
