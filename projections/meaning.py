@@ -2,6 +2,12 @@
 
 Invariants: the law is asked of the authority and nobody else; digests and counts are computed from
 the recorded messages, never from what a receipt says; nothing here looks at rows or links.
+
+What it cannot know. Some of what an event says has no second source in the log, and any value of it
+is lawful: a receipt's ``boundary`` (but that of context, which lands at once), labels, metadata,
+usage, sources, reasons, keys that are new, what a run gave back, what a filter or a published event
+holds. Of a request there is only its digest, and nothing marks where its messages end. A change of
+such a value is evident by its link, and only by that.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,30 +21,29 @@ from engine.aggregates import (
     ContextStaged,
     InputAccepted,
     Landed,
-    RunBegun,
-    RunCancelled,
     RunCompleted,
-    RunFailed,
-    RunInterrupted,
-    RunRolledBack,
     Session,
     SessionCheckpointed,
     SessionEvent,
     SessionForked,
     SessionRegistered,
-    SessionStopped,
     ToolResultsStaged,
     TurnApplied,
     evolve,
 )
-from engine.aggregates.work import results_to_land, run_ended, staged
+from engine.aggregates.work import (
+    check_not_answered,
+    queued,
+    results_to_land,
+    staged,
+    unknown_calls,
+)
+from engine.errors import CallNotOpen
 from engine.machines import LIFECYCLE
 from engine.store.mapper import UNDECODABLE, is_sliced
-from engine.values import Receipt
-from projections.findings import Kind
+from engine.values import Receipt, Usage
+from projections.accounts import Problem, account_problems, doubt_problems, known_run_problems
 from projections.reading import UNLAWFUL, why_unlawful
-
-Problem = tuple[Kind, str]
 
 _OBJECTS: Final = msgspec.json.Decoder(list[dict[str, Any]])
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Any])
@@ -78,7 +83,13 @@ def _is_sound(before: Session, event: TurnApplied, after: Session, recorded: byt
         and receipt.run_id not in before.runs
         and not (event.staged_results or event.staged_context)
         and not (before.work.results or before.staged)
+        and not (before.work.calls and unknown_calls(before.work))
+        and _is_possible(event.usage)
     )
+
+
+def _is_possible(usage: Usage | None) -> bool:
+    return usage is None or (usage.input_tokens >= 0 and usage.output_tokens >= 0)
 
 
 def _problems(
@@ -88,17 +99,13 @@ def _problems(
         case TurnApplied() | BoundaryApplied() | RunCompleted() | ContextAppended():
             return _landing_problems(before, event, after, recorded)
         case ContextStaged() | InputAccepted() | ToolResultsStaged():
-            return _waiting_problems(before, event, recorded)
-        case RunBegun():
-            return _new_run_problems(before, event.run_id)
-        case RunFailed() | RunCancelled() | RunRolledBack() | RunInterrupted() | SessionStopped():
-            return _ending_problems(before, event)
+            return _waiting_problems(before, event, after, recorded)
         case SessionCheckpointed():
             return _checkpoint_problems(before, event)
         case SessionRegistered() | SessionForked():
             return _registration_problems(before, event)
         case _:
-            return ()
+            return account_problems(before, event, after)
 
 
 def _landing_problems(
@@ -109,9 +116,10 @@ def _landing_problems(
     if own is None:
         yield "undecodable", "the messages are not an array of objects at the event's end"
         return
+    if not isinstance(event, ContextAppended) and not _is_possible(event.usage):
+        yield "receipt", "the usage counts fewer than no tokens"
     if event.receipt is None:
-        if own:
-            yield "receipt", f"the event brings {own} messages and has no receipt for them"
+        yield from _no_receipt_problems(before, event, own)
         return
     receipt, count = event.receipt, before.conversation.count + own
     if receipt.message_count != count:
@@ -120,24 +128,33 @@ def _landing_problems(
         yield "digest", "the receipt's conversation digest is not that of the recorded messages"
     if isinstance(event, ContextAppended):
         yield from _first_receipt_problems(before, receipt)
+        if receipt.boundary != "immediate" or receipt.contributing_input_ids:
+            yield "receipt", "context lands at once and takes no input, and its receipt differs"
         yield from _context_problems(before, event, own)
         return
     if isinstance(event, TurnApplied):
         yield from _first_receipt_problems(before, receipt)
+        yield from doubt_problems(before)
     else:
         yield from _run_receipt_problems(before, event, receipt)
+        yield from _run_messages_problems(before, event, receipt)
     yield from _prefix_problems(before, event, own)
+
+
+def _no_receipt_problems(before: Session, event: RunCompleted, own: int) -> Iterator[Problem]:
+    """Yield what is wrong with a run's end that landed nothing."""
+    if own:
+        yield "receipt", f"the event brings {own} messages and has no receipt for them"
+    if event.staged_context or event.staged_results:
+        yield "receipt", "the event has no receipt, and counts staged messages"
+    if event.terminal != "no_pending_boundary" and (before.staged or before.work.results):
+        yield "receipt", "the run ended without what was staged for it"
 
 
 def _first_receipt_problems(before: Session, receipt: Receipt) -> Iterator[Problem]:
     if receipt.sequence != 1:
         yield "receipt", f"the receipt's sequence is {receipt.sequence}; the run's first is 1"
-    yield from _new_run_problems(before, receipt.run_id)
-
-
-def _new_run_problems(before: Session, run_id: str) -> Iterator[Problem]:
-    if run_id in before.runs:
-        yield "receipt", f"run {run_id!r} was recorded before"
+    yield from known_run_problems(before, receipt.run_id)
 
 
 def _run_receipt_problems(
@@ -151,6 +168,36 @@ def _run_receipt_problems(
         yield "receipt", "the receipt does not name just the inputs that its run had taken"
     if isinstance(event, RunCompleted) and receipt.run_id != event.run_id:
         yield "receipt", f"run {event.run_id!r} ends with a receipt of run {receipt.run_id!r}"
+    if isinstance(event, BoundaryApplied) and event.steered_input_ids != queued(
+        before.work, "steer"
+    ):
+        yield "transition", "the run does not take on just the inputs that were to steer it"
+
+
+def _run_messages_problems(
+    before: Session, event: BoundaryApplied | RunCompleted, receipt: Receipt
+) -> Iterator[Problem]:
+    """Yield what is wrong behind the staged messages, where those of the run's inputs come first.
+
+    Once a call was answered from outside during the run, there is no request behind those any more,
+    and the rest is the agent's own.
+    """
+    array = _ARRAY.decode(event.messages)
+    if isinstance(event, RunCompleted) and not array:
+        yield "receipt", "the event has a receipt, and no messages"
+    brought = [
+        message
+        for input_id in receipt.contributing_input_ids
+        for message in _ARRAY.decode(before.work.inputs[input_id].messages)
+    ]
+    rest = array[max(0, event.staged_results + event.staged_context) :]
+    if brought != rest[: len(brought)]:
+        yield "receipt", "the run's inputs do not land with the messages that they brought"
+    own = b"[" + b",".join(map(bytes, rest[len(brought) :])) + b"]"
+    try:
+        check_not_answered(before.id, before.work, msgspec.Raw(own))
+    except CallNotOpen as error:
+        yield "transition", str(error)
 
 
 def _prefix_problems(
@@ -174,18 +221,11 @@ def _prefix_problems(
         yield "receipt", "the turn does not begin with the context that was staged for it"
 
 
-def _ending_problems(
-    before: Session,
-    event: RunFailed | RunCancelled | RunRolledBack | RunInterrupted | SessionStopped,
-) -> Iterator[Problem]:
-    run = before.work.run
-    abandoned = () if run is None else run_ended(before.work, run.id).abandoned
-    if event.abandoned_input_ids != abandoned:
-        yield "transition", "the inputs abandoned are not those that were staged too often"
-
-
 def _waiting_problems(
-    before: Session, event: ContextStaged | InputAccepted | ToolResultsStaged, recorded: bytes
+    before: Session,
+    event: ContextStaged | InputAccepted | ToolResultsStaged,
+    after: Session,
+    recorded: bytes,
 ) -> Iterator[Problem]:
     own = _count_of(event.messages, recorded)
     if own is None:
@@ -196,6 +236,8 @@ def _waiting_problems(
         yield from _key_problems(before, event)
         if event.input_id in before.inputs:
             yield "transition", f"the input {event.input_id!r} was accepted before"
+    else:
+        yield from account_problems(before, event, after)
 
 
 def _context_problems(
@@ -215,6 +257,8 @@ def _key_problems(
 
 def _checkpoint_problems(before: Session, event: SessionCheckpointed) -> Iterator[Problem]:
     conversation = before.conversation
+    if before.checkpoint_version == before.version:
+        yield "transition", "nothing happened since the checkpoint before"
     if event.message_count != conversation.count:
         yield "receipt", f"the checkpoint counts {event.message_count} messages"
     if event.conversation_digest != conversation.digest():

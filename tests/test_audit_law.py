@@ -1,0 +1,370 @@
+"""Events with perfect links that lie about one thing each: what the audit says of every field.
+
+A log is decided by the engine's own law, up to an event which is then told otherwise and sealed.
+Told honestly, the same log has no finding.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import pytest
+from messages import CALL, says, user
+
+from engine.aggregates import (
+    AbandonCall,
+    AcceptInput,
+    AppendContext,
+    ApplyBoundary,
+    Attach,
+    BeginRun,
+    CallAbandoned,
+    CommitCheckpoint,
+    CompleteRun,
+    Destroy,
+    DropInputs,
+    FailRun,
+    InterruptRequested,
+    JoinMob,
+    MobJoined,
+    MobLeft,
+    RecordTurn,
+    Recover,
+    Recycle,
+    Register,
+    RequestInterrupt,
+    Reset,
+    Retire,
+    RunBegun,
+    RunInterrupted,
+    SessionAttached,
+    SessionCheckpointed,
+    SessionCommand,
+    SessionEvent,
+    SessionRetired,
+    StageContext,
+    StageToolResults,
+    Stop,
+    ToolResultsStaged,
+    decide,
+    fold,
+    initial_state,
+)
+from engine.aggregates.messages import Messages, encode_messages
+from engine.store import Mapper, links
+from engine.store.mapper import RawRow
+from engine.values import Receipt, Usage
+from projections import audit_session
+from projections.findings import Finding
+
+AT: Final = "2026-01-31T12:00:00.000000Z"
+MAPPER: Final = Mapper()
+
+
+def answer(call_id: str) -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": call_id, "content": "42"}
+
+
+def of(*messages: dict[str, Any]) -> Messages:
+    return encode_messages(list(messages))
+
+
+def array(*messages: dict[str, Any]) -> msgspec.Raw:
+    return of(*messages).array()
+
+
+def taken(name: str, lane: Any = "queue") -> AcceptInput:
+    return AcceptInput(now=AT, input_id=name, messages=of(user(name)), lane=lane)
+
+
+def turn(run_id: str, *messages: dict[str, Any], **given: Any) -> RecordTurn:
+    return RecordTurn(now=AT, run_id=run_id, messages=of(*messages), **given)
+
+
+RUN: Final[dict[str, Any]] = {"now": AT, "run_id": "r", "epoch": "e"}
+CALLED: Final = turn("called", CALL)
+RESULT: Final = StageToolResults(now=AT, messages=of(answer("c-1")))
+BEGUN: Final = BeginRun(**RUN)
+CONTEXT: Final = StageContext(now=AT, message=of(says("context")))
+IN_DOUBT: Final = (CALLED, BEGUN, FailRun(**RUN, kind="turn", message="no"))
+ANSWERED_OUTSIDE: Final = (
+    BEGUN,
+    ApplyBoundary(**RUN, messages=of(CALL)),
+    RESULT,
+    ApplyBoundary(**RUN, messages=of(says("on"))),
+)
+
+
+class Lie(NamedTuple):
+    """What is asked of a new session, and what the last event then says that it should not."""
+
+    asked: tuple[SessionCommand, ...]
+    fields: dict[str, Any]
+    kind: str = "transition"
+    receipt: bool = False
+
+
+LIES: Final[dict[str, Lie]] = {
+    "a reset that abandoned nothing": Lie(
+        (taken("a"), taken("b"), Reset(now=AT)), {"abandoned_input_ids": ()}
+    ),
+    "a reset that abandoned one of two": Lie(
+        (taken("a"), taken("b"), Reset(now=AT)), {"abandoned_input_ids": ("a",)}
+    ),
+    "a reset that abandoned what never was": Lie(
+        (taken("a"), Reset(now=AT)), {"abandoned_input_ids": ("never",)}
+    ),
+    "a recycling that carried nothing over": Lie(
+        (taken("a"), Recycle(now=AT)), {"transferred_input_ids": ()}
+    ),
+    "a recycling that carried over what never was": Lie(
+        (Recycle(now=AT),), {"transferred_input_ids": ("never",)}
+    ),
+    "a destruction that abandoned nothing": Lie(
+        (taken("a"), Destroy(now=AT)), {"abandoned_input_ids": ()}
+    ),
+    "a destruction that abandoned what never was": Lie(
+        (taken("a"), Destroy(now=AT)), {"abandoned_input_ids": ("a", "never")}
+    ),
+    "a destruction that spared what a run had taken": Lie(
+        (taken("a"), taken("b"), BeginRun(**RUN, input_ids=("b",)), Destroy(now=AT)),
+        {"abandoned_input_ids": ("a",)},
+    ),
+    "a result of another call": Lie((CALLED, RESULT), {"messages": array(answer("c-9"))}),
+    "a result that names no call": Lie((CALLED, RESULT), {"call_ids": ()}),
+    "no result": Lie((CALLED, RESULT), {"call_ids": (), "messages": msgspec.Raw(b"[]")}),
+    "a result and something else": Lie(
+        (CALLED, RESULT), {"messages": array(answer("c-1"), user("and"))}
+    ),
+    "context of an input": Lie(
+        (AppendContext(now=AT, run_id="c", message=of(says("x"))),),
+        {"contributing_input_ids": ("never",)},
+        "receipt",
+        receipt=True,
+    ),
+    "context that landed with a turn": Lie(
+        (AppendContext(now=AT, run_id="c", message=of(says("x"))),),
+        {"boundary": "run_start"},
+        "receipt",
+        receipt=True,
+    ),
+    "a turn of fewer than no tokens": Lie(
+        (turn("t", user("x")),), {"usage": Usage(input_tokens=-1)}, "receipt"
+    ),
+    "a run's end of fewer than no tokens": Lie(
+        (BEGUN, CompleteRun(**RUN, messages=of(says("x")))),
+        {"usage": Usage(output_tokens=-1)},
+        "receipt",
+    ),
+    "a boundary that was not steered": Lie(
+        (BEGUN, taken("a", "steer"), ApplyBoundary(**RUN, messages=of(says("x")))),
+        {"steered_input_ids": ()},
+    ),
+    "a boundary steered by what was for the next turn": Lie(
+        (BEGUN, taken("a"), ApplyBoundary(**RUN, messages=of(says("x")))),
+        {"steered_input_ids": ("a",)},
+    ),
+    "a run's end that leaves staged context lying": Lie(
+        (CONTEXT, BEGUN, CompleteRun(**RUN, terminal="no_pending_boundary")),
+        {"terminal": "completed"},
+        "receipt",
+    ),
+    "a run's end that landed nothing and counts context": Lie(
+        (CONTEXT, BEGUN, CompleteRun(**RUN, terminal="no_pending_boundary")),
+        {"staged_context": 1},
+        "receipt",
+    ),
+    "a run's end that landed nothing and counts results": Lie(
+        (BEGUN, CompleteRun(**RUN)), {"staged_results": -1}, "receipt"
+    ),
+    "an interruption of another run": Lie((BEGUN, Recover(now=AT)), {"run_id": "other"}),
+    "an interruption of another owner's run": Lie((BEGUN, Recover(now=AT)), {"epoch": "other"}),
+    "a request that another run end": Lie(
+        (BEGUN, RequestInterrupt(now=AT, mode="interrupt")), {"run_id": "other"}
+    ),
+    "a caller's request that the machine's run end": Lie(
+        (
+            BeginRun(**RUN, machine_owned=True),
+            RequestInterrupt(now=AT, mode="interrupt", by="authority"),
+        ),
+        {"by": "caller"},
+    ),
+    "a stop that abandoned what no run had": Lie(
+        (taken("a"), Stop(now=AT)), {"abandoned_input_ids": ("a",)}
+    ),
+    "nothing dropped": Lie(
+        (taken("a"), DropInputs(now=AT, input_ids=("a",), outcome="abandoned")),
+        {"input_ids": ()},
+    ),
+    "an input dropped that a run had taken": Lie(
+        (
+            taken("a"),
+            taken("b"),
+            BeginRun(**RUN, input_ids=("a",)),
+            DropInputs(now=AT, input_ids=("b",), outcome="abandoned"),
+        ),
+        {"input_ids": ("a",)},
+    ),
+    "an input abandoned into another": Lie(
+        (taken("a"), taken("b"), DropInputs(now=AT, input_ids=("a",), outcome="abandoned")),
+        {"into": "b"},
+    ),
+    "an input superseded by none": Lie(
+        (
+            taken("a"),
+            taken("b"),
+            DropInputs(now=AT, input_ids=("a",), outcome="superseded", into="b"),
+        ),
+        {"into": None},
+    ),
+    "an input superseded by itself": Lie(
+        (
+            taken("a"),
+            taken("b"),
+            DropInputs(now=AT, input_ids=("a",), outcome="superseded", into="b"),
+        ),
+        {"into": "a"},
+    ),
+    "an input superseded by one that had ended": Lie(
+        (
+            taken("past"),
+            turn("t", user("x"), input_ids=("past",)),
+            taken("a"),
+            DropInputs(now=AT, input_ids=("a",), outcome="superseded", into="fresh"),
+        ),
+        {"into": "past"},
+    ),
+    "a call given up that never was": Lie(
+        (CALLED, AbandonCall(now=AT, call_id="c-1")), {"call_id": "never"}
+    ),
+}
+
+
+def asked(*commands: SessionCommand) -> list[SessionEvent]:
+    """The events that the law makes of the commands, after a registration."""
+    events: list[SessionEvent] = []
+    for command in (Register(now=AT), *commands):
+        decided = decide(fold(initial_state("s"), events), command)
+        assert decided
+        events += decided
+    return events
+
+
+def audited(events: list[SessionEvent]) -> list[Finding]:
+    stored, _ = MAPPER.to_stored(events, links.genesis("s"))
+    rows = [
+        RawRow(n, row.originator_id, row.originator_version, row.topic, row.state)
+        for n, row in enumerate(stored, start=1)
+    ]
+    return audit_session("s", rows, MAPPER)
+
+
+def places(findings: list[Finding]) -> set[tuple[int, str]]:
+    return {(finding.version, finding.kind) for finding in findings}
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+def test_g8_an_event_that_says_what_did_not_happen_is_found(lie: Lie) -> None:
+    *past, honest = asked(*lie.asked)
+    assert audited([*past, honest]) == []
+    fields = lie.fields
+    if lie.receipt:
+        fields = {"receipt": msgspec.structs.replace(honest.receipt, **fields)}  # type: ignore[union-attr]
+    told = msgspec.structs.replace(honest, **fields)
+    assert places(audited([*past, told])) == {(told.version, lie.kind)}
+
+
+FACTS: Final[dict[str, Any]] = {"session_id": "s", "at": AT, "version": 0}
+NEVER_DECIDED: Final[dict[str, tuple[tuple[SessionCommand, ...], SessionEvent]]] = {
+    "an interruption of no run": ((), RunInterrupted(**FACTS, run_id="r", epoch="e")),
+    "a request that no run end": (
+        (Attach(now=AT),),
+        InterruptRequested(**FACTS, run_id="r", mode="interrupt"),
+    ),
+    "a call given up whose result waits": (
+        (CALLED, RESULT),
+        CallAbandoned(**FACTS, call_id="c-1"),
+    ),
+    "a second result": (
+        (CALLED, RESULT),
+        ToolResultsStaged(**FACTS, call_ids=("c-1",), messages=array(answer("c-1"))),
+    ),
+    "two results at once": (
+        (CALLED,),
+        ToolResultsStaged(
+            **FACTS, call_ids=("c-1", "c-1"), messages=array(answer("c-1"), answer("c-1"))
+        ),
+    ),
+    "a run begun while a call is in doubt": (
+        IN_DOUBT,
+        RunBegun(**FACTS, run_id="n", boundary="run_start", epoch="e", request_digest="0" * 64),
+    ),
+    "a group joined twice": ((JoinMob(now=AT, mob="m"),), MobJoined(**FACTS, mob="m")),
+    "a group left that was not joined": ((), MobLeft(**FACTS, mob="m")),
+    "an executor bound twice": ((Attach(now=AT),), SessionAttached(**FACTS)),
+    "a session retired twice": ((Retire(now=AT),), SessionRetired(**FACTS)),
+}
+
+
+@pytest.mark.parametrize(("past", "event"), NEVER_DECIDED.values(), ids=NEVER_DECIDED)
+def test_g8_an_event_that_is_never_decided_is_found(
+    past: tuple[SessionCommand, ...], event: SessionEvent
+) -> None:
+    before = asked(*past)
+    event = msgspec.structs.replace(event, version=len(before) + 1)
+    assert places(audited([*before, event])) == {(event.version, "transition")}
+
+
+def test_g8_a_checkpoint_of_a_checkpoint_is_found() -> None:
+    events = asked(turn("t", user("x")), CommitCheckpoint(now=AT))
+    again = msgspec.structs.replace(events[-1], version=4)
+    assert isinstance(again, SessionCheckpointed)
+    assert places(audited([*events, again])) == {(4, "transition")}
+
+
+def landed(past: list[SessionEvent], event: Any, *messages: dict[str, Any]) -> Any:
+    """The event with these messages and a receipt that is true of them."""
+    state = fold(initial_state("s"), past)
+    after = state.conversation.extend(array(*messages), len(messages)) if messages else None
+    after = state.conversation if after is None else after
+    receipt = msgspec.structs.replace(
+        event.receipt, message_count=after.count, conversation_digest=after.digest()
+    )
+    joined = array(*messages) if messages else msgspec.Raw(b"[]")
+    return msgspec.structs.replace(
+        event, version=state.version + 1, receipt=receipt, messages=joined
+    )
+
+
+def test_g8_a_whole_turn_while_a_call_is_in_doubt_is_found() -> None:
+    honest = asked(turn("t", user("x")))[-1]
+    past = asked(*IN_DOUBT)
+    told = landed(past, honest, user("x"))
+    assert places(audited([*past, told])) == {(told.version, "transition")}
+
+
+@pytest.mark.parametrize(
+    "messages", [(says("x"),), (user("other"), says("x")), (says("x"), user("a"))]
+)
+def test_g8_a_run_that_lands_without_what_its_inputs_brought_is_found(
+    messages: tuple[dict[str, Any], ...],
+) -> None:
+    begun = BeginRun(**RUN, input_ids=("a",))
+    for end in (CompleteRun, ApplyBoundary):
+        *past, honest = asked(taken("a"), begun, end(**RUN, messages=of(says("x"))))
+        assert audited([*past, landed(past, honest, user("a"), says("x"))]) == []
+        told = landed(past, honest, *messages)
+        assert places(audited([*past, told])) == {(told.version, "receipt")}
+
+
+def test_g8_a_receipt_for_no_message_at_a_runs_end_is_found() -> None:
+    *past, honest = asked(BEGUN, CompleteRun(**RUN, messages=of(says("x"))))
+    told = landed(past, honest)
+    assert isinstance(told.receipt, Receipt)
+    assert places(audited([*past, told])) == {(told.version, "receipt")}
+
+
+def test_g8_a_second_result_of_a_call_that_was_answered_outside_is_found() -> None:
+    *past, honest = asked(*ANSWERED_OUTSIDE, CompleteRun(**RUN, messages=of(says("x"))))
+    assert audited([*past, honest]) == []
+    told = landed(past, honest, answer("c-1"), says("x"))
+    assert places(audited([*past, told])) == {(told.version, "transition")}
