@@ -72,12 +72,14 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """What the catalog keeps of a session: with link and lifecycle, to derive it further.
 
-    An entry of another ``format`` cannot be read, and so the catalog is made anew.
+    ``position`` is that of its first event, ``newest`` that of the newest one derived. An entry of
+    another ``format`` cannot be read, and so the catalog is made anew.
     """
 
-    format: Literal[4]
+    format: Literal[5]
     id: str
     position: int
+    newest: int = 0
     link: str
     lifecycle: tuple[str, list[Any]]
     version: int = 0
@@ -150,7 +152,7 @@ def new_entry(session_id: str, position: int) -> Entry:
     """Return the entry of a session whose first event is at ``position``."""
     phase, values = LIFECYCLE.initial
     return Entry(
-        format=4,
+        format=5,
         id=session_id,
         position=position,
         link=links.genesis(session_id),
@@ -254,13 +256,15 @@ def _labels_of(entry: Entry) -> dict[str, str]:
 
 def _derived_safely(mapper: Mapper, entry: Entry, row: Notification) -> Entry:
     """Return the entry after the row, or marked as damaged there, once and for all."""
-    if entry.damaged_at is not None:
+    if entry.damaged_at is not None or row.id <= entry.newest:
         return entry
     try:
         event = mapper.to_event(row, entry.link)
         if event.version != entry.version + 1:
             raise LogCorrupt(entry.id, entry.version + 1, "missing", "a version is missing")
-        return msgspec.structs.replace(derive(entry, event), link=link_of(row) or "")
+        derived = derive(entry, event)
+        newest = row.id if type(row.id) is int else entry.newest  # another type is no position
+        return msgspec.structs.replace(derived, link=link_of(row) or "", newest=newest)
     except (LogCorrupt, IllegalTransition):
         return msgspec.structs.replace(entry, damaged_at=entry.version + 1)
 
@@ -297,5 +301,5 @@ def list_sessions(
     except (msgspec.MsgspecError, UnicodeDecodeError):
         store.derived.clear()
         return listed(store.derived)
-    except StoreError:  # it cannot be kept now (locked, full), which is no reason not to answer
+    except StoreError:  # it cannot be kept now (locked, full, spoilt), but it can be answered
         return listed(MemoryDerived())

@@ -168,6 +168,116 @@ def test_h_writes_land_though_no_derived_table_is_left(path: Path) -> None:
         assert [view.version for view in engine.list()] == [15, 6, 6]
 
 
+SPOILT: dict[str, str] = {
+    **{
+        f"{table} {how}": f"{statement} {table}{rest}"
+        for table in ("tracking", "catalog", "catalog_labels", "snapshots", "leases")
+        for how, statement, rest in (
+            ("dropped", "DROP TABLE", ""),
+            ("of other columns", f"DROP TABLE {table}; CREATE TABLE", "(x)"),
+            ("a view", f"DROP TABLE {table}; CREATE VIEW", " AS SELECT 1 AS x"),
+        )
+    },
+    "catalog_by_phase dropped": "DROP INDEX catalog_by_phase",
+    "catalog_by_phase of another": "DROP INDEX catalog_by_phase;"
+    "CREATE INDEX catalog_by_phase ON stored_events (topic)",
+    "catalog_by_phase a table": "DROP INDEX catalog_by_phase; CREATE TABLE catalog_by_phase (x)",
+    "catalog emptied": "DELETE FROM catalog",
+    "tracking emptied": "DELETE FROM tracking",
+    "tracking ahead": "UPDATE tracking SET notification_id = 100000",
+    "tracking far ahead": "UPDATE tracking SET notification_id = 9223372036854775807",
+    "tracking of text": "UPDATE tracking SET notification_id = 'x'",
+    "tracking of bytes": "UPDATE tracking SET notification_id = x'37'",
+    "tracking of a fraction": "UPDATE tracking SET notification_id = 7.5",
+    "tracking behind": "UPDATE tracking SET notification_id = 7",
+    "tracking before the beginning": "UPDATE tracking SET notification_id = -7",
+}
+"""What may befall the derived tables as a whole, as SQL."""
+
+
+@pytest.mark.parametrize("change", SPOILT)
+def test_h_a_derived_table_that_is_dropped_or_not_ours_is_made_and_filled_again(
+    path: Path, change: str
+) -> None:
+    url = f"sqlite:///{path}"
+    with Engine.open(url) as engine:
+        engine.register("labelled", labels={"team": "a"})
+        engine.join_mob("labelled", "group")
+        before = engine.list()
+        assert [view.version for view in before] == [6, 6, 6, 2]
+    with attacker(path) as connection:
+        connection.executescript(SPOILT[change])
+    for _ in range(2):
+        with Engine.open(url) as engine:
+            assert engine.list() == before
+            assert engine.list(labels={"team": "a"}) == engine.list(mob="group") == before[-1:]
+    with Engine.open(url) as engine:
+        for name in GOOD:
+            engine.record_turn(name, [user("on")], run_id="on")
+        assert [(view.version, view.damaged_at) for view in engine.list()] == [
+            (7, None),
+            (6, None),
+            (7, None),
+            (2, None),
+        ]
+        engine.checkpoint(BAD)
+        assert engine.audit().ok
+
+
+@pytest.mark.parametrize(
+    "change", [change for change in SPOILT if change[:8] == "tracking" and "ahead" not in change]
+)
+def test_h_the_catalog_is_right_though_its_position_is_spoilt_under_an_engine(
+    path: Path, change: str
+) -> None:
+    with Engine.open(f"sqlite:///{path}") as engine:
+        before = engine.list()
+        with attacker(path) as connection:
+            connection.executescript(SPOILT[change])
+        assert engine.list() == before
+        engine.record_turn(GOOD[0], [user("on")], run_id="on")
+        assert [(view.version, view.damaged_at) for view in engine.list()] == [
+            (7, None),
+            (6, None),
+            (6, None),
+        ]
+
+
+@pytest.mark.parametrize("position", ["7.5", "100.5", "'x'", "x'37'", "NULL"])
+def test_h_a_session_is_listed_though_an_event_of_it_has_no_position(
+    path: Path, position: str
+) -> None:
+    with attacker(path) as connection:
+        loosened(connection)
+        connection.execute(
+            f"UPDATE stored_events SET position = {position}"
+            " WHERE originator_id = 'good-2' AND originator_version = 6"
+        )
+    for _ in range(2):
+        with Engine.open(f"sqlite:///{path}") as engine:
+            listed = [(view.id, view.damaged_at) for view in engine.list()]
+        assert [name for name, _ in listed] == [GOOD[0], BAD, GOOD[1]]
+        assert listed[:2] == [(GOOD[0], None), (BAD, None)]
+
+
+@pytest.mark.parametrize("seen_before", [True, False])
+def test_h_an_event_recorded_twice_is_damage_and_not_one_that_was_derived_before(
+    path: Path, seen_before: bool
+) -> None:
+    with Engine.open(f"sqlite:///{path}") as engine:
+        if seen_before:
+            engine.list()
+    with attacker(path) as connection:
+        loosened(connection)
+        connection.execute(
+            "INSERT INTO stored_events SELECT position + 1000, originator_id, originator_version,"
+            " topic, state FROM stored_events"
+            " WHERE originator_id = 'bad' AND originator_version = 3"
+        )
+    with Engine.open(f"sqlite:///{path}", readonly=not seen_before) as engine:
+        assert [view.damaged_at for view in engine.list()] == [None, 7, None]
+
+
 def test_h_writes_land_though_derived_tables_refuse_every_change(path: Path) -> None:
     with attacker(path) as connection:
         for table in ("snapshots", "catalog", "tracking"):

@@ -44,6 +44,18 @@ async def until(condition: Any) -> None:
             await asyncio.sleep(0.001)
 
 
+def test_nothing_comes_after_the_largest_position_there_can_be(url: str) -> None:
+    with BlockingEngine.open(url) as engine:
+        engine.register("s")
+        recorder = engine._engine._store.recorder
+        for start, inclusive in ((2**63 - 1, False), (2**63 - 1, True), (2**63 - 2, False)):
+            found = recorder.select_notifications(start, 10, inclusive_of_start=inclusive)
+            assert found == []
+        assert [one.id for one in recorder.select_notifications(None, 10)] == [1]
+        after_none = recorder.select_notifications(None, 10, inclusive_of_start=False)
+        assert [one.id for one in after_none] == [1]
+
+
 def test_what_was_recorded_comes_first_then_what_is(url: str) -> None:
     async def main() -> None:
         async with Engine.open(url) as engine:

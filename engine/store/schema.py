@@ -7,6 +7,7 @@ but ``stored_events`` is derived and can be dropped.
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,44 +37,59 @@ CREATE TABLE stored_events (
   UNIQUE (originator_id, originator_version)
 )"""
 
-DERIVED: Final = (
+_CATALOG: Final = (
     """
-CREATE TABLE IF NOT EXISTS tracking (
+CREATE TABLE tracking (
   application_name TEXT PRIMARY KEY,
   notification_id INTEGER NOT NULL
 ) WITHOUT ROWID""",
     """
-CREATE TABLE IF NOT EXISTS snapshots (
-  session_id TEXT PRIMARY KEY,
-  version INTEGER NOT NULL,
-  state BLOB NOT NULL
-)""",
-    """
-CREATE TABLE IF NOT EXISTS catalog (
+CREATE TABLE catalog (
   session_id TEXT PRIMARY KEY,
   position INTEGER NOT NULL UNIQUE,
   phase TEXT NOT NULL,
   entry BLOB NOT NULL
 )""",
-    "CREATE INDEX IF NOT EXISTS catalog_by_phase ON catalog (phase, position)",
+    "CREATE INDEX catalog_by_phase ON catalog (phase, position)",
     """
-CREATE TABLE IF NOT EXISTS catalog_labels (
+CREATE TABLE catalog_labels (
   label TEXT NOT NULL,
   value TEXT NOT NULL,
   position INTEGER NOT NULL,
   PRIMARY KEY (label, value, position)
 ) WITHOUT ROWID""",
-    """
-CREATE TABLE IF NOT EXISTS leases (
+)
+
+DERIVED: Final = (
+    _CATALOG,
+    (
+        """
+CREATE TABLE snapshots (
+  session_id TEXT PRIMARY KEY,
+  version INTEGER NOT NULL,
+  state BLOB NOT NULL
+)""",
+    ),
+    (
+        """
+CREATE TABLE leases (
   epoch TEXT PRIMARY KEY,
   holder TEXT NOT NULL,
   expires_at TEXT NOT NULL
 ) WITHOUT ROWID""",
+    ),
 )
+"""What is made together, because one part of it says how far the others were derived."""
 
-_DERIVED_NAMES: Final = frozenset(
-    ("tracking", "snapshots", "catalog", "catalog_by_phase", "catalog_labels", "leases")
-)
+_CONSISTENT: Final = """
+SELECT CASE WHEN EXISTS (SELECT 1 FROM catalog)
+  THEN EXISTS (
+    SELECT 1 FROM tracking WHERE application_name = 'catalog'
+    AND typeof(notification_id) = 'integer'
+    AND notification_id BETWEEN 1 AND (SELECT max(position) FROM stored_events)
+  )
+  ELSE NOT EXISTS (SELECT 1 FROM tracking WHERE application_name = 'catalog')
+END"""
 
 
 def identify(path: Path, *, readonly: bool = False) -> None:
@@ -141,11 +157,40 @@ def create(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute("ROLLBACK")
             raise
     check(connection, path)
-    if not _names(connection) >= _DERIVED_NAMES:
+    if _spoilt(connection):
         connection.execute("BEGIN IMMEDIATE")
-        for statement in DERIVED:
-            connection.execute(statement)
+        for statements in _spoilt(connection):
+            _make_anew(connection, statements)
         connection.execute("COMMIT")
+
+
+def _spoilt(connection: sqlite3.Connection) -> list[Sequence[str]]:
+    """Return what of the derived tables cannot be gone on from."""
+    found = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master")}
+    return [
+        statements
+        for statements in DERIVED
+        if not {statement.strip() for statement in statements} <= found
+        or (statements is _CATALOG and not _consistent(connection))
+    ]
+
+
+def _consistent(connection: sqlite3.Connection) -> bool:
+    """Whether the catalog and the position it was derived up to can be true together."""
+    try:
+        return bool(connection.execute(_CONSISTENT).fetchone()[0])
+    except sqlite3.DatabaseError:
+        return True  # damaged pages, which a listing does without and the audit finds
+
+
+def _make_anew(connection: sqlite3.Connection, statements: Sequence[str]) -> None:
+    names = [statement.split()[2] for statement in statements]
+    found = connection.execute("SELECT type, name FROM sqlite_master WHERE type != 'trigger'")
+    for kind, name in sorted(found.fetchall()):  # an index before its table, which takes it along
+        if name in names:
+            connection.execute(f"DROP {kind} {name}")
+    for statement in statements:
+        connection.execute(statement)
 
 
 def changes(found: list[Any]) -> list[str]:

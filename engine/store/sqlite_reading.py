@@ -15,7 +15,7 @@ from eventsourcing.persistence import Notification, ProcessRecorder, StoredEvent
 from engine.errors import EngineClosed
 from engine.store import schema
 from engine.store.connections import Connections
-from engine.store.recording import Place, stored_event
+from engine.store.recording import Place, RecorderError, stored_event
 from engine.store.statements import chosen_sessions, newest_version, translated
 from engine.store.watching import RecorderSubscription, Watcher
 
@@ -150,11 +150,22 @@ class SQLiteReader(ProcessRecorder):
         return newest
 
     def max_tracking_id(self, application_name: str) -> int | None:
-        """Return how far a projection has come, or None where it has not begun."""
+        """Return how far a projection has come, or None where it has not begun.
+
+        Raises StoreError (a RecorderError) for what is there and is no position.
+        """
         rows = self.read(
             "SELECT notification_id FROM tracking WHERE application_name = ?", (application_name,)
         )
-        return int(rows[0][0]) if rows else None
+        if not rows:
+            return None
+        position: int = rows[0][0]
+        if type(position) is not int:
+            raise RecorderError(
+                f"{self.path}: {application_name} has come to {position!r}, which is no position",
+                path=str(self.path),
+            )
+        return position
 
     def scan(
         self,
