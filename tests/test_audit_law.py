@@ -176,6 +176,42 @@ LIES: Final[dict[str, Lie]] = {
     "a run's end that landed nothing and counts results": Lie(
         (BEGUN, CompleteRun(**RUN)), {"staged_results": -1}, "receipt"
     ),
+    "a second boundary that is called the first": Lie(
+        (
+            BEGUN,
+            ApplyBoundary(**RUN, messages=of(says("x"))),
+            ApplyBoundary(**RUN, messages=of(says("y"))),
+        ),
+        {"sequence": 1},
+        "receipt",
+        receipt=True,
+    ),
+    "a run's end with the receipt of another run": Lie(
+        (BEGUN, CompleteRun(**RUN, messages=of(says("x")))),
+        {"run_id": "other"},
+        "receipt",
+        receipt=True,
+    ),
+    "a run's end with messages and no receipt": Lie(
+        (BEGUN, CompleteRun(**RUN, messages=of(says("x")))), {"receipt": None}, "receipt"
+    ),
+    "a turn with the sequence of another": Lie(
+        (turn("t", user("x")),), {"sequence": 2}, "receipt", receipt=True
+    ),
+    "a turn that takes staged context for its own": Lie(
+        (CONTEXT, turn("t", user("x"))), {"staged_context": 0}, "receipt"
+    ),
+    "a turn that counts its own for staged context": Lie(
+        (turn("t", user("x"), says("y")),), {"staged_context": 1}, "receipt"
+    ),
+    "a run's end that says other than was staged": Lie(
+        (CALLED, RESULT, BEGUN, CompleteRun(**RUN, messages=of(says("x")))),
+        {"staged_results": 0, "staged_context": 1},
+        "receipt",
+    ),
+    "an input accepted under the id of another": Lie(
+        (taken("a"), turn("t", user("x"), input_ids=("a",)), taken("b")), {"input_id": "a"}
+    ),
     "an interruption of another run": Lie((BEGUN, Recover(now=AT)), {"run_id": "other"}),
     "an interruption of another owner's run": Lie((BEGUN, Recover(now=AT)), {"epoch": "other"}),
     "a request that another run end": Lie(
