@@ -206,6 +206,32 @@ def test_g7_a_trigger_on_the_log_is_found(log: Log, path: Path) -> None:
     assert (finding.kind, finding.detail) == ("storage", "there is a trigger 'quiet' on the log")
 
 
+@pytest.mark.parametrize("table", ["snapshots", "catalog", "catalog_labels", "tracking", "leases"])
+def test_g7_a_trigger_that_would_change_the_log_from_elsewhere_is_found(
+    log: Log, path: Path, table: str
+) -> None:
+    path.write_bytes(log.bytes)
+    with attacker(path) as connection:
+        connection.execute(
+            f"CREATE TRIGGER quiet AFTER INSERT ON {table} BEGIN DELETE FROM stored_events; END"
+        )
+    (finding,) = audited(path).findings
+    assert (finding.kind, finding.detail) == ("storage", f"there is a trigger 'quiet' on {table}")
+
+
+def test_g7_a_view_and_its_triggers_are_found(log: Log, path: Path) -> None:
+    path.write_bytes(log.bytes)
+    with attacker(path) as connection:
+        connection.execute("CREATE VIEW shown AS SELECT * FROM stored_events LIMIT 1")
+        connection.execute(
+            "CREATE TRIGGER quiet INSTEAD OF INSERT ON shown BEGIN DELETE FROM stored_events; END"
+        )
+    assert [(finding.kind, finding.detail) for finding in audited(path).findings] == [
+        ("storage", "there is a trigger 'quiet' on shown"),
+        ("storage", "there is a view 'shown'"),
+    ]
+
+
 # The quick way and the thorough one
 
 

@@ -194,11 +194,17 @@ def _make_anew(connection: sqlite3.Connection, statements: Sequence[str]) -> Non
 
 
 def changes(found: list[Any]) -> list[str]:
-    """Return how the log's table is not as `create` made it, given its type, name and SQL rows."""
+    """Return how the file is not as `create` made it, given type, name, table and SQL of it all.
+
+    A trigger may change the log wherever it is, so each is a problem, and so is each view.
+    """
     problems = [
-        f"there is a trigger {name!r} on the log" for kind, name, _ in found if kind == "trigger"
+        f"there is a trigger {name!r} on {'the log' if table == 'stored_events' else table}"
+        for kind, name, table, _ in found
+        if kind == "trigger"
     ]
-    if ("table", "stored_events", LOG.strip()) not in found:
+    problems += [f"there is a view {name!r}" for kind, name, _, _ in found if kind == "view"]
+    if ("table", "stored_events", "stored_events", LOG.strip()) not in found:
         problems.append("the table stored_events is not the one that perdure makes")
     return problems
 

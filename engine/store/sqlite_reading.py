@@ -215,14 +215,14 @@ class SQLiteReader(ProcessRecorder):
         )
 
     def integrity_problems(self) -> list[str]:
-        """Return what is wrong with the file's pages and indexes, and with the table's schema."""
+        """Return what is wrong with the file's pages and indexes, and with its schema."""
         with translated(self.path):
             self._check_open()
             connection = self._connections.reader()  # of its own: it takes long
             with contextlib.closing(connection):
                 rows = connection.execute("PRAGMA integrity_check(20)").fetchall()
                 declared = connection.execute(
-                    "SELECT type, name, sql FROM sqlite_master WHERE tbl_name = 'stored_events'"
+                    "SELECT type, name, tbl_name, sql FROM sqlite_master"
                 ).fetchall()
         return [problem for (problem,) in rows if problem != "ok"] + schema.changes(declared)
 
