@@ -151,6 +151,24 @@ async def _open(url: str, *, readonly: bool = False) -> None:
         await engine.list()
 
 
+def test_a_log_whose_database_was_deleted_is_refused_as_that_and_left_as_it_is(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.db"
+    with BlockingEngine.open(f"sqlite:///{path}") as engine:
+        engine.register("s")
+        path.unlink()
+    before = contents(tmp_path)
+    assert "a.db-wal" in before
+    with pytest.raises(StoreError) as refusal:
+        open_store(f"sqlite:///{path}")
+    assert str(refusal.value) == (
+        f"there is no database at {path}, but a write-ahead log of one that is gone ({path}-wal):"
+        " bring the database back, or move the log away"
+    )
+    assert contents(tmp_path) == before
+
+
 def test_a_missing_folder_is_refused_and_not_made(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"folder .* does not exist"):
         open_store(f"sqlite:///{tmp_path / 'none' / 'a.db'}")

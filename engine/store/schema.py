@@ -112,6 +112,12 @@ def identify(path: Path, *, readonly: bool = False) -> None:
     if unmarked:
         # Empty: made by someone's hand, or our own making was cut off (then SQLite rolls back what
         # the journal beside it holds). A log beside it is neither.
+        if has_log and not path.exists():
+            raise StoreError(
+                f"there is no database at {path}, but a write-ahead log of one that is gone"
+                f" ({path}-wal): bring the database back, or move the log away",
+                path=str(path),
+            )
         if has_log:
             raise StoreError(f"{path} is the database of another application", path=str(path))
         return
