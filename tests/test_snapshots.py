@@ -115,6 +115,31 @@ def test_g6_a_rebuild_over_good_or_forged_derived_data_gives_the_same_bytes(path
         assert derived_rows(path) == before
 
 
+def test_g6_a_forged_catalog_is_believed_by_listings_alone(path: Path) -> None:
+    """What is not promised, so that nobody takes a listing for evidence."""
+    url = f"sqlite:///{path}"
+    with attacker(path) as connection:
+        connection.execute(
+            "UPDATE catalog SET entry ="
+            " CAST(replace(CAST(entry AS TEXT), '[\"archived\"', '[\"idle\"') AS BLOB)"
+            " WHERE session_id = 'archived'"
+        )
+
+    def phases(engine: Engine) -> list[str]:
+        return [view.phase for view in engine.list() if view.id == "archived"]
+
+    with Engine.open(url) as engine:
+        assert phases(engine) == ["idle"]
+        assert engine.read("archived").phase == "archived"
+        assert engine.audit().ok
+    with Engine.open(url, readonly=True) as engine:
+        assert phases(engine) == ["archived"]
+    with attacker(path) as connection:
+        connection.execute("DROP TABLE catalog")
+    with Engine.open(url) as engine:
+        assert phases(engine) == ["archived"]
+
+
 def test_g6_the_state_from_the_log_alone_is_the_state_from_a_snapshot(path: Path) -> None:
     store = opened(path)
     mapper = Mapper()
