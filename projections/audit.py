@@ -15,6 +15,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, cast
 
+import msgspec
+
 from engine.aggregates import Origin, Session, SessionEvent, SessionForked, initial_state, tag_of
 from engine.aggregates.session import origin_in
 from engine.errors import LogCorrupt, StoreError
@@ -33,6 +35,26 @@ _FORKED: Final = SessionForked.__struct_config__.tag
 
 Origins = Callable[[str, Origin], Session]
 """Returns the state that a fork begins with; see `projections.lineage.forked_state`."""
+
+
+def remembering(origins: Origins) -> Origins:
+    """Return the reader of origins as one that does not read what it read last again.
+
+    Many forks of one point are audited one after the other, and cost one reading of it together.
+    What a fork goes on from is the same whatever the fork is called, and never changes once it is
+    recorded; what cannot be read is tried again, and is a finding of each fork.
+    """
+    last: tuple[tuple[str, int, int], Session] | None = None
+
+    def state_before(session_id: str, origin: Origin) -> Session:
+        nonlocal last
+        point = origin.session_id, origin.version, origin.message_count
+        if last is None or last[0] != point or session_id == origin.session_id:
+            last = None  # what is read next need not be in memory beside it
+            last = point, origins(session_id, origin)
+        return msgspec.structs.replace(last[1], id=session_id)
+
+    return state_before
 
 
 class SessionAudit:

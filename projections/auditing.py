@@ -18,7 +18,7 @@ import msgspec
 from engine.errors import StoreError
 from engine.store import Mapper, SQLiteRecorder, SQLiteStore, Store
 from engine.values import Head
-from projections.audit import SessionAudit, printable
+from projections.audit import SessionAudit, printable, remembering
 from projections.findings import AuditReport, Finding
 from projections.lineage import forked_state
 from projections.reading import is_text
@@ -182,6 +182,7 @@ def _audit(
     exported: dict[str, list[Head]] = {}
     for head in heads:
         exported.setdefault(head.session_id, []).append(head)
+    origins = remembering(partial(forked_state, store.recorder, mapper))
     part = _Part()
     for session_id, group in groupby(rows, key=_SESSION_ID):
         name = printable(session_id)
@@ -191,7 +192,7 @@ def _audit(
             mapper,
             heads=exported.get(name, ()),
             snapshot=kept,
-            origins=partial(forked_state, store.recorder, mapper),
+            origins=origins,
         )
         events = size = 0
         check = audit.check

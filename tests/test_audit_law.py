@@ -4,6 +4,7 @@ A log is decided by the engine's own law, up to an event which is then told othe
 Told honestly, the same log has no finding.
 """
 
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -27,6 +28,7 @@ from engine.aggregates import (
     JoinMob,
     MobJoined,
     MobLeft,
+    Origin,
     RecordTurn,
     Recover,
     Recycle,
@@ -36,6 +38,7 @@ from engine.aggregates import (
     Retire,
     RunBegun,
     RunInterrupted,
+    Session,
     SessionAttached,
     SessionCheckpointed,
     SessionCommand,
@@ -52,9 +55,12 @@ from engine.aggregates import (
 from engine.aggregates.messages import Messages, encode_messages
 from engine.store import Mapper, links
 from engine.store.mapper import RawRow
+from engine.sync import Engine
 from engine.values import Receipt, Usage
 from projections import audit_session
+from projections.audit import remembering
 from projections.findings import Finding
+from projections.lineage import forked_state, origin_of
 
 AT: Final = "2026-01-31T12:00:00.000000Z"
 MAPPER: Final = Mapper()
@@ -404,3 +410,57 @@ def test_g8_a_second_result_of_a_call_that_was_answered_outside_is_found() -> No
     assert audited([*past, honest]) == []
     told = landed(past, honest, answer("c-1"), says("x"))
     assert places(audited([*past, told])) == {(told.version, "transition")}
+
+
+# What forks go on from
+
+
+def test_forks_of_one_point_read_their_origin_once_and_each_as_if_alone() -> None:
+    with Engine.open("memory:") as engine:
+        engine.register("o")
+        for text in ("one", "two", "three"):
+            engine.record_turn("o", [user(text), CALL])
+        for name, version in (("a", 4), ("b", 4), ("c", 3), ("d", 4), ("e", 4)):
+            engine.fork("o", new_session_id=name, at_version=version)
+        engine.fork("a", new_session_id="f")
+        store, mapper = engine._engine._store, Mapper()
+        read: list[str] = []
+
+        def origins(session_id: str, origin: Origin) -> Session:
+            read.append(session_id)
+            return forked_state(store.recorder, mapper, session_id, origin)
+
+        remembered = remembering(origins)
+        for name in "abcdef":
+            origin = origin_of(store.recorder, mapper, name)
+            assert origin is not None
+            alone = forked_state(store.recorder, mapper, name, origin)
+            again = remembered(name, origin)
+            assert (again.id, again.work) == (name, alone.work)
+            assert again.conversation.digest() == alone.conversation.digest()
+        assert read == ["a", "c", "d", "f"]
+        assert engine.audit().ok
+
+
+def test_g8_a_fork_that_lies_is_found_behind_one_of_the_same_point_that_does_not() -> None:
+    with Engine.open("memory:") as engine:
+        engine.register("s")
+        engine.record_turn("s", [user("one")])
+        engine.fork("s", new_session_id="honest")
+        store = engine._engine._store
+        origins = remembering(partial(forked_state, store.recorder, MAPPER))
+        (row,) = store.recorder.select_events("honest", gt=0, lte=1)
+        event = MAPPER.to_event(row, links.genesis("honest"))
+    for name, digest, expected in (
+        ("honest", None, set()),
+        ("liar", "0" * 64, {(1, "digest")}),
+        ("s", None, {(1, "identity")}),
+    ):
+        told = msgspec.structs.replace(event, session_id=name)
+        if digest is not None:
+            told = msgspec.structs.replace(told, origin_digest=digest)
+        (sealed,), _ = MAPPER.to_stored([told], links.genesis(name))
+        found = audit_session(
+            name, [RawRow(1, name, 1, sealed.topic, sealed.state)], MAPPER, origins=origins
+        )
+        assert places(found) == expected
