@@ -198,6 +198,17 @@ LIES: Final[dict[str, Lie]] = {
         "receipt",
         receipt=True,
     ),
+    "a receipt that names one of two inputs": Lie(
+        (
+            taken("a"),
+            taken("b"),
+            BeginRun(**RUN, input_ids=("a", "b")),
+            CompleteRun(**RUN, messages=of(says("x"))),
+        ),
+        {"contributing_input_ids": ("a",)},
+        "receipt",
+        receipt=True,
+    ),
     "a run's end with messages and no receipt": Lie(
         (BEGUN, CompleteRun(**RUN, messages=of(says("x")))), {"receipt": None}, "receipt"
     ),
@@ -396,6 +407,16 @@ def test_g8_a_run_that_lands_without_what_its_inputs_brought_is_found(
         assert audited([*past, landed(past, honest, user("a"), says("x"))]) == []
         told = landed(past, honest, *messages)
         assert places(audited([*past, told])) == {(told.version, "receipt")}
+
+
+def test_g8_a_turn_that_begins_with_other_context_than_was_staged_is_found() -> None:
+    *past, honest = asked(CONTEXT, turn("t", user("x")))
+    assert audited([*past, landed(past, honest, says("context"), user("x"))]) == []
+    for messages in ((says("other"), user("x")), (user("x"), says("context"))):
+        told = landed(past, honest, *messages)
+        assert places(audited([*past, told])) == {(told.version, "receipt")}
+    alone = landed(past, honest, says("context"))
+    assert places(audited([*past, alone])) == {(alone.version, "receipt")}
 
 
 def test_g8_a_receipt_for_no_message_at_a_runs_end_is_found() -> None:
