@@ -19,6 +19,7 @@ from engine import (
     SessionNotFound,
     Turn,
 )
+from engine.runtime import live
 from engine.store import links
 
 
@@ -289,3 +290,42 @@ async def test_a_snapshot_that_came_with_a_commit_is_kept_only_if_the_log_agrees
         await engine.checkpoint_committed("nobody", snapshot[1])
     with pytest.raises(InvalidArgument):
         await engine.checkpoint_committed("s", "{}")  # type: ignore[arg-type]
+
+
+@on_an_engine(checkpoints=CheckpointPolicy(turns=2))
+async def test_a_checkpoint_asked_for_begins_the_count_anew(engine: Engine) -> None:
+    await engine.register("s")
+    await engine.record_turn("s", [user("a")])
+    await engine.checkpoint("s")
+    await engine.record_turn("s", [user("b")])
+    await asyncio.sleep(0.01)
+    assert await checkpoints(engine) == 1
+    await engine.record_turn("s", [user("c")])
+    await until(lambda: at_least(engine, 2))
+
+
+@on_an_engine(on_file=True, checkpoints=CheckpointPolicy(turns=2))
+async def test_a_turn_that_lands_for_a_cancelled_caller_is_counted(engine: Engine) -> None:
+    await engine.register("s")
+    while (await engine.read("s")).message_count < 2:
+        turn = asyncio.create_task(engine.record_turn("s", [user("a")]))
+        await asyncio.sleep(0)
+        turn.cancel()
+        await asyncio.wait({turn})
+        assert turn.cancelled()
+    await until(lambda: at_least(engine, 1))
+
+
+@on_an_engine()
+async def test_a_snapshot_that_cannot_be_made_fails_no_turn(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(live, "snapshot_of", full)
+    await engine.register("s")
+    out = await engine.record_turn("s", [user("x" * 1_100_000)])
+    assert out.snapshot is None
+    assert "no snapshot of session 's' was made" in caplog.text
+    assert (await engine.record_turn("s", [user("next")])).receipt is not None

@@ -1,6 +1,8 @@
 """Closing an engine: turns may end within the grace period, and are ended together after it."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 
 import pytest
 from engines import on_an_engine
@@ -9,6 +11,7 @@ from sessions import attached, has, running
 from waiting import Gate, SlowToCome, until
 
 from engine import Cancelled, CheckpointPolicy, Completed, EchoAgent, Engine, EngineClosed
+from engine.store.opening import sqlite_path
 
 
 @pytest.mark.parametrize("heeds", [True, False])
@@ -22,7 +25,7 @@ async def test_closing_lets_a_turn_end_or_interrupts_it_after_the_grace_period(
         await attached(other, EchoAgent(), "t")
         turn = asyncio.create_task(other.apply_turn("s", "a"))
         await gate.begun.wait()
-        closing = asyncio.create_task(other.close())
+        ending = asyncio.create_task(other.close())
         await asyncio.sleep(0.01)
         with pytest.raises(EngineClosed):
             await other.apply_turn("t", "b")
@@ -30,7 +33,7 @@ async def test_closing_lets_a_turn_end_or_interrupts_it_after_the_grace_period(
             await other.record_turn("t", [user("run elsewhere")])
         if heeds:
             gate.open.set()
-        await closing
+        await ending
         out = await turn
         assert out.terminal == (Completed() if heeds else Cancelled("the engine is closing"))
         gate.open.set()
@@ -79,3 +82,39 @@ async def test_a_closed_engine_leaves_no_task_behind(engine: Engine, url: str) -
         await other.ingest("s", "one")
         await until(lambda: has(other, 2))
     assert asyncio.all_tasks() <= before
+
+
+@on_an_engine(on_file=True)
+async def test_g9_closing_waits_for_a_turn_that_is_only_beginning(engine: Engine, url: str) -> None:
+    await attached(engine, EchoAgent())
+    before = asyncio.all_tasks()
+    other = await Engine.open(url, grace_seconds=0.01)
+    await other.attach("s", EchoAgent())
+    await other.apply_turn("s", "a")
+    with closing(sqlite3.connect(sqlite_path(url), isolation_level=None)) as somebody:
+        somebody.execute("BEGIN IMMEDIATE")
+        turn = asyncio.create_task(other.apply_turn("s", "b"))
+        await asyncio.sleep(0.05)
+        ending = asyncio.create_task(other.close())
+        await asyncio.sleep(0.1)
+        somebody.execute("ROLLBACK")
+    await asyncio.wait({turn, ending})
+    view = await engine.read("s")
+    assert (view.phase, view.owner) == ("attached", None)
+    assert engine._store.recorder.read("SELECT * FROM leases") == []  # type: ignore[union-attr]
+    assert asyncio.all_tasks() <= before
+
+
+@on_an_engine()
+async def test_no_loop_is_started_once_the_engine_closes(engine: Engine, url: str) -> None:
+    async with Engine.open(url, grace_seconds=0.2) as other:
+        await attached(other, EchoAgent())
+        await attached(other, gate := Gate(), "t")
+        turn = asyncio.create_task(other.apply_turn("t", "a"))
+        await gate.begun.wait()
+        ending = asyncio.create_task(other.close())
+        await asyncio.sleep(0.01)
+        with pytest.raises(EngineClosed):
+            await other.keep_alive("s")
+        await ending
+        await turn

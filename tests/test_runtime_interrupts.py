@@ -354,3 +354,29 @@ async def test_g9_a_turn_whose_agent_was_refused_elsewhere_as_stale_has_failed_a
     out = await engine.apply_turn("s", "a")
     assert isinstance(out.terminal, Failed)
     assert (await engine.read("s")).phase == "attached"
+
+
+@pytest.mark.parametrize("verb", ["attach", "detach", "stop", "archive", "destroy"])
+@on_an_engine()
+async def test_what_is_bound_is_what_is_recorded_also_for_a_caller_that_was_cancelled(
+    engine: Engine, verb: str
+) -> None:
+    await engine.register("s")
+    if verb != "attach":
+        await engine.attach("s", EchoAgent())
+    asked = {
+        "attach": lambda: engine.attach("s", EchoAgent()),
+        "detach": lambda: engine.detach("s"),
+        "stop": lambda: engine.control.stop("s"),
+        "archive": lambda: engine.archive("s"),
+        "destroy": lambda: engine.control.destroy("s"),
+    }
+    before = (await engine.read("s")).phase
+    while (phase := (await engine.read("s")).phase) == before:
+        asking = asyncio.ensure_future(asked[verb]())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait({asking})
+        assert asking.cancelled()
+    assert ("s" in engine._agents) == (phase == "attached")

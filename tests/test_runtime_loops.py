@@ -436,7 +436,7 @@ async def test_a_loop_started_while_the_one_before_is_stopped_goes_on(engine: En
     gate.open.set()
     await engine.publish("s", "look again")
     await until(lambda: idle_with_nothing_queued(engine))
-    assert engine._loops.state("s") == "waiting"
+    await until(lambda: waiting(engine))
 
 
 @on_an_engine(**FAST)
@@ -453,3 +453,47 @@ async def test_archiving_drains_beside_the_loop_that_does(engine: Engine) -> Non
     gate.open.set()
     assert (await archiving).phase == "archived"
     assert {one.state for one in await engine.inputs("s")} == {"consumed"}
+
+
+@on_an_engine(**FAST)
+async def test_input_that_came_during_an_interrupted_turn_is_drained(engine: Engine) -> None:
+    gate = Gate()
+    await attached(engine, gate)
+    await engine.keep_alive("s")
+    await ingest(engine, "one")
+    await gate.begun.wait()
+    await ingest(engine, "two")
+    gate.open.set()  # for the turns to come
+    gate.heeds = True
+    await engine.interrupt("s")
+    await until(lambda: idle_with_nothing_queued(engine))
+    assert {one.state for one in await engine.inputs("s")} == {"consumed"}
+
+
+@on_an_engine(lease_seconds=0.2, **FAST)
+async def test_an_interrupted_turn_is_not_tried_again_while_nothing_is_new(engine: Engine) -> None:
+    begun = []
+
+    async def agent(turn: Turn) -> None:
+        begun.append(turn.run_id)
+        await asyncio.sleep(60)
+
+    await attached(engine, agent)
+    await engine.keep_alive("s")
+    await ingest(engine, "one")
+    await until(lambda: running(engine, "s"))
+    await engine.interrupt("s")
+    found = watched(engine)
+    engine._loops._loops["s"]._to_do = engine._loops._to_do  # type: ignore[misc]
+    await until(lambda: looked_often(found))
+    assert len(begun) == 1
+    await engine.attach("s", EchoAgent())
+    await until(lambda: idle_with_nothing_queued(engine))
+
+
+async def waiting(engine: Engine) -> bool:
+    return engine._loops.state("s") == "waiting"
+
+
+async def looked_often(found: Sequence[ToDo | None]) -> bool:
+    return len(found) > 3

@@ -130,6 +130,10 @@ class Admission:
             return False
         return True
 
+    async def emptied(self) -> None:
+        """Wait until no turn runs, or is about to."""
+        await self._empty.wait()
+
     def _given_back(self, claim: Claim) -> None:
         if self.holds(claim):
             del self._claims[claim.session_id]

@@ -5,7 +5,7 @@ whatever became of that.
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 _T = TypeVar("_T")
@@ -28,3 +28,11 @@ def result_of(done: asyncio.Future[_T], *, cancelled: bool) -> _T:
     if cancelled:
         raise asyncio.CancelledError from done.exception()
     return done.result()
+
+
+async def followed(work: Awaitable[_T], effects: Callable[[_T], None]) -> _T:
+    """Return what the work led to, once its effects took place: also for who was cancelled."""
+    done, cancelled = await unhurried(work)
+    if done.exception() is None:
+        effects(done.result())
+    return result_of(done, cancelled=cancelled)

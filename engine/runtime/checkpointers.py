@@ -19,6 +19,7 @@ from engine.aggregates import (
     RunCancelled,
     RunCompleted,
     RunFailed,
+    SessionCheckpointed,
     SessionEvent,
     TurnApplied,
 )
@@ -98,20 +99,25 @@ class Checkpointers:
         self._stopped = False
 
     def landed(self, session_id: str, events: Iterable[SessionEvent]) -> None:
-        """Count what was recorded of turns and messages; take a checkpoint if one is due."""
+        """Count what was recorded of turns and messages; take a checkpoint if one is due.
+
+        Whoever took one, the count begins anew with it.
+        """
         policy = self._policy
-        if policy is None or self._stopped or session_id in self._overdue:
+        if policy is None or self._stopped:
             return
         turns = message_bytes = 0
         counts = False
         for event in events:
+            if isinstance(event, SessionCheckpointed):
+                self._forget(session_id)
             if isinstance(event, Landed):
                 message_bytes += len(event.messages)
                 counts = True
             if isinstance(event, _TURN_ENDS):
                 turns += 1
                 counts = True
-        if not counts:
+        if not counts or session_id in self._overdue:
             return
         session = self._of(session_id, policy)
         session.turns += turns
@@ -139,11 +145,8 @@ class Checkpointers:
 
     def close(self, session_id: str) -> None:
         """Never checkpoint the session again: it has ended, and nothing lands in it any more."""
-        for held in (self._counted, self._overdue):
-            session = held.pop(session_id, None)
-            if session is not None:
-                session.stop_timer()
-                session.fire("close")
+        for session in self._forget(session_id):
+            session.fire("close")
 
     async def stop(self) -> None:
         """Take no more, whatever lands yet, and wait for those being taken."""
@@ -154,6 +157,14 @@ class Checkpointers:
         self._overdue.clear()
         if self._taking:
             await asyncio.wait(self._taking)
+
+    def _forget(self, session_id: str) -> list[_Session]:
+        """Count nothing of the session any more; return what was counted or overdue."""
+        found = [held.pop(session_id, None) for held in (self._counted, self._overdue)]
+        sessions = [session for session in found if session is not None]
+        for session in sessions:
+            session.stop_timer()
+        return sessions
 
     def _of(self, session_id: str, policy: CheckpointPolicy) -> _Session:
         session = self._counted.get(session_id)

@@ -132,10 +132,9 @@ class Ending(Working):
     async def _drain(self) -> None:
         """Admit no more turns; interrupt those that do not end in time."""
         if not await self._admission.shut_down(self._grace_seconds):
-            turns = list(self._turns.values())
-            for turn in turns:
+            for turn in self._turns.values():
                 turn.interrupt("the engine is closing")
-            await asyncio.gather(*(turn.ended() for turn in turns))
+            await self._admission.emptied()  # those too that are only beginning: they end at once
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait({self._watching})

@@ -13,7 +13,7 @@ from typing import Final
 from engine.errors import SessionNotFound, StaleWriter
 from engine.store import Mapper, Store
 from engine.values import Terminal
-from projections.snapshots import Folded, catch_up, load, nothing_folded
+from projections.snapshots import Folded, Kept, catch_up, load, nothing_folded, snapshot_of
 
 _LOGGER: Final = logging.getLogger("perdure")
 
@@ -27,6 +27,15 @@ def keep_snapshot(store: Store, session_id: str, due: tuple[int, bytes]) -> None
         store.derived.put_snapshot(session_id, *due)
     except Exception as error:  # noqa: BLE001 - whatever it is, the write has landed
         _LOGGER.warning("the snapshot of session %r was not kept: %s", session_id, error)
+
+
+def made_snapshot(folded: Folded) -> Kept | None:
+    """Return the snapshot of a fold that fell due. A failure is logged, as with `keep_snapshot`."""
+    try:
+        return snapshot_of(folded)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the write has landed
+        _LOGGER.warning("no snapshot of session %r was made: %s", folded.state.id, error)
+        return None
 
 
 class Live:

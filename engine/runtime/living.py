@@ -172,10 +172,10 @@ class Living(Running):
     async def _drain_session(self, session_id: str, reason: str | None) -> None:
         await super()._drain_session(session_id, reason)
         while True:
+            waiting = queued((await self._looked_after(session_id)).work)
             if self._loops.state(session_id) == "running":  # which drains it as well
                 await asyncio.sleep(BUSY_DELAY_SECONDS)
                 continue
-            waiting = queued((await self._looked_after(session_id)).work)
             if not waiting:
                 return
             try:
@@ -293,6 +293,7 @@ class Living(Running):
         return shown_by(self._agents.get(session_id) if agent is None else agent, hook, kind)
 
     async def _drain(self) -> None:
+        self._loops.start_no_more()
         await super()._drain()
         await self._loops.stop_all()
         await self._checkpointers.stop()

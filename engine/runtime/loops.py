@@ -54,6 +54,10 @@ Finding = Callable[[str], Awaitable[ToDo | None]]
 """Says what there is to do for a session, None once it takes no more turns."""
 
 
+_NOT_INTERRUPTED: Final[tuple[int, frozenset[str]]] = (0, frozenset())
+"""No version that a turn was interrupted at, with the inputs that it had."""
+
+
 class _Loop:
     """One session's loop."""
 
@@ -69,9 +73,15 @@ class _Loop:
         self._woken: Final = asyncio.Event()
         self._told: float = 0
         self._delay_seconds = FIRST_DELAY_SECONDS
+        self._interrupted = _NOT_INTERRUPTED
 
     def wake(self, version: float = math.inf) -> None:
-        """Look for something to do, if what was recorded at the version is new to the loop."""
+        """Look for something to do, if what was recorded at the version is new to the loop.
+
+        Without a version it is something that is not recorded, and an interrupted turn may run.
+        """
+        if version == math.inf:
+            self._interrupted = _NOT_INTERRUPTED
         self._told = max(self._told, version)
         self._woken.set()
 
@@ -82,7 +92,8 @@ class _Loop:
                 found = await self._to_do(self._session_id)
                 if found is None:
                     return
-                seen = await self._turn(found) if found.ready else found.version
+                runs = found.ready and not self._was_interrupted(found)
+                seen = await self._turn(found) if runs else found.version
             except EngineClosed:
                 return
             except PerdureError as error:
@@ -101,11 +112,15 @@ class _Loop:
                     self._woken.clear()
                     await self._woken.wait()
 
+    def _was_interrupted(self, found: ToDo) -> bool:
+        """Whether the turn that could run was interrupted, and nothing is new since."""
+        ended_at, input_ids = self._interrupted
+        return found.version <= ended_at and input_ids.issuperset(found.input_ids)
+
     async def _turn(self, found: ToDo) -> int | None:
         """Run a turn; return the version up to which nothing is a reason to run another.
 
-        None is to look at once. A refused turn has recorded nothing, and has seen what was found;
-        what an interrupted one has recorded is no reason to try it again.
+        None is to look at once. A refused turn has recorded nothing, and has seen what was found.
         """
         self.state = "running"
         try:
@@ -127,7 +142,9 @@ class _Loop:
             await self._later()
             return None
         self._delay_seconds = FIRST_DELAY_SECONDS
-        return drained.version if isinstance(drained.terminal, Cancelled) else None
+        if isinstance(drained.terminal, Cancelled):
+            self._interrupted = drained.version, frozenset(found.input_ids)
+        return None
 
     async def _later(self) -> None:
         """Give whatever failed some time."""
@@ -158,10 +175,17 @@ class Loops:
         self._follow: Final = follow
         self._look_again_seconds: Final = look_again_seconds
         self._loops: Final[dict[str, _Loop]] = {}
+        self._tasks: Final[set[asyncio.Task[None]]] = set()
+        self._ending = False
         self._following: asyncio.Task[None] | None = None
 
     def start(self, session_id: str) -> None:
-        """Start the session's loop, if it has none or one that is being stopped."""
+        """Start the session's loop, if it has none or one that is being stopped.
+
+        Raises EngineClosed after `start_no_more`.
+        """
+        if self._ending:
+            raise EngineClosed("the engine is shutting down and starts no more loops")
         if self._following is None or self._following.done():
             # From before the loop looks for the first time, whenever its task comes to run.
             self._following = asyncio.create_task(self._wake_by_the_log(self._newest()))
@@ -169,6 +193,7 @@ class Loops:
         if loop is None or loop.task.done() or loop.task.cancelling():
             loop = _Loop(session_id, self._to_do, self._drain, self._look_again_seconds)
             self._loops[session_id] = loop
+            self._tasks.add(loop.task)
             loop.task.add_done_callback(lambda task: self._ended(session_id, task))
 
     def state(self, session_id: str) -> Literal["none", "waiting", "running"]:
@@ -185,9 +210,14 @@ class Loops:
         await asyncio.wait({loop.task})
         return True
 
+    def start_no_more(self) -> None:
+        """Start no loop any more; those that run are stopped later."""
+        self._ending = True
+
     async def stop_all(self) -> None:
-        """Stop every loop."""
-        tasks = {loop.task for loop in self._loops.values()}
+        """Stop every loop, for good."""
+        self.start_no_more()
+        tasks = set(self._tasks)
         if self._following is not None:
             tasks.add(self._following)
         for task in tasks:
@@ -196,6 +226,7 @@ class Loops:
             await asyncio.wait(tasks)
 
     def _ended(self, session_id: str, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             _LOGGER.error("the loop of session %r broke", session_id, exc_info=task.exception())
         loop = self._loops.get(session_id)

@@ -40,6 +40,7 @@ from engine.runtime.arguments import (
     optional_id,
     optional_text,
 )
+from engine.runtime.cancellation import followed
 from engine.runtime.checkpointers import Checkpointers
 from engine.runtime.environment import Environment
 from engine.runtime.live import Live
@@ -68,11 +69,11 @@ class Recording(Reader):
     def __init__(self, store: Store, environment: Environment, settings: Settings) -> None:
         super().__init__(store, Ownership(store, environment, settings.lease_seconds))
         self._environment: Final = environment
-        self._writer: Final = Writer(store, self._mapper, self._live)
         self._admission: Final = Admission(settings.max_active)
         self._checkpointers: Final = Checkpointers(
             settings.checkpoints, lambda name: self._write(name, CommitCheckpoint(now=self._now()))
         )
+        self._writer: Final = Writer(store, self._mapper, self._live, self._checkpointers.landed)
 
     async def register(
         self,
@@ -251,8 +252,9 @@ class Recording(Reader):
         command = Archive(
             now=self._now(), reason=optional_text(reason), abandon_inputs=pending == "abandon"
         )
-        written = await self._write(session_id, command)
-        self._session_over(session_id)
+        written = await followed(
+            self._write(session_id, command), lambda _: self._session_over(session_id)
+        )
         return view_of(written.folded.state)
 
     async def discard_live(self, session_id: str) -> bool:
@@ -310,7 +312,6 @@ class Recording(Reader):
             return ApplyOutput(receipt=receipt, snapshot=None, terminal=Completed(), duplicate=True)
         expect_version(folded, expected)
         written = await self._writer.commit(live, folded, command)
-        self._checkpointers.landed(state.id, written.events)
         return ApplyOutput(
             receipt=receipt_in(written.events[0]),
             snapshot=written.snapshot,
@@ -339,7 +340,6 @@ class Recording(Reader):
                     return ContextOutput(status="duplicate", receipt=receipt)
             event = (await self._writer.commit(live, folded, command)).events[0]
             if isinstance(event, ContextAppended):
-                self._checkpointers.landed(session_id, [event])
                 return ContextOutput(status="applied", receipt=event.receipt)
             return ContextOutput(status="staged", receipt=None)
 

@@ -32,7 +32,7 @@ from engine.errors import (
 from engine.runtime.admission import Claim
 from engine.runtime.agents import Agent, AgentLike, as_agent, name_of
 from engine.runtime.arguments import Request, checked_boundary, checked_ids, request_messages
-from engine.runtime.cancellation import result_of, unhurried
+from engine.runtime.cancellation import followed, result_of, unhurried
 from engine.runtime.ending import Ending
 from engine.runtime.environment import Environment
 from engine.runtime.live import Live
@@ -75,8 +75,10 @@ class Running(Ending):
                 raise SessionBusy(session_id)
             return await self._writer.commit(live, folded, command)
 
-        written = await self._writer.alone(live, work)
-        self._agents[session_id] = bound
+        def bind(_: Written) -> None:
+            self._agents[session_id] = bound
+
+        written = await followed(self._writer.alone(live, work), bind)
         return view_of(written.folded.state)
 
     async def detach(self, session_id: str) -> SessionView:
@@ -84,8 +86,10 @@ class Running(Ending):
 
         Raises SessionNotFound, IllegalTransition where none is attached or a turn runs.
         """
-        written = await self._write(session_id, Detach(now=self._now()))
-        self._executor_gone(session_id)
+        written = await followed(
+            self._write(session_id, Detach(now=self._now())),
+            lambda _: self._executor_gone(session_id),
+        )
         return view_of(written.folded.state)
 
     async def reserve(self, session_id: str) -> Claim:
@@ -293,7 +297,6 @@ class Running(Ending):
                 if not _is_of(await self._live.read(live.folded.state.id), begun):
                     raise
             else:
-                self._checkpointers.landed(live.folded.state.id, written.events)
                 return written
 
     def _check_agent(self, session_id: str) -> None:

@@ -26,6 +26,7 @@ from engine.aggregates.work import calls_in_doubt
 from engine.errors import InvalidArgument, SessionBusy, StaleWriter, StoreError
 from engine.machines import SESSION
 from engine.runtime.arguments import encoded_json, optional_text
+from engine.runtime.cancellation import followed
 from engine.runtime.control import Control, WorkEnd
 from engine.runtime.groups import Grouping
 from engine.runtime.recording import known
@@ -157,14 +158,16 @@ class Working(Grouping):
                 folded = await self._attended(live, folded)
             return folded.state, await self._writer.commit(live, folded, command)
 
-        before, written = await self._writer.alone(live, work)
-        if before.work.run is not None and written.folded.state.work.run is None:
-            self._run_closed(session_id)
-        if isinstance(command, Stop):
-            self._executor_gone(session_id)
-        if isinstance(command, Destroy):
-            self._session_over(session_id)
-        return before, written
+        def effects(closed: tuple[Session, Written]) -> None:
+            before, written = closed
+            if before.work.run is not None and written.folded.state.work.run is None:
+                self._run_closed(session_id)
+            if isinstance(command, Stop):
+                self._executor_gone(session_id)
+            if isinstance(command, Destroy):
+                self._session_over(session_id)
+
+        return await followed(self._writer.alone(live, work), effects)
 
     def _executor_gone(self, session_id: str) -> None:
         """Bind the session's agent no more, if this engine binds one."""

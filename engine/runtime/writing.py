@@ -7,17 +7,17 @@ decided on again, once; if it is outrun again meanwhile, that is a race, and it 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 import msgspec
 
 from engine.aggregates import SessionCommand, SessionEvent, decide, fold
 from engine.errors import PerdureError, StaleWriter, StoreError
-from engine.runtime.live import Live, LiveSessions, keep_snapshot
+from engine.runtime.live import Live, LiveSessions, keep_snapshot, made_snapshot
 from engine.runtime.settling import Submissions
 from engine.store import Mapper, Store
-from projections.snapshots import Folded, Kept, follow, snapshot_of
+from projections.snapshots import Folded, follow
 
 _T = TypeVar("_T")
 
@@ -31,12 +31,19 @@ class Written(msgspec.Struct, frozen=True):
 
 
 class Writer:
-    """The writing side of one engine."""
+    """The writing side of one engine; ``landed`` is told what each commit has recorded."""
 
-    def __init__(self, store: Store, mapper: Mapper, live: LiveSessions) -> None:
+    def __init__(
+        self,
+        store: Store,
+        mapper: Mapper,
+        live: LiveSessions,
+        landed: Callable[[str, Sequence[SessionEvent]], None],
+    ) -> None:
         self._store: Final = store
         self._mapper: Final = mapper
         self._live: Final = live
+        self._landed: Final = landed
         self._submissions: Final = Submissions(store, asyncio.get_running_loop())
         self._at_work = 0
         self._background: Final[set[asyncio.Task[None]]] = set()
@@ -88,9 +95,9 @@ class Writer:
                 raise asyncio.CancelledError from outcome
             raise outcome if isinstance(outcome, PerdureError) else StoreError(str(outcome))
         live.folded = folded
-        due: Kept | None = None
-        if falls_due is not None:
-            due = snapshot_of(falls_due)
+        self._landed(folded.state.id, events)
+        due = None if falls_due is None else made_snapshot(falls_due)
+        if due is not None:
             self._keep_later(folded.state.id, due)
         if cancelled:
             raise asyncio.CancelledError
