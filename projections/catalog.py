@@ -33,7 +33,7 @@ from engine.machines import LIFECYCLE, Configuration
 from engine.store import CatalogRow, Derived, Mapper, Recorder, Store, links
 from engine.store.derived import MemoryDerived
 from engine.values import Usage
-from projections.reading import is_text, link_of
+from projections.reading import PAGE_BYTES, is_text, link_of
 
 _NO_MESSAGES_DIGEST: Final = Session(id="").conversation.digest()
 _BATCH: Final = 1000
@@ -219,7 +219,9 @@ def catch_up_catalog(recorder: Recorder, derived: Derived, mapper: Mapper) -> No
     """
     while True:
         position = derived.catalog_position()
-        batch = recorder.select_notifications(position, _BATCH, inclusive_of_start=False)
+        batch = recorder.select_notifications(
+            position, _BATCH, inclusive_of_start=False, most_bytes=PAGE_BYTES
+        )
         if not batch:
             return
         derived.put_catalog(position, batch[-1].id, _derived_rows(derived, mapper, batch))

@@ -392,6 +392,7 @@ def test_leaving_a_blocking_subscription_releases_the_listener(url: str) -> None
         for delivery in engine.subscribe():
             assert delivery.version == 1
             break
+        engine.read("s")  # what was dropped before a verb has ended by then
         assert listeners(engine._engine) == 0
         rest = engine.subscribe()
         assert next(rest).position == 1
