@@ -56,6 +56,16 @@ async def ended(engine: Engine) -> bool:
     return engine._loops.state("s") == "none"
 
 
+async def looping(engine: Engine) -> Gate:
+    """Return the gate that the turn waits at which the session's loop has begun."""
+    gate = Gate()
+    await attached(engine, gate)
+    await engine.keep_alive("s")
+    await ingest(engine, "one")
+    await gate.begun.wait()
+    return gate
+
+
 # Draining and waking
 
 
@@ -427,11 +437,7 @@ async def test_an_interrupted_turn_of_a_loop_is_not_run_again_by_itself(engine: 
 
 @on_an_engine(**FAST)
 async def test_a_loop_started_while_the_one_before_is_stopped_goes_on(engine: Engine) -> None:
-    gate = Gate()
-    await attached(engine, gate)
-    await engine.keep_alive("s")
-    await ingest(engine, "one")
-    await gate.begun.wait()
+    gate = await looping(engine)
     assert await asyncio.gather(engine.stop_loop("s"), engine.keep_alive("s")) == [True, None]
     gate.open.set()
     await engine.publish("s", "look again")
@@ -441,11 +447,7 @@ async def test_a_loop_started_while_the_one_before_is_stopped_goes_on(engine: En
 
 @on_an_engine(**FAST)
 async def test_archiving_drains_beside_the_loop_that_does(engine: Engine) -> None:
-    gate = Gate()
-    await attached(engine, gate)
-    await engine.keep_alive("s")
-    await ingest(engine, "one")
-    await gate.begun.wait()
+    gate = await looping(engine)
     await ingest(engine, "two")
     archiving = asyncio.create_task(engine.archive("s", pending="drain"))
     await asyncio.sleep(0.1)
@@ -457,11 +459,7 @@ async def test_archiving_drains_beside_the_loop_that_does(engine: Engine) -> Non
 
 @on_an_engine(**FAST)
 async def test_input_that_came_during_an_interrupted_turn_is_drained(engine: Engine) -> None:
-    gate = Gate()
-    await attached(engine, gate)
-    await engine.keep_alive("s")
-    await ingest(engine, "one")
-    await gate.begun.wait()
+    gate = await looping(engine)
     await ingest(engine, "two")
     gate.open.set()  # for the turns to come
     gate.heeds = True
