@@ -8,7 +8,15 @@ from messages import user
 from sessions import attached
 from waiting import Gate
 
-from engine import AtCapacity, Completed, EchoAgent, Engine, InvalidArgument, SessionBusy
+from engine import (
+    AtCapacity,
+    Completed,
+    EchoAgent,
+    Engine,
+    InvalidArgument,
+    NoAgent,
+    SessionBusy,
+)
 from engine.runtime.admission import Admission
 
 
@@ -104,3 +112,13 @@ def test_a_shutdown_cancelled_as_the_last_turn_ends_is_cancelled_and_not_done() 
         assert cancelled
 
     asyncio.run(main())
+
+
+@on_an_engine()
+async def test_a_turn_that_waits_for_a_detaching_has_no_agent_any_more(engine: Engine) -> None:
+    await attached(engine, EchoAgent())
+    _, turn = await asyncio.gather(
+        engine.detach("s"), engine.apply_turn("s", "a"), return_exceptions=True
+    )
+    assert isinstance(turn, NoAgent)
+    assert (await engine.read("s")).phase == "idle"

@@ -31,8 +31,12 @@ def result_of(done: asyncio.Future[_T], *, cancelled: bool) -> _T:
 
 
 async def followed(work: Awaitable[_T], effects: Callable[[_T], None]) -> _T:
-    """Return what the work led to, once its effects took place: also for who was cancelled."""
-    done, cancelled = await unhurried(work)
-    if done.exception() is None:
-        effects(done.result())
+    """Return what the work led to; its effects take place with its end, whoever is cancelled."""
+
+    async def both() -> _T:
+        result = await work
+        effects(result)  # before anybody who waited for the work's lock goes on
+        return result
+
+    done, cancelled = await unhurried(both())
     return result_of(done, cancelled=cancelled)
