@@ -151,3 +151,20 @@ async def test_an_interrupt_that_comes_behind_the_end_of_a_turn_here_reaches_the
         await interrupting
         assert (await turn).terminal == Completed()
         assert isinstance((await theirs).terminal, Cancelled)
+
+
+@on_an_engine(on_file=True, **FAST)
+async def test_an_interrupt_of_a_turn_that_was_closed_elsewhere_reaches_the_one_that_runs(
+    engine: Engine, url: str
+) -> None:
+    gate = Gate()
+    await attached(engine, gate)
+    turn = asyncio.create_task(engine.apply_turn("s", "a"))
+    await gate.begun.wait()
+    await engine._ownership.release()  # as if its process had stood still
+    engine._watching.cancel()  # type: ignore[union-attr]
+    async with turn_elsewhere(url) as (_, theirs):
+        await engine.interrupt("s")
+        assert isinstance((await theirs).terminal, Cancelled)
+    with pytest.raises(StaleWriter):
+        await turn

@@ -59,7 +59,8 @@ class Ending(Working):
         in_time = not turn.over
         turn.interrupt(reason)
         await turn.ended()
-        if not in_time:  # its end may have landed before, and then another engine's turn may run
+        if not in_time or turn.terminal is None:
+            # It was over before, or somebody had closed its run: another engine's turn may run.
             with contextlib.suppress(SessionNotRunning):
                 await self._ask_to_end(session_id, "interrupt", authority)
 
