@@ -30,11 +30,11 @@ def result_of(done: asyncio.Future[_T], *, cancelled: bool) -> _T:
     return done.result()
 
 
-async def followed(work: Awaitable[_T], effects: Callable[[_T], None]) -> _T:
+async def followed(work: Callable[[], Awaitable[_T]], effects: Callable[[_T], None]) -> _T:
     """Return what the work led to; its effects take place with its end, whoever is cancelled."""
 
     async def both() -> _T:
-        result = await work
+        result = await work()
         effects(result)  # before anybody who waited for the work's lock goes on
         return result
 

@@ -253,7 +253,7 @@ class Recording(Reader):
             now=self._now(), reason=optional_text(reason), abandon_inputs=pending == "abandon"
         )
         written = await followed(
-            self._write(session_id, command), lambda _: self._session_over(session_id)
+            lambda: self._write(session_id, command), lambda _: self._session_over(session_id)
         )
         return view_of(written.folded.state)
 

@@ -78,7 +78,7 @@ class Running(Ending):
         def bind(_: Written) -> None:
             self._agents[session_id] = bound
 
-        written = await followed(self._writer.alone(live, work), bind)
+        written = await followed(lambda: self._writer.alone(live, work), bind)
         return view_of(written.folded.state)
 
     async def detach(self, session_id: str) -> SessionView:
@@ -87,7 +87,7 @@ class Running(Ending):
         Raises SessionNotFound, IllegalTransition where none is attached or a turn runs.
         """
         written = await followed(
-            self._write(session_id, Detach(now=self._now())),
+            lambda: self._write(session_id, Detach(now=self._now())),
             lambda _: self._executor_gone(session_id),
         )
         return view_of(written.folded.state)

@@ -167,7 +167,7 @@ class Working(Grouping):
             if isinstance(command, Destroy):
                 self._session_over(session_id)
 
-        return await followed(self._writer.alone(live, work), effects)
+        return await followed(lambda: self._writer.alone(live, work), effects)
 
     def _executor_gone(self, session_id: str) -> None:
         """Bind the session's agent no more, if this engine binds one."""
