@@ -259,8 +259,8 @@ def test_the_write_ahead_log_is_tidied_up_by_the_thread_alone(
         for _ in range(1000):
             await engine.record_turn("s", [message("x" * 50_000)])
         assert companion_bytes(recorder.path, "-wal") < 2 * CHECKPOINT_PAGES * PAGE_BYTES
-        assert spy.at_once > 900
-        assert 5 < spy.declined < 100  # also where a snapshot was being kept
+        assert spy.at_once > 500
+        assert 5 < spy.declined < 500  # also where a snapshot was being kept, as long as that took
 
     run(tmp_path, work, durability="normal")
     assert set(checkpoints) == {True, False}
