@@ -68,7 +68,8 @@ class NoPendingBoundary(
 class CallbackPending(msgspec.Struct, frozen=True, tag_field="terminal", tag="callback_pending"):
     """The run landed and ended with a tool call whose result comes from outside.
 
-    `Engine.stage_tool_results` brings it; ``arguments`` are as the model wrote them.
+    `Engine.stage_tool_results` brings it; ``arguments`` are as the model wrote them. A
+    ``call_id`` must be that of an open call, or the run fails.
     """
 
     tool_name: str

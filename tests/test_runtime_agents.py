@@ -254,6 +254,52 @@ async def test_a_callback_ends_the_run_and_leaves_its_call_open(engine: Engine) 
     assert (await engine.read("s")).phase == "attached"
 
 
+ANSWER: dict[str, Any] = {"role": "tool", "tool_call_id": "c-1", "content": "42"}
+
+
+@pytest.mark.parametrize("own", [[], [says("x")], [CALL, ANSWER]], ids=["no", "other", "answered"])
+@on_an_engine()
+async def test_a_run_that_waits_for_a_call_nobody_could_answer_fails(
+    engine: Engine, own: list[dict[str, Any]]
+) -> None:
+    async def agent(turn: Turn) -> TurnResult:
+        return TurnResult(messages=own, terminal=CallbackPending("ask", {}, "c-1"))
+
+    await attached(engine, agent)
+    out = await engine.apply_turn("s", "a")
+    assert isinstance(out.terminal, Failed)
+    assert "no open tool call 'c-1'" in out.terminal.message
+    assert (await engine.read("s")).message_count == 0
+
+
+@on_an_engine()
+async def test_a_run_may_wait_for_a_call_that_an_earlier_one_made(engine: Engine) -> None:
+    async def agent(turn: Turn) -> TurnResult:
+        made = [] if turn.open_calls else [CALL]
+        return TurnResult(messages=made, terminal=CallbackPending("ask", {}, "c-1"))
+
+    await attached(engine, agent)
+    for asked in ("a", "are you there?"):
+        out = await engine.apply_turn("s", asked)
+        assert out.terminal == CallbackPending("ask", {}, "c-1")
+
+
+@on_an_engine()
+async def test_a_run_may_wait_for_a_call_that_was_answered_before_it_said_so(
+    engine: Engine,
+) -> None:
+    async def agent(turn: Turn) -> TurnResult:
+        await turn.boundary([CALL])
+        await engine.stage_tool_results("s", [ANSWER])
+        await turn.boundary([says("we will see")])
+        return TurnResult(terminal=CallbackPending("ask", {}, "c-1"))
+
+    await attached(engine, agent)
+    out = await engine.apply_turn("s", "a")
+    assert out.terminal == CallbackPending("ask", {}, "c-1")
+    assert await engine.open_calls("s") == []
+
+
 @pytest.mark.parametrize(
     "terminal",
     [

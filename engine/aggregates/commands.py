@@ -122,11 +122,15 @@ class ApplyBoundary(OfRun, frozen=True, kw_only=True):
 
 
 class CompleteRun(OfRun, frozen=True, kw_only=True):
-    """End the run well, landing what it has."""
+    """End the run well, landing what it has.
+
+    ``waits_for`` is the id of the call whose result the run says is to come from outside.
+    """
 
     request: Messages = NO_MESSAGES
     messages: Messages = NO_MESSAGES
     boundary: Boundary = "run_start"
+    waits_for: str | None = None
     terminal: Literal["completed", "no_pending_boundary", "callback_pending"] = "completed"
     result: msgspec.Raw = NULL
     usage: Usage | None = None

@@ -40,6 +40,7 @@ from engine.aggregates.retries import request_digest
 from engine.aggregates.session import Session
 from engine.aggregates.work import (
     check_not_answered,
+    check_waits_for,
     messages_of,
     queued,
     results_to_land,
@@ -65,7 +66,8 @@ def turn_event(state: Session, command: TurnCommand) -> SessionEvent:
 
     Raises SessionBusy where another run is current, CallsUnresolved where calls are unknown,
     InputNotQueued for an input that is not there to take, CallNotOpen for a call's second result,
-    StaleWriter where the run is not the current one of this owner.
+    or an end that waits for a call which is not open, StaleWriter where the run is not the current
+    one of this owner.
     """
     match command:
         case RecordTurn():
@@ -194,6 +196,8 @@ def _run_event(state: Session, command: OwnRunCommand) -> SessionEvent:
 
 def _completed(state: Session, command: CompleteRun) -> RunCompleted:
     """Return the run's end; it lands nothing where there was nothing pending and nothing came."""
+    if command.waits_for is not None:
+        check_waits_for(state.id, state.work, command.messages.array(), command.waits_for)
     nothing = command.terminal == "no_pending_boundary" and not command.messages.count
     if nothing and not staged(state.work):
         landing: dict[str, Any] = {

@@ -210,6 +210,22 @@ def check_not_answered(session_id: str, work: Work, own: msgspec.Raw) -> None:
             raise CallNotOpen(session_id, step.id, because)
 
 
+def check_waits_for(session_id: str, work: Work, own: msgspec.Raw, call_id: str) -> None:
+    """Refuse to wait for a call that neither is open nor was until an outside result landed.
+
+    ``own`` are the messages with which the run's agent ends.
+    """
+    waiting = {*work.calls, *(work.run.answered if work.run else ())}
+    tools = tools_in(own)
+    for step in tools.steps if tools is not None else ():
+        if isinstance(step, Answer):
+            waiting.discard(step.id)
+        else:
+            waiting.add(step.id)
+    if call_id not in waiting:
+        raise CallNotOpen(session_id, call_id, "the agent says that it waits for its result")
+
+
 def check_without_result(session_id: str, work: Work, call_id: str) -> None:
     """Refuse to give up a call that is not open, or whose result will land with the next turn."""
     if call_id not in work.calls:

@@ -293,6 +293,7 @@ class LiveTurn:
             messages=_encoded(result.messages),
             boundary=self._begun.boundary,
             terminal=_TAGS[type(terminal)],
+            waits_for=terminal.call_id if isinstance(terminal, CallbackPending) else None,
             result=encoded["result"],
             usage=None if result.usage is None else checked_usage(result.usage),
         )
