@@ -62,7 +62,10 @@ class Completed(msgspec.Struct, frozen=True, tag_field="terminal", tag="complete
 class NoPendingBoundary(
     msgspec.Struct, frozen=True, tag_field="terminal", tag="no_pending_boundary"
 ):
-    """The run ended and had nothing to land, so it has no receipt of its own."""
+    """The run ended and had nothing to do, so its end lands nothing and has no receipt.
+
+    Where it brought messages after all, or had taken inputs, those land as they always do.
+    """
 
 
 class CallbackPending(msgspec.Struct, frozen=True, tag_field="terminal", tag="callback_pending"):
