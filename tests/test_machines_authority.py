@@ -302,3 +302,39 @@ def test_g5_what_is_allowed_is_what_some_arguments_let_through() -> None:
 def test_g5_what_is_allowed_counts_the_run_that_is_there_though_no_checker_knows_its_id() -> None:
     running = Configuration("running", ("run-9f2c", "idle", False, 0, 0, 0))
     assert "complete_run" in LIFECYCLE.allowed(running)
+
+
+def test_g5_what_is_allowed_counts_ids_and_counts_that_no_checker_explores() -> None:
+    limit, most = Bound("limit", actual=5_000, checked=1), Bound("most", actual=9_000, checked=2)
+    owner, spent, by, amount = Var("owner"), Var("spent"), Arg("by"), Arg("amount")
+    account = Machine(
+        name="account",
+        phases=("open", "used", "shut"),
+        initial="open",
+        final=("shut",),
+        variables=(Identity("owner", ("ann", "bob")), Count("spent", most)),
+        verbs=(
+            Verb("use", (Identity("by", ("ann", "bob")), Count("amount", most))),
+            Verb("overdraw", (Count("amount", most),)),
+            Verb("settle", (Count("amount", most),)),
+            Verb("shut", (Identity("by", ("ann", "bob")),)),
+            Verb("take_over", (Identity("by", ("ann", "bob")),)),
+        ),
+        rows=(
+            row("use", "open", "used", updates={"owner": by, "spent": amount}),
+            row("overdraw", "used", guard=spent + amount > limit),
+            row("settle", "used", guard=(spent + amount).equals(limit)),
+            row("shut", "used", "shut", guard=by.equals(owner)),
+            row("take_over", "used", guard=by.differs(owner), updates={"owner": by}),
+        ),
+    )
+    authority = Authority(account)
+
+    used = authority.fire(authority.initial, "use", ("zoe", 4_321))
+    assert authority.allowed(used) == ("overdraw", "settle", "shut", "take_over")
+    assert authority.fire(used, "settle", (679,)) == used
+    assert authority.fire(used, "overdraw", (680,)) == used
+    assert authority.fire(used, "shut", ("zoe",)).phase == "shut"
+
+    spent_all = authority.fire(authority.initial, "use", ("ann", 9_000))
+    assert authority.allowed(spent_all) == ("overdraw", "shut", "take_over")

@@ -7,13 +7,15 @@ identity.
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 from engine.errors import AuthorityRequired, IllegalTransition
 from engine.machines.declaration import Machine
 from engine.machines.expressions import (
     TRUE,
+    Bound,
+    Const,
     Expression,
     Value,
     Var,
@@ -21,7 +23,7 @@ from engine.machines.expressions import (
     python_source,
     written,
 )
-from engine.machines.vocabulary import Row, Verb
+from engine.machines.vocabulary import Count, Identity, Row, Variable, Verb, given_domain
 
 
 class Configuration(NamedTuple):
@@ -121,16 +123,52 @@ class Authority:
         return configuration.values[self._places[variable]]
 
     def _possible(self, configuration: Configuration, verb: Verb) -> bool:
-        """Whether some arguments let the verb fire: checked ones, or what the machine holds."""
-        given = [
-            (*domain, self.value(configuration, argument.name))
-            if argument.name in self._places
-            else domain
-            for argument, domain in zip(verb.arguments, verb.argument_domains(), strict=True)
-        ]
+        """Whether some arguments let the verb fire: checked ones, or others if none of those."""
+        if not self._moves(configuration.phase, verb.name):
+            return False
+        further = (self._telling(configuration, verb, argument) for argument in verb.arguments)
         return any(
-            self._fires(configuration, verb.name, choice) for choice in itertools.product(*given)
+            self._fires(configuration, verb.name, choice)
+            for given in (verb.argument_domains(), further)
+            for choice in itertools.product(*given)
         )
+
+    def _telling(
+        self, configuration: Configuration, verb: Verb, argument: Variable
+    ) -> Iterable[Value]:
+        """Return values of an argument that a guard could tell apart from all others.
+
+        Beside those the checker explores: for an id, each that the machine holds, and one that it
+        does not; for a count, what lies at the limits, as they are or less what the machine holds.
+        """
+        checked = given_domain(argument)
+        holds = zip(self.machine.variables, configuration.values, strict=True)
+        held = [value for variable, value in holds if isinstance(variable, type(argument))]
+        match argument:
+            case Identity():
+                ids = [str(value) for value in (*checked, *held) if value is not None]
+                another = f"{''.join(ids)} {argument.name}"
+                return dict.fromkeys((*ids, another))
+            case Count() if not self._checked:
+                most = argument.maximum.actual
+                counts = {0, *(value for value in held if isinstance(value, int))}
+                ends = {
+                    limit + sign * n
+                    for limit in self._limits(verb)
+                    for n in counts
+                    for sign in (-1, 1)
+                }
+                near = {most, *counts, *(end + step for end in ends for step in (-1, 0, 1))}
+                return dict.fromkeys((*checked, *sorted(n for n in near if 0 <= n <= most)))
+            case _:
+                return checked
+
+    def _limits(self, verb: Verb) -> set[int]:
+        """Return the numbers that the guards of a verb's rows name."""
+        rows = (item for item in self.machine.all_rows() if item.verb == verb.name)
+        named = [node for item in rows for node in nodes(item.guard)]
+        bounds = {node.actual for node in named if isinstance(node, Bound)}
+        return bounds | {n.value for n in named if isinstance(n, Const) and type(n.value) is int}
 
     def _moves(self, phase: str, verb: str) -> tuple[_Move, ...]:
         """Return the moves of a phase and a verb: compiled together when first asked for, and kept.
