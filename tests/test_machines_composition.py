@@ -193,6 +193,30 @@ REFUSED: dict[str, tuple[Callable[[], Model], str]] = {
         ),
         "not interchangeable",
     ),
+    "interchangeable with nobody": (
+        lambda: compose("m", {"one": switch()}, interchangeable=[("two", "three")]),
+        "'two' is no part, or is said twice to be interchangeable",
+    ),
+    "interchangeable twice": (
+        lambda: compose(
+            "m",
+            dict.fromkeys(("one", "two", "three"), switch()),
+            interchangeable=[("one", "two"), ("two", "three")],
+        ),
+        "'two' is no part, or is said twice to be interchangeable",
+    ),
+    "two properties of one name": (
+        lambda: compose(
+            "m",
+            {"one": switch()},
+            properties=[Sometimes("p", within("one", in_phase(at))) for at in ("on", "gone")],
+        ),
+        "2 properties are named 'p'",
+    ),
+    "a step of nobody": (
+        lambda: compose("m", {"one": switch()}, together=[Synchronisation(name="s", verbs={})]),
+        "synchronisation 's' has no verbs",
+    ),
     "no instances": (lambda: instances(switch(), 0), "0 instances"),
 }
 

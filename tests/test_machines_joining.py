@@ -102,6 +102,24 @@ def test_the_second_verb_is_asked_about_where_the_first_one_leads() -> None:
     assert check(jump).violations == ()
 
 
+def test_what_the_first_verb_writes_may_decide_what_the_second_asks() -> None:
+    few = Bound("few", actual=1, checked=1)
+    tank = Machine(
+        name="tank",
+        phases=("dry", "wet", "gone"),
+        initial="dry",
+        final=("gone",),
+        variables=(Count("level", _MOST), Count("leaks", few)),
+        rows=(
+            row("leak", "dry", guard=Var("leaks") < few, updates={"leaks": Var("leaks") + 1}),
+            row("fill", "dry", "wet", updates={"level": 4}),
+            row("drain", "wet", "gone", guard=Var("level") > Var("leaks")),
+        ),
+    )
+    step = Synchronisation(name="step", verbs={"tank": ("fill", "drain")})
+    assert check(compose("tanks", {"tank": tank}, together=[step])).ok
+
+
 def test_a_phase_that_is_returned_to_is_followed_to_each_phase_it_can_be() -> None:
     assert rows_of(together("pause", "resume", "press")) == [
         ("pause dark", "resume paused", "press dark"),

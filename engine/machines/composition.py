@@ -6,6 +6,7 @@ places are read and written under its name: ``session.phase``. What is malformed
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
@@ -14,11 +15,12 @@ from engine.errors import InvalidArgument, InvalidMachine
 from engine.machines.declaration import Machine
 from engine.machines.expressions import TRUE, All, AnyOf, Expression, renamed
 from engine.machines.interchange import told_apart
-from engine.machines.joining import Domains, joined
+from engine.machines.joining import joined
 from engine.machines.model import (
     Action,
     LeftOut,
     Model,
+    Place,
     actions_of,
     model_of,
     places_of,
@@ -85,8 +87,7 @@ def compose(
         if (part, action.rows[0][1].verb) not in bound
     ]
     places = tuple(place for part, machine in parts.items() for place in places_of(machine, part))
-    domains = {place.name: place.domain for place in places}
-    joint = [action for sync in syncs for action in _joined(name, sync, alone, domains)]
+    joint = [action for sync in syncs for action in _joined(name, sync, alone, places)]
     everywhere = All(
         tuple(within(part, in_phase(*machine.final)) for part, machine in parts.items())
     )
@@ -182,7 +183,7 @@ def _of_part(part: str, item: Property) -> Property:
 
 
 def _joined(
-    name: str, sync: Synchronisation, alone: Mapping[str, list[Action]], domains: Domains
+    name: str, sync: Synchronisation, alone: Mapping[str, list[Action]], places: Iterable[Place]
 ) -> Iterator[Action]:
     """Yield an action for each combination of rows that the synchronised verbs have."""
     rows: dict[str, list[list[Action]]] = {}
@@ -193,6 +194,10 @@ def _joined(
         for argument in found[0].arguments:
             if arguments.setdefault(argument.name, argument) != argument:
                 raise _refusal(name, f"{sync.name}: {argument.name!r} is two different arguments")
+    problem = nonsense(sync.when, {place.name: place.variable for place in places}, arguments)
+    if problem is not None:
+        raise _refusal(name, f"{sync.name}: {problem}")
+    domains = {place.name: place.domain for place in places}
     yield from joined(sync.name, rows.values(), tuple(arguments.values()), sync.when, domains)
 
 
@@ -234,6 +239,8 @@ def _check_parts(
         if not sync.name.isidentifier() or sync.name in seen:
             raise _refusal(name, f"synchronisation {sync.name!r} is no identifier, or there twice")
         seen.add(sync.name)
+        if not list(sync.moves()):
+            raise _refusal(name, f"synchronisation {sync.name!r} has no verbs")
         problem = no_expression(sync.when)
         if problem is not None:
             raise _refusal(name, f"{sync.name}: {problem}")
@@ -248,11 +255,6 @@ def _check_parts(
 def _check(model: Model) -> None:
     """Refuse conditions, properties, fairness and symmetry of what is not there."""
     variables = model.variables()
-    for action in model.actions:
-        arguments = {argument.name: argument for argument in action.arguments}
-        problem = nonsense(action.guard, variables, arguments)
-        if problem is not None:
-            raise _refusal(model.name, f"{action.name}: {problem}")
     problem = nonsense(model.final, variables, {})
     if problem is not None:
         raise _refusal(model.name, f"where it is finished: {problem}")
@@ -261,9 +263,16 @@ def _check(model: Model) -> None:
         problem = property_problem(item, variables, arguments_of)
         if problem is not None:
             raise _refusal(model.name, f"property {item.name!r}: {problem}")
+    for name, times in Counter(item.name for item in model.properties).items():
+        if times > 1:
+            raise _refusal(model.name, f"{times} properties are named {name!r}")
     for name in model.fair:
         if name not in arguments_of:
             raise _refusal(model.name, f"{name!r} is said to be fair, but is no action")
+    parts = Counter(dict.fromkeys((part for part, _ in model.parts), 1))
+    for part in Counter(itertools.chain.from_iterable(model.interchangeable)) - parts:
+        problem = f"{part!r} is no part, or is said twice to be interchangeable"
+        raise _refusal(model.name, problem)
     for group in model.interchangeable:
         for one, two in itertools.pairwise(group):
             what = told_apart(model, one, two)
