@@ -11,15 +11,20 @@ from engine.machines import (
     Always,
     AlwaysPossible,
     LeadsTo,
+    Machine,
     Property,
     Report,
     Sometimes,
+    Synchronisation,
     Var,
     at_most_one,
     check,
+    compose,
     every,
     in_phase,
     instances,
+    row,
+    some,
     within,
 )
 from engine.machines.checking import Engines
@@ -100,6 +105,60 @@ def test_the_path_ends_where_the_property_that_names_a_part_is_broken(vectors: E
     for violation in report.violations:
         assert violation.path[-1].state[f"{violation.property}.phase"] == "running"
         assert violation.path[-2].state[f"{violation.property}.phase"] != "running"
+
+
+@pytest.mark.parametrize("vectors", ENGINES)
+def test_what_breaks_alike_for_several_parts_is_told_once_and_by_the_shortest_way(
+    vectors: Engines,
+) -> None:
+    names = (*NAMES, "reference3")
+    start = {one: tuple(f"{other}.start" for other in names if other != one) for one in names}
+    promised = [
+        *(Always(f"{one} never runs", ~within(one, RUNNING)) for one in names),
+        *(Always(f"none starts by {one}", ~within(one, RUNNING), start[one]) for one in names),
+        *(Always(f"{one} stays put", ~within(one, RUNNING), (f"{one}.fail",)) for one in names),
+    ]
+    model = instances(REFERENCE, 3)
+    whole = check(model, properties=promised, vectors=vectors)
+    reduced = check(model, properties=promised, symmetry=True, vectors=vectors)
+    kinds = [{item.name for item in promised[n : n + 3]} for n in (0, 3, 6)]
+    assert len(whole.violations) == 9
+    assert len(reduced.violations) == 3
+    for kind in kinds:
+        (told,) = [one for one in reduced.violations if one.property in kind]
+        ways = {len(one.path) for one in whole.violations if one.property in kind}
+        assert {len(told.path)} == ways
+
+
+def test_what_is_said_of_many_parts_alike_is_not_said_in_every_order() -> None:
+    names = tuple(f"w{number}" for number in range(1, 25))
+    worker = Machine(
+        name="worker",
+        phases=("waiting", "working", "done"),
+        initial="waiting",
+        final=("done",),
+        rows=(row("begin", "waiting", "working"), row("end", "working", "done")),
+    )
+    model = compose(
+        "workers",
+        dict.fromkeys(names, worker),
+        together=[
+            Synchronisation(
+                name=f"begin_{name}",
+                verbs={name: "begin"},
+                when=~some((one for one in names if one != name), in_phase("working")),
+            )
+            for name in names
+        ],
+        properties=[
+            Sometimes("all are done", every(names, in_phase("done"))),
+            Always("one works at a time", at_most_one(names, in_phase("working"))),
+        ],
+        interchangeable=[names],
+    )
+    report = check(model, symmetry=True)
+    assert report.ok
+    assert report.states == 24 + 25  # so many are done, and one of the others works or none does
 
 
 @pytest.mark.parametrize("vectors", ENGINES)

@@ -66,11 +66,11 @@ def check(
 
     ``instances`` puts so many of a machine side by side. ``properties`` are checked in place of the
     declared ones. With ``symmetry``, states that differ only in which of the interchangeable parts
-    is which are explored, and counted, once; parts that what is checked tells apart are not
-    interchangeable. ``max_states`` and ``memory_bytes`` limit the search;
-    a check that meets a limit fails. ``progress`` is told the states found so far and how deep the
-    search is. ``vectors`` says whether numpy expands whole levels: where it is worth it, if it is
-    installed ("auto"), "always" or "never"; the report is the same.
+    is which are explored, and counted, once, and what breaks alike for several is told once; parts
+    that what is checked tells apart are not interchangeable. ``max_states`` and ``memory_bytes``
+    limit the search; a check that meets a limit fails. ``progress`` is told the states found so far
+    and how deep the search is. ``vectors`` says whether numpy expands whole levels: where it is
+    worth it, if it is installed ("auto"), "always" or "never"; the report is the same.
     Raises InvalidArgument, InvalidMachine for a property that makes no sense, and Unsupported where
     vectors must be used and cannot, or where something leads to something under symmetry, since
     fairness is to each part alone.
@@ -171,11 +171,13 @@ def reported(
     """
     violations: list[Violation] = []
     witnessed: set[object] = set()
+    broken: set[object] = set()
     for number, (depth, state) in found.noticed.items():
         subject = program.watches[number].subject
         if isinstance(subject, Sometimes | AlwaysPossible | LeadsTo):
             witnessed.add(_alike(program, subject))
-        else:
+        elif (alike := _alike(program, subject)) not in broken:  # the first is the nearest
+            broken.add(alike)
             violations.append(noticed(program, subject, judge.path(depth, state)))
     incomplete = found.incomplete
     if incomplete is None:
@@ -210,9 +212,15 @@ def _unseen(item: Property) -> str:
     return item.name
 
 
-def _alike(program: Program, item: Property | Action) -> object:
+def _alike(program: Program, item: Property | Action | str | None) -> object:
     """Return what is the same of those that differ in the naming of interchangeable parts."""
-    return id(item) if program.orbits is None else anonymous(item, program.orbits.groups)
+    if program.orbits is None or item is None:
+        return id(item)
+    groups = program.orbits.groups
+    if isinstance(item, str):  # a place
+        part, _, rest = item.partition(".")
+        return next((group for group in groups if part in group), part), rest
+    return anonymous(item, groups, program.model.actions)
 
 
 def _in_the_long_run(

@@ -60,19 +60,26 @@ def indifferent(expression: Expression, one: str, two: str) -> bool:
     return meaning(expression, {one: two, two: one}) == meaning(expression)
 
 
-def anonymous(item: Property | Action, groups: Groups) -> object:
-    """Return what is the same of a property, or an action, for every naming of the parts."""
+def anonymous(item: Property | Action, groups: Groups, actions: Iterable[Action] = ()) -> object:
+    """Return what is the same of a property, or an action, for every naming of the parts.
+
+    ``actions`` are those of the model, of which a property may name some.
+    """
+
+    def said(names: Names) -> object:
+        if isinstance(item, Action):
+            return _step(item, names)
+        said_of = tuple(meaning(one, names) for one in expressions)
+        return type(item), said_of, frozenset(_step(action, names) for action in on)
+
     if isinstance(item, Action):
-        action = item
-        mentioned = {part for part, _ in action.rows} | _parts_in(
-            (action.guard, *(value for _, value in action.updates))
-        )
-        return frozenset(_step(action, names) for names in _namings(mentioned, groups))
-    expressions = tuple(expressions_of(item))
-    return type(item), frozenset(
-        tuple(meaning(one, names) for one in expressions)
-        for names in _namings(_parts_in(expressions), groups)
-    )
+        on, expressions = [item], (item.guard, *(value for _, value in item.updates))
+    else:
+        names_on = item.on if isinstance(item, Always) else ()
+        on = [action for action in actions if action.name in names_on]
+        expressions = tuple(expressions_of(item))
+    mentioned = _parts_in(expressions) | {part for action in on for part, _ in action.rows}
+    return frozenset(map(said, _namings(said, mentioned, groups)))
 
 
 def _parts_in(expressions: Iterable[Expression]) -> set[str]:
@@ -84,15 +91,38 @@ def _parts_in(expressions: Iterable[Expression]) -> set[str]:
     }
 
 
-def _namings(mentioned: set[str], groups: Groups) -> Iterator[Names]:
-    """Yield every way to give the parts mentioned the names of others of their group."""
+def _namings(
+    said: Callable[[Names], object], mentioned: set[str], groups: Groups
+) -> Iterator[Names]:
+    """Yield ways to give the parts mentioned the names of others of their group.
+
+    Of those that say the same, one: what is said of many parts alike has few.
+    """
+    itself = said(_NO_NAMES)
     choices = []
     for group in groups:
-        parts = [part for part in group if part in mentioned]
-        taken = itertools.permutations(group, len(parts))
-        choices.append([dict(zip(parts, names, strict=True)) for names in taken])
+        alike: list[list[str]] = []
+        for part in (one for one in group if one in mentioned):
+            same = (one for one in alike if said({one[0]: part, part: one[0]}) == itself)
+            found = next(same, None)
+            if found is None:
+                alike.append([part])
+            else:
+                found.append(part)
+        choices.append(list(_dealt(alike, group)))
     for chosen in itertools.product(*choices):
         yield {part: name for names in chosen for part, name in names.items()}
+
+
+def _dealt(alike: list[list[str]], names: tuple[str, ...]) -> Iterator[Names]:
+    """Yield ways to give names to the parts, those that are alike any of theirs in order."""
+    if not alike:
+        yield _NO_NAMES
+        return
+    for taken in itertools.combinations(names, len(alike[0])):
+        left = tuple(name for name in names if name not in taken)
+        for further in _dealt(alike[1:], left):
+            yield {**dict(zip(alike[0], taken, strict=True)), **further}
 
 
 def _said(model: Model, names: Names) -> Iterator[tuple[str, object]]:
