@@ -1,5 +1,6 @@
 """The explorer: what it counts, what it finds, and how it says so."""
 
+import pkgutil
 from collections.abc import Callable
 
 import msgspec
@@ -344,6 +345,43 @@ def test_what_is_promised_of_what_never_is_promises_nothing(vectors: Engines) ->
     assert (report.ok, report.violations, report.witnessed) == (False, (), ())
     assert f"never witnessed: it ends: {given}" in str(report)
     assert check(REFERENCE, properties=[AlwaysPossible("it ends", ARCHIVED, RUNNING)]).ok
+
+
+@pytest.mark.parametrize(
+    ("vectors", "asking"),
+    [("never", "judging.Judge._onwards"), ("always", "vectors.Vectors._hopeless")],
+)
+def test_what_stays_possible_far_away_is_found_in_a_few_sweeps(
+    vectors: Engines, asking: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    high = Bound("high", actual=200, checked=200)
+    level = Var("level")
+    tower = Machine(
+        name="tower",
+        phases=("inside", "gone"),
+        initial="inside",
+        final=("gone",),
+        variables=(Count("level", high),),
+        rows=(
+            row("climb", "inside", guard=level < high, updates={"level": level + 1}),
+            row("descend", "inside", guard=level > 0, updates={"level": level - 1}),
+            row("leave", "inside", "gone", guard=level.equals(0)),
+        ),
+        properties=(AlwaysPossible("one can leave", in_phase("gone")),),
+    )
+    asked = 0
+    name = f"engine.machines.{asking}"
+    original = pkgutil.resolve_name(name)
+
+    def counting(*arguments: object) -> object:
+        nonlocal asked
+        asked += 1
+        return original(*arguments)
+
+    monkeypatch.setattr(name, counting)
+    report = check(tower, vectors=vectors)
+    assert report.ok
+    assert report.states < asked < 4 * report.states
 
 
 def test_a_way_to_search_that_there_is_not_is_refused() -> None:

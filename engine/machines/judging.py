@@ -85,7 +85,10 @@ class Judge:
         return lambda state: holds([state // weight % radix for weight, radix in self._split])
 
     def _hopeless(self, goal: Test, given: Test) -> tuple[int, int] | None:
-        """Return the first state given, with its depth, that no path leads from to the goal."""
+        """Return the first state given, with its depth, that no path leads from to the goal.
+
+        Each sweep turns round: hope that spreads from level to level gets all the way in one.
+        """
         hopeful: set[int] = set()
         waiting: Sequence[tuple[int, int]] = [
             (depth, state)
@@ -93,15 +96,15 @@ class Judge:
             for state in self._found.levels[depth]
         ]
         while True:
-            left = []
+            left: list[tuple[int, int]] = []
             for depth, state in waiting:
                 if goal(state) or any(after in hopeful for after in self._onwards(state)):
                     hopeful.add(state)
                 else:
                     left.append((depth, state))
             if len(left) in (0, len(waiting)):
-                return next((found for found in reversed(left) if given(found[1])), None)
-            waiting = left
+                return min((found for found in left if given(found[1])), default=None)
+            waiting = left[::-1]
 
     def _onwards(self, state: int) -> Iterator[int]:
         orbits = self._program.orbits

@@ -93,14 +93,17 @@ class Vectors:
     def hopeless(
         self, levels: Sequence[Sequence[int]], goal: Expression, given: Expression
     ) -> tuple[int, int] | None:
-        """Return the first state given, with its depth, that no path leads from to the goal."""
+        """Return the first state given, with its depth, that no path leads from to the goal.
+
+        Each sweep turns round: hope that spreads from level to level gets all the way in one.
+        """
         hopeful = self.marks.flags()
         waiting = [(depth, _states(levels[depth])) for depth in range(len(levels) - 1, -1, -1)]
         while True:
             left = [(depth, self._hopeless(states, goal, hopeful)) for depth, states in waiting]
             if sum(s.size for _, s in left) in (0, sum(s.size for _, s in waiting)):
-                return self._first(left[::-1], given)
-            waiting = left
+                return self._first(sorted(left, key=lambda one: one[0]), given)
+            waiting = [one for one in left[::-1] if one[1].size]
 
     def _first(
         self, levels: Iterable[tuple[int, Numbers]], given: Expression
