@@ -66,18 +66,25 @@ async def slice_of(
     return await turns_of(contender, sessions, seconds)
 
 
+async def at_once(contender: Contender, session: str, turns: int) -> bool:
+    """Bring a new session to that many turns with one write; say whether there is a way to."""
+    return await contender.grow(session, turns)
+
+
 async def written(
-    contender: Contender, session: str, count: int, seconds: float
+    contender: Contender, sessions: dict[str, int], seconds: float, *, fresh: bool = False
 ) -> dict[str, float | None]:
-    """Return the bytes that turns of the session send to storage, and those they stay on disk.
+    """Return the bytes that a turn of the sessions sends to storage, and those it stays on disk.
 
     The write-ahead log is folded into the file before and after, so that the window pays for just
     its own turns, whenever SQLite would have done it. Pages that something else has left free in
     the file, a snapshot that was replaced, say, do not count as room that the turns need not have.
     """
+    for session in sessions if fresh else ():
+        await contender.begin(session)
     fold_log(contender.path)
     sent, size = _written_bytes(), _used_bytes(contender.path)
-    done = len((await turns_of(contender, {session: count}, seconds))[session])
+    done = sum(map(len, (await turns_of(contender, sessions, seconds)).values()))
     fold_log(contender.path)
     after = _written_bytes()
     return {
@@ -97,7 +104,9 @@ def _used_bytes(path: Path) -> int:
     return int((pages - free) * size)
 
 
-async def together(contender: Contender, sessions: int, turns_each: int) -> float:
+async def together(
+    contender: Contender, sessions: int, turns_each: int, messages: list[Message] = TURN
+) -> float:
     """Return turns a second of that many new sessions at once, each a turn at a time."""
     batched = getattr(contender, "together", None)
     if batched is not None:
@@ -109,11 +118,14 @@ async def together(contender: Contender, sessions: int, turns_each: int) -> floa
 
     async def one(name: str) -> None:
         for _ in range(turns_each):
-            await contender.record(name, TURN)
+            await contender.record(name, messages)
 
     start = time.perf_counter()
     await asyncio.gather(*(one(name) for name in names))
-    return sessions * turns_each / (time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    for name in names:
+        await contender.end(name)
+    return sessions * turns_each / seconds
 
 
 async def resume(contender: Contender, session: str) -> dict[str, Any]:
@@ -198,6 +210,7 @@ OPERATIONS = {
     "grow": grow,
     "turns": turns_of,
     "slice": slice_of,
+    "at_once": at_once,
     "written": written,
     "together": together,
     "resume": resume,

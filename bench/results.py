@@ -92,19 +92,24 @@ def section(one: Kept) -> list[str]:
     return [*parts, *one.report.notes]
 
 
+def measured(found: Sequence[Kept]) -> list[str]:
+    """Return when and on what the items were measured, once for all that have it in common."""
+    runs: dict[tuple[str, ...], list[str]] = {}
+    for one in found:
+        runs.setdefault((one.at[:10], *one.machine), []).append(one.name)
+    lines = []
+    for (day, *machine), names in runs.items():
+        which = f" ({', '.join(names)})" if len(runs) > 1 else ""
+        lines += [f"Measured on {day}{which}:", "\n".join(f"- {line}" for line in machine)]
+    return lines
+
+
 def document() -> None:
     """Write the newest results into the documentation page, between its marks, and the picture."""
     found = latest()
-    runs: dict[str, list[str]] = {}
-    for one in found:
-        runs.setdefault(f"{one.at[:10]}", []).append(one.name)
     states = "; ".join(f"{one.name}: {one.state}" for one in found)
-    when = "; ".join(f"{day} ({', '.join(names)})" for day, names in runs.items())
-    if len(runs) == 1:
-        when = next(iter(runs))
     lines = [
-        f"Measured on {when}:",
-        "\n".join(f"- {line}" for line in found[0].machine),
+        *measured(found),
         f"How busy the machine was before each item (a sync of 4 KiB: median / p99): {states}.",
     ]
     page = PAGE.read_text("utf-8")

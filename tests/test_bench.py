@@ -1,7 +1,9 @@
 """The benchmark runs: small, without its peers, and without asking how fast anything was."""
 
 import asyncio
+import contextlib
 import re
+import sqlite3
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from bench.report import Budget, budget_table, durability
 from bench.results import Kept
 from bench.setup import Setup
 from bench.standing import standing
+from bench.workload import MESSAGE_BYTES, ROW_BYTES, TURN, session_id
 
 CHEAP = ("append", "history", "decision")
 
@@ -111,6 +114,7 @@ def test_a_peer_that_costs_less_is_in_bold() -> None:
             "written": {"perdure, full": {"10": 1.0}},
             "on disk": {"perdure, full": {"10": 1.0}},
             "durability": {"OpenAI Agents SQLiteSession": "wal, FULL"},
+            "reached": {},
         },
         "concurrent": {
             "perdure, full": {"64": 10.0, "512": 10.0},
@@ -123,6 +127,79 @@ def test_a_peer_that_costs_less_is_in_bold() -> None:
     (row,) = table.rows
     assert row[1:7] == ["wal, FULL", "2.00x", "**0.50x**", "2.00x", "**0.50x**", "3.00x"]
     assert standing({"append": figures["append"]}) is None
+
+
+def test_a_peer_that_was_not_asked_or_came_less_far_is_said_to_be_that() -> None:
+    figures = {
+        "append": {
+            "latency": {
+                "perdure, full": {"0": 1.0, "5": 2.0, "10": 4.0},
+                "DBOS": {"0": 2.0, "5": 6.0},
+                "DBOS, file put into WAL": {"0": 2.0, "5": 6.0, "10": 8.0},
+            },
+            "written": {"perdure, full": {"5": 2.0, "10": 1.0}, "DBOS": {"5": 1.0}},
+            "on disk": {"perdure, full": {"5": 2.0, "10": 1.0}},
+            "durability": {"DBOS": "delete, FULL", "DBOS, file put into WAL": "wal, FULL"},
+            "reached": {"DBOS": {"0": 0, "5": 4}},
+        },
+        "concurrent": {"perdure, full": {"64": 10.0, "512": 10.0}},
+        "resume": {
+            "5": {"perdure, with snapshot": 1.0, "DBOS, file put into WAL": 3.0},
+            "10": {"perdure, with snapshot": 1.0},
+        },
+    }
+    table = standing(figures)
+    assert table is not None
+    rows = {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
+    assert rows["DBOS"]["a turn at 10"] == "3.00x (at 4)"
+    assert rows["DBOS"]["bytes written at 10"] == "**0.50x** (at 4)"
+    assert rows["DBOS"]["resume 5 turns"] == rows["DBOS"]["resume 10 turns"] == "not measured"
+    assert rows["DBOS, file put into WAL"]["resume 5 turns"] == "3.00x"
+    assert rows["DBOS, file put into WAL"]["resume 10 turns"] == "not reached"
+
+
+def test_items_of_several_runs_are_not_said_to_be_of_one(found: dict[str, Kept]) -> None:
+    one, *others = found.values()
+    assert len(results.measured([one, *others])) == 2
+    later = msgspec.structs.replace(one, machine=[*one.machine, "commit 1234567"])
+    lines = results.measured([later, *others])
+    assert [line for line in lines if line.startswith("Measured on")] == [
+        f"Measured on {one.at[:10]} ({later.name}):",
+        f"Measured on {one.at[:10]} ({', '.join(other.name for other in others)}):",
+    ]
+
+
+async def _recorded_bytes(path: Path) -> int:
+    contender = load("perdure-normal", path)
+    await contender.open()
+    await contender.begin(session_id("counted"))
+    for _ in range(100):
+        await contender.record(session_id("counted"), TURN)
+    await contender.close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        (found,) = connection.execute(
+            "SELECT length(state) FROM stored_events ORDER BY position DESC LIMIT 1"
+        ).fetchone()
+    return int(found)
+
+
+def test_a_raw_row_has_the_bytes_of_perdures(tmp_path: Path) -> None:
+    assert MESSAGE_BYTES == 1662
+    assert abs(asyncio.run(_recorded_bytes(tmp_path / "some.db")) - ROW_BYTES) <= 5
+
+
+def test_the_bytes_of_a_turn_are_those_of_the_point_they_are_told_for(tmp_path: Path) -> None:
+    with (tmp_path / "complaints.txt").open("wb") as complaints:
+        setup = Setup(tmp_path, complaints, quick=True, peers=False)
+        with Contest(setup, "sized", ("full-snapshots",)) as contest:
+            append._sizes(contest, {"full-snapshots": {100: 100}}, setup)
+            with contextlib.closing(sqlite3.connect(tmp_path / "sized-full-snapshots.db")) as file:
+                found = dict(file.execute("SELECT id, length(state) FROM sessions"))
+    assert found == {
+        session_id("bytes-0"): 20 * (MESSAGE_BYTES + 1) + 1,
+        session_id("bytes-1"): 20 * (MESSAGE_BYTES + 1) + 1,
+        session_id("sized-100"): 120 * (MESSAGE_BYTES + 1) + 1,
+    }
 
 
 def test_the_picture_is_an_svg_with_every_contender_that_took_part(found: dict[str, Kept]) -> None:

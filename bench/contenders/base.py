@@ -36,6 +36,9 @@ class Contender:
     async def begin(self, session: str) -> None:
         """Make the session exist, where that is a step of its own."""
 
+    async def end(self, session: str) -> None:
+        """Let go of what is held for the session, where something is."""
+
     async def record(self, session: str, messages: Sequence[Message]) -> None:
         """Record one turn."""
         raise NotImplementedError

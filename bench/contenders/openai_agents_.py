@@ -38,6 +38,10 @@ class Sessions(Contender):
         """Make the session's object, which makes the tables if need be."""
         self._session(session)
 
+    async def end(self, session: str) -> None:
+        """Close the session's connections, one for each thread that wrote."""
+        self._sessions.pop(session).close()
+
     async def record(self, session: str, messages: Sequence[Message]) -> None:
         """Add the turn's items in one call, which is one transaction."""
         await self._session(session).add_items(list(messages))  # type: ignore[arg-type]

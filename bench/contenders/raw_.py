@@ -82,12 +82,15 @@ class RawRows(_Connected):
         state = self._state
         if messages is not TURN:
             state = msgspec.json.encode(messages)[1:-1] + _OVERHEAD
-        self.connection.execute("BEGIN IMMEDIATE")
+        several = len(sessions) > 1  # a statement by itself commits by itself, as perdure's do
+        if several:
+            self.connection.execute("BEGIN IMMEDIATE")
         for session in sessions:
             version = self._versions.get(session, 0) + 1
             self.connection.execute(_INSERT, (session, version, "turn-applied", state))
             self._versions[session] = version
-        self.connection.execute("COMMIT")
+        if several:
+            self.connection.execute("COMMIT")
         if self._sync_seconds:
             time.sleep(self._sync_seconds)
 

@@ -44,6 +44,9 @@ GROW_SECONDS: Final = 8.0
 """A contender without a way to grow a session at once gets so long for each; the rest is said."""
 
 SLICE_SECONDS: Final = 1.5
+BYTES_SECONDS: Final = 8.0
+"""So long for the bytes of a contender's turns at the last point, forty of the slowest, so that a
+page more or less is little; at others a quarter of it."""
 
 
 def measure(setup: Setup) -> Report:
@@ -134,17 +137,31 @@ def _sizes(
     """Return the bytes of a turn at every point, and those of perdure's row."""
     found: dict[str, dict[int, dict[str, Any]]] = {}
     row_bytes = 0.0
+    each, count = setup.sized(50, 20), setup.sized(400, 40)
+    new = {session_id(f"bytes-{n}"): each for n in range(count // each)}
     for worker in contest.round():
         with contest.attempt(worker):
-            found[worker.name] = {
-                point: worker.ask(
-                    "written",
-                    session=session_id("new-0") if point == NEW else _at(point),
-                    count=setup.sized(400, 40),
-                    seconds=1.0,
-                )
-                for point in (NEW, *reached[worker.name])
+            sizes = found[worker.name] = {
+                NEW: worker.ask("written", sessions=new, seconds=BYTES_SECONDS, fresh=True)
             }
+            for point in reached[worker.name]:
+                limit = BYTES_SECONDS / (1 if point == max(reached[worker.name]) else 4)
+                sizes[point] = _sizes_at(worker, point, count, limit)
             if worker.name == "perdure-full":
                 row_bytes = worker.ask("row_bytes")
     return found, row_bytes
+
+
+def _sizes_at(worker: Worker, point: int, count: int, limit: float) -> dict[str, Any]:
+    """Return the bytes of a turn at a point.
+
+    Who writes the whole conversation gets another session, around the point; who does not goes on
+    where its session is, a few hundred turns further.
+    """
+    few, session = min(count, max(40, point // 10)), session_id(f"sized-{point}")
+    if worker.ask("at_once", session=session, turns=point - few // 2):
+        sessions = {session: few}
+    else:
+        sessions = {_at(point): count}
+    found: dict[str, Any] = worker.ask("written", sessions=sessions, seconds=limit)
+    return found

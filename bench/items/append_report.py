@@ -12,6 +12,11 @@ NEW: Final = 0
 BESIDE: Final = -1
 """The same, of a session whose turns alternate with those of the long ones."""
 
+GROWTH_NOTE: Final = (
+    "The budget of growth in time compares sessions of perdure whose turns alternate, a new one's "
+    "and the long ones', which is narrower than the table: there, a new session has the machine to "
+    "itself."
+)
 BUCKET: Final = 250
 BUDGET_BYTES: Final = 600
 
@@ -73,7 +78,7 @@ def latency(found: Measured) -> Table:
 def volume(found: Measured) -> Table:
     """Return the table of bytes."""
     shown = (NEW, found.points[1], found.points[-1])
-    ours = found.sizes["perdure-full"][shown[-1]]
+    last, ours = found.points[-1], found.sizes["perdure-full"]
     table = Table(
         f"Bytes of a turn, of which messages {MESSAGE_BYTES:,}: on disk, and written to storage",
         [
@@ -87,12 +92,14 @@ def volume(found: Measured) -> Table:
     )
     for name in (one for one in found.names() if one in found.sizes):
         sizes = found.sizes[name]
-        end = sizes[max(sizes)]
+        point = max(sizes)
+        end, beside = sizes[point], ours[point]
+        where = "" if point == last else f" (at {found.reached[name].get(point, 0):,})"
         table.rows.append(
             [
                 label(name),
-                ratio(end["on_disk"], ours["on_disk"]),
-                ratio(end["written"] or 0, ours["written"] or 0),
+                ratio(end["on_disk"], beside["on_disk"]) + where,
+                ratio(end["written"] or 0, beside["written"] or 0) + where,
                 *(_bytes(sizes, point, "on_disk") for point in shown),
                 *(_bytes(sizes, point, "written") for point in shown),
             ]
@@ -191,6 +198,10 @@ def figures(found: Measured) -> dict[str, Any]:
             for which in ("written", "on_disk")
         },
         "durability": {label(name): durability(found.settings[name]) for name in names},
+        "reached": {
+            label(name): {str(point): turns for point, turns in found.reached[name].items()}
+            for name in names
+        },
         "every turn": {
             label(name): [median(turns[at : at + BUCKET]) for at in range(0, len(turns), BUCKET)]
             for name, turns in found.series.items()
@@ -206,7 +217,7 @@ def notes(found: Measured) -> list[str]:
         for name, reached in found.reached.items()
         if name in found.settings and len(reached) < len(found.points) and reached
     ]
-    return [f"{'; '.join(slow)}."] if slow else []
+    return [GROWTH_NOTE, *([f"{'; '.join(slow)}."] if slow else [])]
 
 
 def _longest(
