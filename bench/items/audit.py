@@ -12,15 +12,18 @@ from pathlib import Path
 from typing import Final
 
 from bench.coordinator import Failed, working
-from bench.report import Budget, Report, Table, median, ratio, seconds, size
+from bench.report import Budget, Report, Table, both, median, ratio, size
 from bench.setup import Setup
-from bench.workload import MESSAGE_BYTES, ROW_BYTES
+from bench.workload import MESSAGE_BYTES, ROW_BYTES, TURN
 
 NAME: Final = "audit"
 TITLE: Final = "Audit: everything replayed and verified"
 
 SESSIONS: Final = 256
-BUDGET_EVENT_BYTES: Final = 1700
+EVENT_BYTES: Final = 1700
+"""The budget's; its turns are shorter than those of the other items by what theirs are longer."""
+
+SHORTER: Final = ROW_BYTES - EVENT_BYTES
 NOTE: Final = (
     "The design asks that the audit scales with processes and gives no number; three quarters of "
     "the cores is what the bench asks for."
@@ -30,10 +33,12 @@ NOTE: Final = (
 def measure(setup: Setup) -> Report:
     """Run the item."""
     path = setup.folder / "audit.db"
-    turns_each = setup.sized(500_000_000, 10_000_000) // (ROW_BYTES * SESSIONS)
+    turns_each = setup.sized(500_000_000, 10_000_000) // (EVENT_BYTES * SESSIONS)
+    user, assistant = TURN
+    messages = [user, {**assistant, "content": assistant["content"][SHORTER:]}]
     with working(setup, "perdure-normal", path) as worker:
         worker.ask("open")
-        worker.ask("together", sessions=SESSIONS, turns_each=turns_each)
+        worker.ask("together", sessions=SESSIONS, turns_each=turns_each, messages=messages)
     cores = os.cpu_count() or 1
     rounds = setup.sized(3, 1)
     alone: list[float] = []
@@ -55,24 +60,22 @@ def measure(setup: Setup) -> Report:
         rows.append([name, *_row(found, median(alone), events, total)])
     rate = events / median(taken[1])
     event_bytes = total / events
-    scaled = rate * event_bytes / BUDGET_EVENT_BYTES
     scale = median(taken[1]) / median(taken[cores])
     per_event = median(alone) / events
     return Report(
         tables=[
             Table(
                 f"{size(total)}, {events:,} events of {event_bytes:,.0f} bytes",
-                ["", "of the limit", "events a second", "bytes a second", "median"],
+                ["", "of the limit", "events a second", "bytes a second", "median / p99"],
                 rows,
             )
         ],
         budgets=[
             Budget(
-                "audit on one core, events of 1.7 KB a second (by bytes: "
-                f"{rate:,.0f} of {event_bytes:,.0f} bytes)",
+                f"audit on one core, events of {event_bytes / 1000:.1f} KB a second",
                 "at least 100,000",
-                f"{scaled:,.0f}",
-                scaled >= 100_000,
+                f"{rate:,.0f}",
+                rate >= 100_000,
                 because=(
                     f"Reading a row and hashing it twice takes {per_event * 1e6:.1f} µs here, "
                     f"which alone would be {1 / per_event:,.0f} events a second; the audit takes "
@@ -97,7 +100,7 @@ def _row(found: list[float], limit: float, events: int, total: int) -> list[str]
         ratio(middle, limit),
         f"{events / middle:,.0f}",
         size(total / middle),
-        seconds(middle),
+        both(found),
     ]
 
 
@@ -111,7 +114,7 @@ def _limit(path: Path) -> float:
         "SELECT state FROM stored_events ORDER BY originator_id, originator_version"
     ):
         link = hashlib.sha256(link + state[:-74]).hexdigest().encode()
-        digest.update(state[-MESSAGE_BYTES:])
+        digest.update(state[SHORTER - MESSAGE_BYTES :])
         digest.copy().hexdigest()
     taken = time.perf_counter() - start
     connection.close()

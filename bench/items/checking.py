@@ -1,7 +1,8 @@
 """Checking: every state of the reference model, beside a plain search and beside SPIN.
 
-The explorer's time is its search's; what it compiles first is told apart. SPIN is Debian's, its
-verifier compiled with -O2 and without partial-order reduction, and its time is what it reports
+The explorer compiles a model before it searches; a plain search is written for one and compiles
+nothing. Beside SPIN, which compiles for longer, the searches alone are compared. SPIN is Debian's,
+its verifier compiled with -O2 and without partial-order reduction, and its time is what it reports
 itself. Where it or a C compiler is missing, that is said.
 """
 
@@ -57,30 +58,40 @@ def measure(setup: Setup) -> Report:
             ours.append(_explored(model, repeats))
             _agree(plain[-1], ours[-1])
         slow, fast = (median([one.searching for one in taken]) for taken in (plain, ours))
+        whole = median([one.compiling + one.searching for one in ours])
         rows.append(
             [
                 model.name,
                 f"{ours[0].counts[0]:,}",
+                ratio(slow, whole),
                 ratio(slow, fast),
                 seconds(fast),
                 seconds(median([one.compiling for one in ours])),
                 seconds(slow),
             ]
         )
-        least = 1 if number < 3 else 10
-        budgets.append(
-            Budget(
-                f"searching {model.name}, beside a plain search",
-                f"at least {least}x as fast",
-                ratio(slow, fast),
-                slow >= least * fast,
+        if number == 3:  # what a smaller model takes is compiling, and no search
+            budgets.append(
+                Budget(
+                    f"searching {model.name}, compiling included, beside a plain search",
+                    "at least 10x as fast",
+                    ratio(slow, whole),
+                    slow >= 10 * whole,
+                )
             )
-        )
         figures[model.name] = {"plain": slow, "explorer": fast}
     tables = [
         Table(
             "A search, median",
-            ["", "states", "plain / explorer", "explorer", "compiling", "plain Python"],
+            [
+                "",
+                "states",
+                "plain / explorer, compiling included",
+                "plain / its search alone",
+                "its search",
+                "compiling",
+                "plain Python",
+            ],
             rows,
         )
     ]

@@ -1,7 +1,7 @@
 """Subscribe: from a turn's commit to its delivery, in the process that wrote it and in another.
 
-The clock for "commit" is the moment the recording call returned; the delivery may well come first,
-because both are told at once. From the moment the call was made is the upper bound.
+When the commit was is not told; it lies between the moment the recording call was made and the one
+it returned. The budget is asked of the first, which is more than the latency; the second is less.
 """
 
 from typing import Any, Final
@@ -21,22 +21,22 @@ BUDGET_SECONDS: Final = 0.005
 def measure(setup: Setup) -> Report:
     """Run the item."""
     length = setup.sized(5, 1)
-    rows, delays = [], {}
+    rows, delays, returned = [], {}, {}
     for where in ("in process", "across processes"):
         recorded, heard = _run(setup, where, length)
         after_call = [heard[event] - began for event, (began, _) in recorded.items()]
-        after_commit = [max(0.0, heard[event] - ended) for event, (_, ended) in recorded.items()]
+        after_return = [max(0.0, heard[event] - ended) for event, (_, ended) in recorded.items()]
         calls = [ended - began for began, ended in recorded.values()]
         span = max(ended for _, ended in recorded.values()) - min(
             began for began, _ in recorded.values()
         )
-        delays[where] = after_commit
+        delays[where], returned[where] = after_call, after_return
         rows.append(
             [
                 where,
-                f"{p99(after_commit) / BUDGET_SECONDS:.2f}x",
-                both(after_commit),
+                f"{p99(after_call) / BUDGET_SECONDS:.2f}x",
                 both(after_call),
+                both(after_return),
                 both(calls),
                 f"{len(recorded) / span:,.0f}",
             ]
@@ -49,8 +49,8 @@ def measure(setup: Setup) -> Report:
                 [
                     "",
                     "p99 of the budget of 5 ms",
-                    "from commit",
-                    "from call",
+                    "from the call on, commit and all",
+                    "from its return on",
                     "the call itself",
                     "events a second",
                 ],
@@ -59,13 +59,23 @@ def measure(setup: Setup) -> Report:
         ],
         budgets=[
             Budget(
-                f"commit to delivery in process, p99 at {RATE:,} events a second",
+                f"commit to delivery in process, p99 at {RATE:,} events a second, with the commit "
+                "itself",
                 "below 5 ms",
                 seconds(slowest),
                 slowest < BUDGET_SECONDS,
+                because=(
+                    f"From the call's return on it is {seconds(p99(returned['in process']))}; what "
+                    "is more is the call's own, a sync above all."
+                ),
             )
         ],
-        notes=["A delivery that comes before the recording call returns counts as 0."],
+        notes=[
+            (
+                "The commit lies within the call. A delivery that comes before the call returns "
+                "counts as 0 from its return."
+            )
+        ],
         figures={where: p99(values) for where, values in delays.items()},
     )
 
