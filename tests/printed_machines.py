@@ -69,6 +69,51 @@ AWKWARD = Machine(
 """Names that TLA+, Promela, C or Mermaid reserve, or cannot write; a swap; ids of two kinds."""
 
 
+_WORDS = ("a b", "a  b", "≤", "<=", "é", "\\xe9")
+_FEW = Bound("few", actual=2, checked=2)
+ALIKE = Machine(
+    name="alike",
+    phases=("start", "end"),
+    initial="start",
+    final=("end",),
+    variables=(Choice("word", _WORDS), Count("more", _FEW), Count("less", _FEW)),
+    verbs=(Verb("say", (Choice("said", _WORDS),)),),
+    rows=(
+        row("say", "start", updates={"word": Arg("said")}),
+        row("add", "start", guard=Var("more") < _FEW, updates={"more": Var("more") + 1}),
+        row("take", "start", guard=Var("less") < _FEW, updates={"less": Var("less") + 1}),
+        row("finish", "start", "end", guard=Var("more") - Var("less") > -1),
+        row("give_up", "start", "end", guard=Var("more") - Var("less") <= -1),
+    ),
+)
+"""Words that are hard to tell apart in plain ASCII, and a number below zero."""
+
+STILL = Machine(name="still", phases=("end",), initial="end", final=("end",), rows=())
+"""A machine that does nothing."""
+
+
+def swollen(sign: str, other: int) -> Machine:
+    """Return a machine of which a count goes far out of its range, by adding or taking away."""
+    high = Bound("high", actual=150, checked=150)
+    level = Var("level")
+    return Machine(
+        name="swollen",
+        phases=("start", "end"),
+        initial="start",
+        final=("end",),
+        variables=(Count("level", high, 120), Count("other", high, other)),
+        rows=(
+            row(
+                "jump",
+                "start",
+                "end",
+                updates={"level": level + Var("other") if sign == "+" else level - Var("other")},
+            ),
+            row("change", "start", "end", updates={"other": 0}),
+        ),
+    )
+
+
 def stuck() -> Machine:
     """Return a machine that can stop short of its end."""
     return Machine(

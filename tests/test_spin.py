@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from independent import needs_spin, spin, spin_model
-from printed_machines import AWKWARD, BROKEN, KEPT, noted, stuck
+from printed_machines import ALIKE, AWKWARD, BROKEN, KEPT, STILL, noted, stuck, swollen
 from reference_model import REFERENCE, looking_across
 
 from engine.machines import BUILT_IN, Always, Machine, Model, check, instances, promela
@@ -17,6 +17,8 @@ MODELS: dict[str, Machine | Model] = {
     "two references": instances(REFERENCE, 2),
     "two that look at each other": looking_across(2),
     "awkward names": AWKWARD,
+    "words that look alike": ALIKE,
+    "nothing happens": STILL,
     "verbs that change nothing": noted(*KEPT),
 }
 
@@ -42,6 +44,15 @@ def test_properties_add_no_state(tmp_path: Path) -> None:
 def test_spin_finds_a_broken_property_as_the_explorer_does(item: Always, tmp_path: Path) -> None:
     machine = noted(item)
     assert [one.property for one in check(machine).violations] == [item.name]
+    assert spin_model(machine, tmp_path).complaint == "assertion violated"
+
+
+@pytest.mark.parametrize(("sign", "other"), [("+", 150), ("-", 150), ("-", 121), ("+", 31)])
+def test_spin_finds_that_a_count_leaves_its_range_however_far(
+    sign: str, other: int, tmp_path: Path
+) -> None:
+    machine = swollen(sign, other)
+    assert [one.property for one in check(machine).violations] == ["level stays within 0..150"]
     assert spin_model(machine, tmp_path).complaint == "assertion violated"
 
 

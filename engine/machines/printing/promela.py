@@ -41,7 +41,7 @@ from engine.machines.printing.steps import (
     merged,
 )
 from engine.machines.properties import Always, about_steps, before_step, formula
-from engine.machines.vocabulary import Choice, Count, Flag, Identity
+from engine.machines.vocabulary import Choice, Count, Flag, Identity, Variable
 
 _RESERVED: Final = (
     "active assert atomic bit bool break byte chan d_step d_proctype D_proctype do else empty "
@@ -56,8 +56,8 @@ _OF_C: Final = (  # a variable becomes a member of a C struct
     "restrict signed sizeof static struct switch union void volatile while"
 )
 _SIGNS: Final = {"=": "==", "≠": "!=", "<": "<", "≤": "<=", ">": ">", "≥": ">="}
-_BYTE: Final = 255
-_SHORT: Final = 32767
+_UNSIGNED: Final = ("bool", "byte")
+_NUMBERS: Final = (("byte", 0, 255), ("short", -32768, 32767))
 
 
 def promela(model: Machine | Model, *, properties: bool = True) -> str:
@@ -95,7 +95,7 @@ class _Words:
         self._model = model
         names = Names((*_RESERVED.split(), *_OF_C.split()))
         self._places = {p.name: names.take(identifier(p.name)) for p in model.places}
-        self._types = {p.name: _type(p) for p in model.places}
+        self._types = {p.name: _type(p, model) for p in model.places}
         self._before = {
             name: names.take(f"before_{identifier(name)}") for name in _remembered(model)
         }
@@ -171,15 +171,56 @@ class _Words:
         return walk(node)
 
 
-def _type(place: Place) -> str:
+def _type(place: Place, model: Model) -> str:
     match place.variable:
         case Flag():
             return "bool"
         case Count():
-            most = place.variable.maximum.checked
-            return "byte" if most < _BYTE else "short" if most < _SHORT else "int"
+            return _number(place, model)
         case Choice() | Identity():
             return "mtype"
+
+
+def _number(place: Place, model: Model) -> str:
+    """Return a type in which nothing that a step writes, cut to size, is in the domain again."""
+    least, most = 0, place.domain[-1]
+    assert type(most) is int  # noqa: S101 - a count's
+    ends = [
+        _ends(value, model, action.arguments)
+        for action in model.actions
+        for name, value in action.updates
+        if name == place.name
+    ]
+    low = min((one for one, _ in ends), default=least)
+    high = max((one for _, one in ends), default=most)
+    for name, first, last in _NUMBERS:
+        size = last - first + 1
+        if first <= least and most < last and most - size < low and high < least + size:
+            return name
+    return "int"
+
+
+def _ends(
+    node: Expression, model: Model, arguments: Iterable[Variable], sign: int = 1
+) -> tuple[int, int]:
+    """Return the least and the most that a sum can be."""
+    match node:
+        case Calculate(kind, left, right):
+            one = _ends(left, model, arguments, sign)
+            two = _ends(right, model, arguments, sign if kind == "+" else -sign)
+            return one[0] + two[0], one[1] + two[1]
+        case Const(int(value)):
+            return sign * value, sign * value
+        case Bound():
+            return sign * node.checked, sign * node.checked
+        case Var(name):
+            found: Variable = model.variables()[name]
+        case Arg(name):
+            found = next(one for one in arguments if one.name == name)
+        case _:
+            raise TypeError(f"no number: {node!r}")
+    largest = found.maximum.checked if isinstance(found, Count) else 1
+    return min(0, sign * largest), max(0, sign * largest)
 
 
 def _steps(model: Model, words: _Words, *, properties: bool) -> Iterator[str]:
@@ -250,14 +291,15 @@ def _asserted(model: Model, name: str) -> list[Expression]:
 
 
 def _within_domains(model: Model) -> Expression:
-    return All(
-        tuple(
-            Var(place.name) <= place.domain[-1]
-            if isinstance(place.variable, Count | Flag)
-            else AnyOf(tuple(Var(place.name).equals(value) for value in place.domain))
-            for place in model.places
-        )
-    )
+    return All(tuple(_within_domain(place, model) for place in model.places))
+
+
+def _within_domain(place: Place, model: Model) -> Expression:
+    held = Var(place.name)
+    if isinstance(place.variable, Choice | Identity):
+        return AnyOf(tuple(held.equals(value) for value in place.domain))
+    most = held <= place.domain[-1]
+    return most if _type(place, model) in _UNSIGNED else All((held >= 0, most))
 
 
 def _states(model: Model, words: _Words) -> Iterator[str]:

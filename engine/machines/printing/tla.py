@@ -146,9 +146,8 @@ def _some(action: Action, words: Words) -> str:
 
 def _spec(model: Model, words: Words) -> Iterator[str]:
     actions = [group[0] for group in by_name(model).values()]
-    yield f"{_comment('Every step of the declaration.')}\nStep ==\n" + "\n".join(
-        f"    \\/ {_some(action, words)}" for action in actions
-    )
+    steps = [f"    \\/ {_some(action, words)}" for action in actions] or ["    FALSE"]
+    yield f"{_comment('Every step of the declaration.')}\nStep ==\n" + "\n".join(steps)
     yield (
         f"{_comment('Nothing needs to happen any more: being finished is no deadlock.')}\n"
         f"Done ==\n{conjunction((words.expression(model.final), 'UNCHANGED vars'))}"

@@ -66,6 +66,7 @@ class Words:
             item.name: names.take(f"{self._properties[item.name]}_Enabled")
             for item in model.properties
         }
+        self._texts = _texts(model)
         given = dict.fromkeys(a.name for action in model.actions for a in action.arguments)
         self._given = {name: names.take(f"given_{identifier(name)}") for name in given}
 
@@ -105,9 +106,10 @@ class Words:
             case bool():
                 return "TRUE" if value else "FALSE"
             case int():
-                return str(value)
+                return str(value) if value >= 0 else f"(0 - {-value})"  # Naturals has no sign
             case str():
-                text = ascii_text(value).replace("\\", "\\\\").replace('"', '\\"')
+                text = self._texts.get(value) or ascii_text(value)
+                text = text.replace("\\", "\\\\").replace('"', '\\"')
                 return f'"{text}"'
 
     def domain(self, variable: Variable, values: Iterable[Value]) -> str:
@@ -198,6 +200,18 @@ def words_of(model: Model) -> Words:
 def conjunction(lines: Iterable[str]) -> str:
     """Return the conditions as a list that TLA+ reads by its alignment."""
     return "\n".join(f"    /\\ {line}" for line in lines)
+
+
+def _texts(model: Model) -> dict[str, str]:
+    """Return how each word of the model is written, no two the same way."""
+    domains = [
+        *(place.domain for place in model.places),
+        *(values for action in model.actions for values in action.choices()),
+    ]
+    words = dict.fromkeys(one for values in domains for one in values if isinstance(one, str))
+    names = Names()
+    own_first = sorted(words, key=lambda word: ascii_text(word) != word)
+    return {word: names.take(ascii_text(word)) for word in own_first}
 
 
 def _property_name(item: Property) -> str:
