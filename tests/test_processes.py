@@ -4,6 +4,7 @@ import asyncio
 import json
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import processes
@@ -188,7 +189,6 @@ def test_twenty_pairs_of_processes_create_the_same_new_file_at_once(tmp_path: Pa
             assert [processes.receive(receiving), processes.receive(receiving)] == [None, None]
             for creator in creators:
                 processes.finish(creator)
-            with sqlite3.connect(path) as connection:
+            with closing(sqlite3.connect(path)) as connection:
                 count = connection.execute("SELECT count(*) FROM stored_events").fetchone()
-            connection.close()
             assert count == (2,)

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -51,7 +51,7 @@ async def left_running(url: str, *landed: dict[str, Any]) -> AsyncIterator[Engin
 
 
 def tags(url: str) -> list[str]:
-    with sqlite3.connect(sqlite_path(url)) as connection:
+    with closing(sqlite3.connect(sqlite_path(url))) as connection:
         return [tag for (tag,) in connection.execute("SELECT topic FROM stored_events")]
 
 
@@ -183,7 +183,7 @@ def test_looking_at_a_lost_run_is_not_refused_while_others_write_to_its_session(
 def test_a_run_of_which_no_lease_can_be_known_has_no_owner(sqlite_url: str) -> None:
     async def main() -> None:
         async with left_running(sqlite_url):
-            with sqlite3.connect(sqlite_path(sqlite_url)) as connection:
+            with closing(sqlite3.connect(sqlite_path(sqlite_url))) as connection:
                 connection.execute("DROP TABLE leases")  # which may be lost without harm
             async with Engine.open(sqlite_url, readonly=True) as engine:
                 assert (await engine.read("s")).ownerless

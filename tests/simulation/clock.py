@@ -11,7 +11,7 @@ import heapq
 import itertools
 import random
 import weakref
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, Final
 
 LONGEST_TICK_SECONDS: Final = 0.0004
@@ -82,6 +82,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._numbers: Final = itertools.count()
         self.ticks = 0
         self._dead: Final[set[str]] = set()
+        self._disposing = False
         self.complaints: list[str] = []
         self.slow_callback_duration = 1e9
 
@@ -137,6 +138,11 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         if isinstance(task, asyncio.Task) and task.get_name() in self._dead:
             return  # nobody was left to look at it
         self.complaints.append(f"{context.get('message')}: {error!r}")
+
+    def _asyncgen_finalizer_hook(self, generator: AsyncGenerator[Any]) -> None:
+        process = PROCESS.get()
+        if not self._disposing and (process is None or process.alive):
+            super()._asyncgen_finalizer_hook(generator)  # type: ignore[misc]
 
     def _run_once(self) -> None:
         while True:
@@ -213,6 +219,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def dispose(self) -> None:
         """Close everything at the very end; what dead tasks do now, nobody hears."""
+        self._disposing = True
         for task in asyncio.all_tasks(self):
             if task not in self._graves:
                 self._graves.append(task)
