@@ -92,6 +92,18 @@ STILL = Machine(name="still", phases=("end",), initial="end", final=("end",), ro
 """A machine that does nothing."""
 
 
+BARE = Machine(
+    name="bare",
+    phases=("start", "end"),
+    initial="start",
+    final=("end",),
+    verbs=(Verb("go", (Identity("by"),)),),
+    rows=(row("go", "start", "end", guard=Arg("by").differs(None)), row("wait", "start")),
+    properties=(Always("there is a phase", Var("phase").differs(None)),),
+)
+"""A machine that asks for none, and holds it nowhere."""
+
+
 def swollen(sign: str, other: int) -> Machine:
     """Return a machine of which a count goes far out of its range, by adding or taking away."""
     high = Bound("high", actual=150, checked=150)

@@ -6,7 +6,18 @@ from typing import Any
 
 import pytest
 from independent import needs_tlc, tlc, tlc_model
-from printed_machines import ALIKE, AWKWARD, BROKEN, KEPT, STILL, deepened, hurried, noted, stuck
+from printed_machines import (
+    ALIKE,
+    AWKWARD,
+    BARE,
+    BROKEN,
+    KEPT,
+    STILL,
+    deepened,
+    hurried,
+    noted,
+    stuck,
+)
 from reference_model import REFERENCE, looking_across
 
 from engine.machines import (
@@ -30,6 +41,7 @@ MODELS: dict[str, Machine | Model] = {
     "awkward names": AWKWARD,
     "words that look alike": ALIKE,
     "nothing happens": STILL,
+    "none is held nowhere": BARE,
     "verbs that change nothing": noted(*KEPT),
     "fairness": hurried("finish"),
 }

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from independent import needs_spin, spin, spin_model
-from printed_machines import ALIKE, AWKWARD, BROKEN, KEPT, STILL, noted, stuck, swollen
+from printed_machines import ALIKE, AWKWARD, BARE, BROKEN, KEPT, STILL, noted, stuck, swollen
 from reference_model import REFERENCE, looking_across
 
 from engine.machines import BUILT_IN, Always, Machine, Model, check, instances, promela
@@ -19,6 +19,7 @@ MODELS: dict[str, Machine | Model] = {
     "awkward names": AWKWARD,
     "words that look alike": ALIKE,
     "nothing happens": STILL,
+    "none is held nowhere": BARE,
     "verbs that change nothing": noted(*KEPT),
 }
 

@@ -38,6 +38,7 @@ from engine.machines.printing.names import Names, ascii_text, identifier
 from engine.machines.printing.steps import (
     Rule,
     by_name,
+    knows_nothing,
     merged,
 )
 from engine.machines.properties import Always, about_steps, before_step, formula
@@ -110,7 +111,7 @@ class _Words:
         ]
         symbols = dict.fromkeys(value for value in values if isinstance(value, str))
         self._symbols = {word: names.take(identifier(word)) for word in symbols}
-        self._nothing = None in values
+        self._nothing = knows_nothing(model)
 
     def declarations(self) -> Iterator[str]:
         """Yield the symbols and the variables."""

@@ -23,7 +23,7 @@ from engine.machines.expressions import (
 )
 from engine.machines.model import Model
 from engine.machines.printing.names import Names, ascii_text, camel, identifier, shortened
-from engine.machines.printing.steps import all_variables, bounds_of, by_name
+from engine.machines.printing.steps import all_variables, bounds_of, by_name, knows_nothing
 from engine.machines.properties import AlwaysPossible, Property, Sometimes
 from engine.machines.vocabulary import Choice, Count, Flag, Identity, Variable, given_domain
 
@@ -46,8 +46,7 @@ class Words:
         names = Names(_RESERVED.split())
         self._names = names
         self.module: Final = names.take(_tla(camel(model.name)))
-        nothing = any(None in place.domain for place in model.places)
-        self.none: Final = "NONE" if nothing else ""
+        self.none: Final = "NONE" if knows_nothing(model) else ""
         self._places = {
             place.name: names.take(_tla(identifier(place.name))) for place in model.places
         }
