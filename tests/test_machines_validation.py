@@ -20,6 +20,7 @@ from engine.machines import (
     Synchronisation,
     Var,
     Verb,
+    check,
     compose,
     row,
 )
@@ -483,6 +484,30 @@ def test_a_number_beyond_all_that_is_explored_is_refused(vacuous: Expression) ->
 def test_a_number_within_what_is_explored_is_none_of_that(telling: Expression) -> None:
     other = row("more", "on", updates={"other": _level})
     assert declared(RISE, other, variables=LEVELS, properties=(Always("p", telling),))
+
+
+@pytest.mark.parametrize("bound", [Bound("room", 3, "2"), Bound("room", 3, 2.5)])  # type: ignore[arg-type]
+def test_a_bound_that_is_no_whole_number_is_refused(bound: Bound) -> None:
+    problem = "'level' counts up to what is no whole number"
+    assert problem in str(refusal(RISE, variables=(Count("level", bound),)))
+
+
+@pytest.mark.parametrize("word", [1, None, ["up"]])
+def test_a_word_or_an_id_that_is_no_text_is_refused(word: Any) -> None:
+    for variable in (Choice("mood", ("down", word)), Identity("mood", ("ann", word))):
+        problem = f"'mood' can hold {word!r}, which is no text"
+        assert problem in str(refusal(RISE, variables=(*LEVELS, variable)))
+
+
+@pytest.mark.parametrize("given", [_level > 1, _level, "level", None])
+def test_what_is_no_property_is_refused_and_not_passed_over(given: Any) -> None:
+    problem = "is no property"
+    assert problem in str(refusal(RISE, variables=LEVELS, properties=(given,)))
+    machine = declared(RISE, variables=LEVELS)
+    with pytest.raises(InvalidMachine, match=problem):
+        compose("two", {"one": machine}, properties=(given,))
+    with pytest.raises(InvalidMachine, match=problem):
+        check(machine, properties=(given,))
 
 
 def test_a_count_without_a_bound_is_refused() -> None:

@@ -39,7 +39,7 @@ from engine.machines.searching import (
     search,
 )
 from engine.machines.tracing import noticed
-from engine.machines.validation import property_problem
+from engine.machines.validation import no_property, property_problem
 
 if TYPE_CHECKING:
     from engine.machines.vectors import Vectors
@@ -120,6 +120,9 @@ def _vectors(program: Program, wanted: Engines, memory_bytes: int) -> "Vectors |
 
 def _sensible(model: Model, properties: tuple[Property, ...]) -> tuple[Property, ...]:
     arguments = {action.name: action.arguments for action in model.actions}
+    none = no_property(properties)
+    if none is not None:
+        raise InvalidMachine(f"{model.name}: {none}", machine=model.name)
     for item in properties:
         problem = property_problem(item, model.variables(), arguments)
         if problem is not None:

@@ -34,7 +34,7 @@ from engine.machines.properties import (
     Sometimes,
     in_phase,
 )
-from engine.machines.validation import no_expression, nonsense, property_problem
+from engine.machines.validation import no_expression, no_property, nonsense, property_problem
 from engine.machines.vocabulary import Variable
 
 
@@ -259,6 +259,9 @@ def _check(model: Model) -> None:
     if problem is not None:
         raise _refusal(model.name, f"where it is finished: {problem}")
     arguments_of = {action.name: action.arguments for action in model.actions}
+    problem = no_property(model.properties)
+    if problem is not None:
+        raise _refusal(model.name, problem)
     for item in model.properties:
         problem = property_problem(item, variables, arguments_of)
         if problem is not None:

@@ -113,6 +113,11 @@ def _variables(machine: "Machine") -> None:
         if maximum is not None and not isinstance(maximum, Bound):
             bound = "a Bound with its actual and its checked value"
             raise _refusal(machine, f"{one.name!r} counts up to {maximum!r}, and not to {bound}")
+        if maximum is not None and {type(maximum.actual), type(maximum.checked)} != {int}:
+            raise _refusal(machine, f"{one.name!r} counts up to what is no whole number")
+        for word in _words_of(one):
+            if not isinstance(word, str):
+                raise _refusal(machine, f"{one.name!r} can hold {word!r}, which is no text")
     for variable in machine.variables:
         initial = variable.initial
         if not any(value is initial or _same(value, initial) for value in variable.domain()):
@@ -134,6 +139,16 @@ def _variables(machine: "Machine") -> None:
             raise _refusal(machine, f"{one.name!r} lists a value of its domain twice")
         if len(values) < _fewest(one):
             raise _refusal(machine, f"{one.name!r} can hold nothing that the checker would explore")
+
+
+def _words_of(variable: Variable) -> tuple[object, ...]:
+    match variable:
+        case Choice():
+            return variable.words
+        case Identity():
+            return variable.checked
+        case _:
+            return ()
 
 
 def _fewest(variable: Variable) -> int:
@@ -291,6 +306,9 @@ def _properties(machine: "Machine") -> None:
     phase = Choice(PHASE.name, machine.phases, machine.initial)
     variables = {variable.name: variable for variable in (phase, *machine.variables)}
     arguments_of = {verb.name: verb.arguments for verb in machine.verbs}
+    problem = no_property(machine.properties)
+    if problem is not None:
+        raise _refusal(machine, problem)
     for item in machine.properties:
         problem = property_problem(item, variables, arguments_of)
         if problem is not None:
@@ -301,6 +319,11 @@ def _properties(machine: "Machine") -> None:
     for name in machine.fair:
         if name not in arguments_of:
             raise _refusal(machine, f"{name!r} is said to be fair, but is no verb")
+
+
+def no_property(items: Iterable[object]) -> str | None:
+    """Return which of the things is no property, or None where all are."""
+    return next((f"{one!r} is no property" for one in items if not isinstance(one, Property)), None)
 
 
 def property_problem(
