@@ -26,7 +26,7 @@ from engine.runtime.control import Control as AsyncControl
 from engine.runtime.environment import Environment
 from engine.runtime.living import RuntimeAdapter as AsyncRuntimeAdapter
 from engine.runtime.reading import Start
-from engine.runtime.settings import GRACE_SECONDS, LEASE_SECONDS
+from engine.runtime.settings import GRACE_SECONDS, LEASE_SECONDS, RETRY_SECONDS
 from engine.store import Durability
 
 _P = ParamSpec("_P")
@@ -137,6 +137,7 @@ class Engine(_Blocking[AsyncEngine]):
         max_active: int | None = None,
         lease_seconds: float = LEASE_SECONDS,
         grace_seconds: float = GRACE_SECONDS,
+        retry_seconds: float = RETRY_SECONDS,
         checkpoints: CheckpointPolicy | None = None,
     ) -> Self:
         """Open an engine now; parameters and errors are those of `engine.Engine.open`."""
@@ -152,6 +153,7 @@ class Engine(_Blocking[AsyncEngine]):
                 max_active=max_active,
                 lease_seconds=lease_seconds,
                 grace_seconds=grace_seconds,
+                retry_seconds=retry_seconds,
                 checkpoints=checkpoints,
             )
             return engine

@@ -12,8 +12,8 @@ from engine import Engine
 from engine.runtime.live import Live
 from projections.snapshots import Folded
 
-FAST: Final[dict[str, Any]] = {"grace_seconds": 0.2}
-"""Options of an engine whose turns are interrupted in a test."""
+FAST: Final[dict[str, Any]] = {"grace_seconds": 0.2, "retry_seconds": 0.05}
+"""Options of an engine whose turns are interrupted, or fail and are tried again, in a test."""
 
 
 def on_an_engine(

@@ -386,6 +386,7 @@ def test_every_verb_of_a_closed_engine_says_so(url: str, verb: str) -> None:
         *(("max_active", wrong) for wrong in (0, -1, 1.5, "2", True)),
         *(("lease_seconds", wrong) for wrong in (0, -1, "15", None, float("nan"), 1e12, True)),
         *(("grace_seconds", wrong) for wrong in (-0.1, "5", None, float("nan"), float("inf"))),
+        *(("retry_seconds", wrong) for wrong in (-0.1, "5", None, float("nan"), float("inf"))),
     ],
 )
 def test_an_engine_is_not_opened_with_settings_that_mean_nothing(name: str, wrong: Any) -> None:

@@ -185,7 +185,7 @@ list * phase= labels= mob= after= limit=
 load_persisted session_id
 load_receipt session_id run_id sequence=
 open url * durability= environment= busy_timeout_seconds= readonly= agents= max_active= \
-lease_seconds= grace_seconds= checkpoints=
+lease_seconds= grace_seconds= retry_seconds= checkpoints=
 open_calls session_id
 peer_ingress_snapshot session_id
 publish session_id name payload=

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ import pytest
 from engines import FAST, on_an_engine
 from messages import CALL
 from sessions import attached, has, ingest, running, said
+from simulation.clock import SimulatedLoop
 from waiting import Gate, until
 
 from engine import (
@@ -25,7 +27,7 @@ from engine import (
     Turn,
     TurnResult,
 )
-from engine.runtime.loops import Drained, ToDo
+from engine.runtime.loops import Backoff, Drained, ToDo
 from engine.store.recording import Place
 
 RESULT: Final = {"role": "tool", "tool_call_id": "c-1", "content": "y"}
@@ -34,6 +36,11 @@ RESULT: Final = {"role": "tool", "tool_call_id": "c-1", "content": "y"}
 async def idle_with_nothing_queued(engine: Engine) -> bool:
     state = (await engine._live.read("s")).state
     return state.phase == "attached" and not state.work.inputs
+
+
+async def idle_with_one_queued(engine: Engine) -> bool:
+    state = (await engine._live.read("s")).state
+    return state.phase == "attached" and bool(state.work.inputs) and state.version > 4
 
 
 def watched(engine: Engine) -> list[ToDo | None]:
@@ -242,7 +249,44 @@ async def test_a_loop_that_looks_as_its_engine_closes_ends_without_a_word(
     assert not caplog.records
 
 
-@on_an_engine()
+def test_waits_are_twice_as_long_each_time_up_to_the_longest_until_all_is_well() -> None:
+    loop, waits = SimulatedLoop(random.Random(0)), list[float]()  # noqa: S311
+
+    async def main() -> None:
+        backoff = Backoff(10, 60)
+        for round_ in range(6):
+            began = loop.time()
+            await backoff.wait()
+            waits.append(loop.time() - began)
+            if round_ == 4:
+                backoff.reset()
+
+    loop.run_until_complete(main())
+    loop.dispose()
+    assert waits == pytest.approx([10, 20, 40, 60, 60, 10], abs=0.1)
+
+
+@on_an_engine(retry_seconds=3600)
+async def test_input_outlives_an_agent_that_fails_for_a_while(engine: Engine) -> None:
+    times = 0
+
+    async def agent(turn: Turn) -> str:
+        nonlocal times
+        times += 1
+        raise AgentFailure("no", recoverable=True)
+
+    await attached(engine, agent)
+    await engine.keep_alive("s")
+    await ingest(engine, "one")
+    await until(lambda: idle_with_one_queued(engine))
+    await ingest(engine, "two")  # which is no reason to fail earlier
+    await asyncio.sleep(0.2)
+    assert [one.state for one in await engine.inputs("s")] == ["queued", "queued"]
+    assert times == 1
+    assert await engine.stop_loop("s")
+
+
+@on_an_engine(**FAST)
 async def test_a_loop_tries_a_failed_turn_again_until_its_inputs_are_abandoned(
     engine: Engine,
 ) -> None:

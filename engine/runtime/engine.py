@@ -14,7 +14,7 @@ from engine.runtime.checkpointers import CheckpointPolicy
 from engine.runtime.environment import Environment
 from engine.runtime.living import Living
 from engine.runtime.opening import Opening
-from engine.runtime.settings import GRACE_SECONDS, LEASE_SECONDS, Settings
+from engine.runtime.settings import GRACE_SECONDS, LEASE_SECONDS, RETRY_SECONDS, Settings
 from engine.store import Durability, Store, open_store
 
 
@@ -45,6 +45,7 @@ class Engine(Living):
         max_active: int | None = None,
         lease_seconds: float = LEASE_SECONDS,
         grace_seconds: float = GRACE_SECONDS,
+        retry_seconds: float = RETRY_SECONDS,
         checkpoints: CheckpointPolicy | None = None,
     ) -> "Opening[Engine]":
         """Open ``memory:`` or ``sqlite:///path``, making the file if it is not there.
@@ -55,8 +56,10 @@ class Engine(Living):
         changes it. ``agents`` makes an agent for a session that has none attached.
         ``max_active`` limits how many turns run at once. ``lease_seconds`` is how long after this
         engine was last heard of others may close its runs; ``grace_seconds``, how long an agent
-        has to stop. ``checkpoints`` is a policy by which sessions are checkpointed by themselves.
-        Raises InvalidArgument, Unsupported or StoreError.
+        has to stop; ``retry_seconds``, how long after a failed turn a session that is kept alive
+        tries again, which it does three times in all and waits twice as long the second time.
+        ``checkpoints`` is a policy by which sessions are checkpointed by themselves. Raises
+        InvalidArgument, Unsupported or StoreError.
         """
 
         def opener() -> Store:
@@ -77,6 +80,7 @@ class Engine(Living):
             max_active=max_active,
             lease_seconds=lease_seconds,
             grace_seconds=grace_seconds,
+            retry_seconds=retry_seconds,
             checkpoints=checkpoints,
         )
         return Opening(opener, lambda store: cls(store, given, settings))

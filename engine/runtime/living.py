@@ -18,7 +18,14 @@ from engine.runtime.agents import AgentLike
 from engine.runtime.arguments import LARGEST_COUNT
 from engine.runtime.environment import Environment
 from engine.runtime.live import keep_snapshot
-from engine.runtime.loops import BUSY_DELAY_SECONDS, Drained, Loops, ToDo
+from engine.runtime.loops import (
+    BUSY_DELAY_SECONDS,
+    LONGEST_RETRY_SECONDS,
+    Backoff,
+    Drained,
+    Loops,
+    ToDo,
+)
 from engine.runtime.running import Running
 from engine.runtime.settings import Settings
 from engine.runtime.subscriptions import places
@@ -34,7 +41,7 @@ from engine.runtime.views import (
     tool_scope_of,
 )
 from engine.store import Store
-from engine.values import Cancelled, checked_id
+from engine.values import Cancelled, Failed, checked_id
 from projections.catalog import SessionView
 from projections.history import events_of_run
 from projections.snapshots import Kept, catch_up, nothing_folded, snapshot_of
@@ -101,7 +108,9 @@ class Living(Running):
             lambda: self._position("end"),
             lambda after: places(store.recorder, after, lambda: self._closed),
             look_again_seconds=settings.lease_seconds,
+            retry_seconds=settings.retry_seconds,
         )
+        self._retry_seconds: Final = settings.retry_seconds
         self._adapter: weakref.ref[RuntimeAdapter] | None = None
 
     async def runtime_adapter(self) -> RuntimeAdapter:
@@ -120,9 +129,9 @@ class Living(Running):
         """Run the session's queued input through its agent, now and whenever there is more.
 
         The loop ends with the session, when a retired one is drained, with `stop_loop`, or with
-        the engine. A turn that fails is tried again a little later; its inputs are abandoned when
-        they were staged too often. An interrupted turn is tried again once something new is
-        recorded. Raises SessionNotFound.
+        the engine. A turn that fails is tried again after ``retry_seconds`` (see `Engine.open`),
+        and then twice as long; its inputs are abandoned once three turns have had them. An
+        interrupted turn is tried again once something new is recorded. Raises SessionNotFound.
         """
         self._loops.start(self._check_known(session_id))
 
@@ -171,6 +180,7 @@ class Living(Running):
 
     async def _drain_session(self, session_id: str, reason: str | None) -> None:
         await super()._drain_session(session_id, reason)
+        failures = Backoff(self._retry_seconds, LONGEST_RETRY_SECONDS)
         while True:
             waiting = queued((await self._looked_after(session_id)).work)
             if self._loops.state(session_id) == "running":  # which drains it as well
@@ -186,6 +196,10 @@ class Living(Running):
                 continue
             if isinstance(out.terminal, Cancelled):
                 return
+            if isinstance(out.terminal, Failed) and queued(
+                (await self._live.read(session_id)).state.work
+            ):
+                await failures.wait()
 
     # Checkpointers
 

@@ -26,9 +26,29 @@ from engine.values import Cancelled, Failed, Terminal
 
 _LOGGER: Final = logging.getLogger("perdure")
 
-FIRST_DELAY_SECONDS: Final = 0.05
-LONGEST_DELAY_SECONDS: Final = 5.0
+TROUBLE_SECONDS: Final = (0.05, 5.0)
+"""The first and the longest wait of a loop that could not look, or whose turn was not recorded."""
+
+LONGEST_RETRY_SECONDS: Final = 60.0
 BUSY_DELAY_SECONDS: Final = 0.05
+
+
+class Backoff:
+    """Ever longer waits, until something goes well."""
+
+    def __init__(self, first_seconds: float, longest_seconds: float) -> None:
+        self._first: Final = first_seconds
+        self._longest: Final = max(first_seconds, longest_seconds)
+        self._next = first_seconds
+
+    async def wait(self) -> None:
+        """Wait, and longer the next time."""
+        waiting, self._next = self._next, min(2 * self._next, self._longest)
+        await asyncio.sleep(waiting)
+
+    def reset(self) -> None:
+        """Begin with the shortest wait again."""
+        self._next = self._first
 
 
 class Drained(NamedTuple):
@@ -62,7 +82,13 @@ class _Loop:
     """One session's loop."""
 
     def __init__(
-        self, session_id: str, to_do: Finding, drain: Drain, look_again_seconds: float
+        self,
+        session_id: str,
+        to_do: Finding,
+        drain: Drain,
+        *,
+        look_again_seconds: float,
+        retry_seconds: float,
     ) -> None:
         self.state: Literal["waiting", "running"] = "waiting"
         self.task: Final = asyncio.create_task(self._run(), name=f"perdure-loop-{session_id}")
@@ -72,7 +98,8 @@ class _Loop:
         self._look_again_seconds: Final = look_again_seconds
         self._woken: Final = asyncio.Event()
         self._told: float = 0
-        self._delay_seconds = FIRST_DELAY_SECONDS
+        self._failures: Final = Backoff(retry_seconds, LONGEST_RETRY_SECONDS)
+        self._trouble: Final = Backoff(*TROUBLE_SECONDS)
         self._interrupted = _NOT_INTERRUPTED
 
     def wake(self, version: float = math.inf) -> None:
@@ -98,7 +125,7 @@ class _Loop:
                 return
             except PerdureError as error:
                 _LOGGER.warning("session %r was not looked after: %s", self._session_id, error)
-                await self._later()
+                await self._trouble.wait()
                 continue
             if seen is not None:
                 await self._news(seen)
@@ -134,22 +161,18 @@ class _Loop:
             raise
         except PerdureError as error:
             _LOGGER.warning("a turn of session %r was not recorded: %s", self._session_id, error)
-            await self._later()
+            await self._trouble.wait()
             return None
         finally:
             self.state = "waiting"
+        self._trouble.reset()
         if isinstance(drained.terminal, Failed):
-            await self._later()
+            await self._failures.wait()
             return None
-        self._delay_seconds = FIRST_DELAY_SECONDS
+        self._failures.reset()
         if isinstance(drained.terminal, Cancelled):
             self._interrupted = drained.version, frozenset(found.input_ids)
         return None
-
-    async def _later(self) -> None:
-        """Give whatever failed some time."""
-        await asyncio.sleep(self._delay_seconds)
-        self._delay_seconds = min(2 * self._delay_seconds, LONGEST_DELAY_SECONDS)
 
 
 class Loops:
@@ -157,7 +180,7 @@ class Loops:
 
     ``newest`` is the log's newest position, ``follow`` yields the places of events from after one.
     A loop that nothing wakes looks again by itself after ``look_again_seconds``: an owner may be
-    gone by then.
+    gone by then. After a turn that failed it waits ``retry_seconds``, and twice as long each time.
     """
 
     def __init__(
@@ -168,12 +191,14 @@ class Loops:
         follow: Callable[[int], AsyncIterator[Sequence[Place]]],
         *,
         look_again_seconds: float,
+        retry_seconds: float,
     ) -> None:
         self._to_do: Final = to_do
         self._drain: Final = drain
         self._newest: Final = newest
         self._follow: Final = follow
         self._look_again_seconds: Final = look_again_seconds
+        self._retry_seconds: Final = retry_seconds
         self._loops: Final[dict[str, _Loop]] = {}
         self._tasks: Final[set[asyncio.Task[None]]] = set()
         self._ending = False
@@ -191,7 +216,13 @@ class Loops:
             self._following = asyncio.create_task(self._wake_by_the_log(self._newest()))
         loop = self._loops.get(session_id)
         if loop is None or loop.task.done() or loop.task.cancelling():
-            loop = _Loop(session_id, self._to_do, self._drain, self._look_again_seconds)
+            loop = _Loop(
+                session_id,
+                self._to_do,
+                self._drain,
+                look_again_seconds=self._look_again_seconds,
+                retry_seconds=self._retry_seconds,
+            )
             self._loops[session_id] = loop
             self._tasks.add(loop.task)
             loop.task.add_done_callback(lambda task: self._ended(session_id, task))

@@ -14,6 +14,7 @@ from engine.runtime.checkpointers import CheckpointPolicy
 
 LEASE_SECONDS: Final = 15.0
 GRACE_SECONDS: Final = 5.0
+RETRY_SECONDS: Final = 1.0
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +22,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     ``agents`` makes an agent for a session that has none attached. ``max_active`` is the number of
     turns that may run at once, None for no limit. ``lease_seconds`` is how long after the engine
-    was last heard of others may close its runs; ``grace_seconds``, how long an agent has to stop.
+    was last heard of others may close its runs; ``grace_seconds``, how long an agent has to stop;
+    ``retry_seconds``, how long after a failed turn a loop tries again.
     ``checkpoints`` says when sessions are checkpointed by themselves, None for never.
     """
 
@@ -29,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_active: int | None = None
     lease_seconds: float = LEASE_SECONDS
     grace_seconds: float = GRACE_SECONDS
+    retry_seconds: float = RETRY_SECONDS
     checkpoints: CheckpointPolicy | None = None
 
     def __post_init__(self) -> None:
@@ -45,3 +48,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         checked_limit(self.max_active, "max_active")
         checked_seconds(self.lease_seconds, "lease_seconds")
         checked_seconds(self.grace_seconds, "grace_seconds", may_be_zero=True)
+        checked_seconds(self.retry_seconds, "retry_seconds", may_be_zero=True)
