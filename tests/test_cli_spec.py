@@ -83,12 +83,15 @@ def test_a_machine_of_ones_own_is_found_in_the_working_directory(
         ("engine.machines:LIFECYCLE", "is no machine: its type is Authority"),
         ("engine.machines:", "has no ''"),
         ("quits_of_mine:X", "cannot be imported: SystemExit"),
+        ("late_of_mine:X", "late_of_mine:X cannot be had: ValueError: not yet"),
     ],
 )
 def test_what_names_no_machine_is_a_usage_error(
     name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "quits_of_mine.py").write_text("raise SystemExit\n")
+    late = "def __getattr__(name):\n    if name == 'X':\n        raise ValueError('not yet')\n"
+    (tmp_path / "late_of_mine.py").write_text(f"{late}    raise AttributeError(name)\n")
     monkeypatch.syspath_prepend(tmp_path)
     ran = perdure("spec", name)
     assert ran.code == 2
@@ -101,6 +104,20 @@ def test_a_folder_that_cannot_be_written_is_said_in_a_line(tmp_path: Path) -> No
     assert ran.code == 1
     assert "Traceback" not in ran.err
     assert len(ran.err.splitlines()) == 1
+    assert f"{tmp_path / 'machines'}" in ran.err
+
+
+def test_two_machines_of_one_name_do_not_overwrite_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "one_of_mine.py").write_text(MINE)
+    (tmp_path / "two_of_mine.py").write_text(MINE.replace('"draft"', '"drawn"'))
+    monkeypatch.syspath_prepend(tmp_path)
+    names = [f"{one}_of_mine:APPROVAL" for one in ("one", "two")]
+    ran = perdure("spec", *names, "--folder", str(tmp_path / "out"))
+    assert ran.code == 2
+    assert " and ".join(names) + " would be written to the same folder" in " ".join(ran.err.split())
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_machine_that_does_not_hold_is_printed_with_a_warning(

@@ -325,6 +325,14 @@ def test_bad_phases_are_refused(changes: dict[str, Any], problem: str) -> None:
     assert (refused.data["row"], refused.data["problem"]) == (None, problem)
 
 
+@pytest.mark.parametrize("name", ["", " ", "lamp\nshade", "lamp\x1b[31m"])
+def test_a_name_that_is_no_line_of_text_is_refused(name: str) -> None:
+    with pytest.raises(InvalidMachine, match="its name is empty, or no single line of text"):
+        declared(name=name)
+    with pytest.raises(InvalidMachine, match="its name is empty, or no single line of text"):
+        compose(name, {"one": declared()})
+
+
 _SET = row("set_level", "on", updates={"level": 0})
 
 

@@ -77,7 +77,8 @@ def _described(error: BaseException) -> tuple[str, str, dict[str, Any]]:
         case KeyboardInterrupt():
             return "INTERRUPTED", "interrupted; what was recorded is kept", {}
         case OSError(strerror=str(reason)):
-            return "SYSTEM_ERROR", reason, {"errno": error.errno, "file": error.filename}
+            what = reason if error.filename is None else f"{error.filename}: {reason}"
+            return "SYSTEM_ERROR", what, {"errno": error.errno, "file": error.filename}
         case _:
             what = f"unexpected {type(error).__name__}: {error}"
             please = f"this is a bug, please report it ({DEBUG}=1 shows where)"

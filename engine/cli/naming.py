@@ -34,6 +34,11 @@ def resolved(name: str) -> Machine | Model:
     except AttributeError as error:
         has = ", ".join(_machines_of(found)) or "no machine at all"
         raise typer.BadParameter(f"{module} has no {attribute!r}; it has {has}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module may make what it has when it is asked for it
+        what = f"{type(error).__name__}: {error}"
+        raise typer.BadParameter(f"{name} cannot be had: {what}") from error
     if not isinstance(value, Machine | Model):
         raise typer.BadParameter(f"{name} is no machine: its type is {type(value).__name__}")
     return value

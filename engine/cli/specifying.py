@@ -42,6 +42,14 @@ def spec(
 ) -> None:
     """Write specs/ (contracts, TLA+ and diagrams; schemas and test vectors), or compare."""
     machines = {name: resolved(name) for name in names or ()}
+    folders: dict[str, str] = {}
+    for name, model in machines.items():
+        other = folders.setdefault(folder_of(name, model), name)
+        if other != name:
+            raise typer.BadParameter(
+                f"{other} and {name} would be written to the same folder: give them other names",
+                param_hint="MACHINE",
+            )
     with answering(as_json=as_json) as answer:
         reports = {name: explore(model) for name, model in machines.items()}
         files = (

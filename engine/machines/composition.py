@@ -229,6 +229,8 @@ def _check_parts(
     name: str, parts: Mapping[str, Machine], syncs: tuple[Synchronisation, ...]
 ) -> None:
     """Refuse a part without a proper name, and a synchronisation of what is not there."""
+    if not (name.strip() and name.isprintable()):
+        raise _refusal(name, "its name is empty, or no single line of text")
     if not parts:
         raise _refusal(name, "it has no parts")
     for part in parts:

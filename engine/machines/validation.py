@@ -80,7 +80,10 @@ def no_expression(expression: Expression) -> str | None:
 
 
 def _names(machine: "Machine") -> None:
-    """Refuse a name that is no identifier, is declared twice, or is a verb no row uses."""
+    """Refuse a name that is no identifier, is declared twice, or is a verb no row uses.
+
+    The machine's own is any single line of text.
+    """
     groups: list[tuple[str, Iterable[str]]] = [
         ("phase", machine.phases),
         ("final phase", machine.final),
@@ -97,6 +100,8 @@ def _names(machine: "Machine") -> None:
                 raise _refusal(machine, f"{kind} {name!r} is not an identifier")
             if times > 1:
                 raise _refusal(machine, f"{kind} {name!r} is declared {times} times")
+    if not (machine.name.strip() and machine.name.isprintable()):
+        raise _refusal(machine, "its name is empty, or no single line of text")
     if PHASE.name in {variable.name for variable in machine.variables}:
         raise _refusal(machine, f"no variable can be named {PHASE.name!r}, as the phase is")
     used = {item.verb for item in machine.all_rows()}
