@@ -8,8 +8,17 @@ from engines import FAST, on_an_engine
 from processes import message
 from sessions import attached
 
-from engine import Conflict, Engine, IllegalTransition, InputNotQueued, InvalidArgument
-from engine.runtime.agents import EchoAgent
+from engine import (
+    AgentFailure,
+    Conflict,
+    EchoAgent,
+    Engine,
+    IllegalTransition,
+    InputNotQueued,
+    InvalidArgument,
+    NoAgent,
+    Turn,
+)
 
 
 class Stubborn:
@@ -396,3 +405,26 @@ async def test_archiving_can_drain_what_is_queued_first(engine: Engine) -> None:
     assert view.phase == "archived"
     assert (await engine.read("s")).message_count == 3
     assert engine._agents == {}
+
+
+@on_an_engine(**FAST)
+async def test_a_session_that_nobody_could_drain_is_not_retired_for_it(engine: Engine) -> None:
+    await engine.register("s")
+    await engine.ingest("s", "one")
+    with pytest.raises(NoAgent):
+        await engine.archive("s", pending="drain")
+    assert (await engine.read("s")).phase == "idle"
+    await engine.archive("s", pending="abandon")
+    with pytest.raises(IllegalTransition, match="cannot archive session 's': it is archived"):
+        await engine.archive("s", pending="drain")
+
+
+@on_an_engine(**FAST)
+async def test_input_that_cannot_be_drained_is_abandoned_and_says_so(engine: Engine) -> None:
+    async def agent(turn: Turn) -> None:
+        raise AgentFailure("the provider is away", recoverable=True)
+
+    await attached(engine, agent)
+    await engine.ingest("s", "one")
+    assert (await engine.archive("s", pending="drain")).phase == "archived"
+    assert [one.state for one in await engine.inputs("s")] == ["abandoned"]

@@ -13,7 +13,7 @@ import msgspec
 
 from engine.aggregates.work import queued
 from engine.errors import Conflict, InputNotQueued, InvalidArgument, SessionBusy
-from engine.machines import LIFECYCLE, Token
+from engine.machines import LIFECYCLE, SESSION, Token
 from engine.runtime.agents import AgentLike
 from engine.runtime.arguments import LARGEST_COUNT
 from engine.runtime.environment import Environment
@@ -179,6 +179,11 @@ class Living(Running):
         return await asyncio.to_thread(found)
 
     async def _drain_session(self, session_id: str, reason: str | None) -> None:
+        state = await self._looked_after(session_id)
+        if state.phase in SESSION.final:
+            return  # which archiving refuses
+        if queued(state.work):
+            self._check_agent(session_id)
         await super()._drain_session(session_id, reason)
         failures = Backoff(self._retry_seconds, LONGEST_RETRY_SECONDS)
         while True:

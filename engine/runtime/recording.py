@@ -239,9 +239,11 @@ class Recording(Reader):
         """End the session for good, retiring it first in the same commit if it is live.
 
         ``pending`` says what to do about queued input: "refuse" to archive, "abandon" it in the
-        same commit, or "drain" it first: retire, and run what is queued through the agent. Raises
-        SessionNotFound, InvalidArgument, IllegalTransition where the session has ended, runs a
-        turn, or still has input queued, StaleWriter, and where it drains what `apply_turn` raises.
+        same commit, or "drain" it first: retire, and run what is queued through the agent. Input
+        whose turns all fail is abandoned then, and a draining that is cut short leaves the session
+        retired. Raises SessionNotFound, InvalidArgument, IllegalTransition where the session has
+        ended, runs a turn, or still has input queued, StaleWriter, and where it drains what
+        `apply_turn` raises.
         """
         if pending not in ("refuse", "abandon", "drain"):
             raise InvalidArgument(
