@@ -434,10 +434,10 @@ def test_relative_absolute_and_unusual_paths_open_what_they_name(
     names = [
         "plain.db",
         "with space.db",
-        "what?.db",
-        "mode=memory?mode=memory&cache=shared",
-        "#hash.db",
+        "mode=memory&cache=shared",
         "50%25 percent%.db",
+        "50%3Fpercent.db",
+        "~tilde.db",
         "日本語 ü.db",
         "a'b\"c;d.db",
         "back\\slash.db",
@@ -470,6 +470,11 @@ def test_relative_absolute_and_unusual_paths_open_what_they_name(
         "memory:x",
         "sqlite:///nul\0byte.db",
         "sqlite:///lone\ud800surrogate.db",
+        "sqlite:///a.db?mode=ro",
+        "sqlite:///a.db#part",
+        "sqlite:///?",
+        "sqlite:///folder/",
+        "memory:?cache=shared",
         None,
         5,
         b"memory:",
@@ -484,6 +489,22 @@ def test_a_malformed_url_is_refused(
         open_store(url)  # type: ignore[arg-type]  # the point of the test
     json.dumps(refusal.value.describe())
     assert contents(tmp_path) == {}
+
+
+def test_a_query_or_a_fragment_is_refused_and_the_refusal_says_what_a_url_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for url in ("sqlite:///a.db?x=1", "sqlite:///a.db#x"):
+        with pytest.raises(InvalidArgument, match="neither a query nor a fragment") as refusal:
+            BlockingEngine.open(url)
+        assert refusal.value.data == {"parameter": "url"}
+    assert contents(tmp_path) == {}
+
+
+def test_an_absolute_path_may_have_more_slashes_than_it_needs(tmp_path: Path) -> None:
+    BlockingEngine.open(f"sqlite:////{tmp_path / 'a.db'}").close()
+    assert (tmp_path / "a.db").is_file()
 
 
 def test_postgresql_and_other_parameters_are_refused_by_name(tmp_path: Path) -> None:

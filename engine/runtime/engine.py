@@ -50,6 +50,10 @@ class Engine(Living):
     ) -> "Opening[Engine]":
         """Open ``memory:`` or ``sqlite:///path``, making the file if it is not there.
 
+        The path is all that follows the three slashes, so an absolute one makes four. It is taken
+        as it is, be there a space, a percent sign or a ``~`` in it, but has no ``?`` and no ``#``;
+        its folder must be there.
+
         ``durability`` is what a returned call has survived: "full", a power cut; "normal", the
         death of the process. ``environment`` gives time and ids. ``busy_timeout_seconds`` is how
         long to wait for another process's write. ``readonly`` opens an existing file and never

@@ -4,6 +4,7 @@ Invariants: a store that was opened is closed as a whole; what was submitted bef
 """
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Protocol
@@ -119,7 +120,7 @@ def open_store(
     """Return the store at ``memory:`` or ``sqlite:///path`` (four slashes for an absolute path).
 
     ``readonly`` needs an existing SQLite file and never writes to it. Raises InvalidArgument for a
-    malformed URL, Unsupported for one of another kind, StoreError where it cannot be opened.
+    malformed URL, Unsupported for PostgreSQL, StoreError where it cannot be opened.
     """
     if durability not in ("full", "normal"):
         raise InvalidArgument(
@@ -148,7 +149,10 @@ def open_store(
 
 
 def sqlite_path(url: str) -> Path:
-    """Return the file that a ``sqlite:///`` URL names."""
+    """Return the file that a ``sqlite:///`` URL names: what follows is its path, as it is.
+
+    Nothing in it is decoded or expanded. Raises as `open_store`.
+    """
     if not isinstance(url, str) or not url.startswith(SQLITE_PREFIX):
         scheme = str(url).split(":", 1)[0]
         if scheme in ("postgresql", "postgres"):
@@ -161,10 +165,17 @@ def sqlite_path(url: str) -> Path:
         raise InvalidArgument(
             f"{url!r} names no file; for a database in memory say memory:", parameter="url"
         )
+    if "?" in name or "#" in name:
+        raise InvalidArgument(
+            f"a database URL has neither a query nor a fragment, and no ? or # in it: {url!r}",
+            parameter="url",
+        )
+    if name.endswith("/"):
+        raise InvalidArgument(f"{url!r} names a folder, not a file", parameter="url")
     try:
         unusable = b"\0" in os.fsencode(name)
     except UnicodeEncodeError:
         unusable = True
     if unusable:
         raise InvalidArgument(f"{url!a} names a path that no file can have", parameter="url")
-    return Path(name)
+    return Path(re.sub(r"\A/+", "/", name))  # SQLite takes what follows two slashes for a host
