@@ -41,7 +41,7 @@ from projections.digests import reread
 from projections.lineage import checked_fork
 from projections.reading import UNLAWFUL, events_of, link_of, rows_of, unlawful
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 GROWTH_FACTOR: Final = 8
 MINIMUM_GROWTH_BYTES: Final = 1024 * 1024
 _ENTRY_BYTES: Final = 48

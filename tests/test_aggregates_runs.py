@@ -644,6 +644,14 @@ def test_a_tool_filter_takes_effect_at_the_next_boundary() -> None:
     assert session.state.work.next_filter is None
 
 
+def test_a_run_begins_with_the_tool_filter_that_was_staged_before_it() -> None:
+    session = given(register(), StageToolFilter(now=NOW, filter=msgspec.Raw(b'{"deny":["rm"]}')))
+    assert session.state.work.filter is None
+    session.when(begin()).then(RunBegun)
+    assert session.state.work.filter == msgspec.Raw(b'{"deny":["rm"]}')
+    assert session.state.work.next_filter is None
+
+
 def test_a_fork_goes_on_from_its_origin_s_conversation() -> None:
     past = given(register(), turn("run-1", "a", "b"))
     at = past.state.conversation

@@ -205,7 +205,7 @@ async def test_the_end_that_is_shown_is_the_last_run_s_also_where_its_caller_was
 
 
 @on_an_engine()
-async def test_a_staged_filter_is_shown_until_a_boundary_makes_it_active(engine: Engine) -> None:
+async def test_a_staged_filter_is_shown_until_the_next_turn_begins_with_it(engine: Engine) -> None:
     seen: list[Any] = []
 
     async def agent(turn: Turn) -> str:
@@ -219,7 +219,7 @@ async def test_a_staged_filter_is_shown_until_a_boundary_makes_it_active(engine:
     assert (shown.active, shown.staged) == (None, StagedFilter(filter=["a"], revision=3))
     await engine.apply_turn("s", "a")
     await engine.apply_turn("s", "b")
-    assert seen == [None, ["a"]]
+    assert seen == [["a"], ["a"]]
     shown = await engine.tool_scope_snapshot("s")
     assert shown is not None
     assert (shown.active, shown.staged) == (StagedFilter(filter=["a"], revision=3), None)

@@ -175,7 +175,7 @@ def _run_went_on(state: Session, event: RunBegun | BoundaryApplied | RunComplete
             state,
             event,
             runs=state.runs.set(event.run_id, event.version),
-            work=_replace(work, run=run, inputs=inputs),
+            work=_filtered(_replace(work, run=run, inputs=inputs)),
         )
     if isinstance(event, RunCompleted) and event.receipt is None:
         inputs = run_ended(work, event.run_id).inputs
@@ -240,15 +240,20 @@ def _after_landing(work: Work, event: TurnApplied | BoundaryApplied | RunComplet
         work = _replace(work, inputs=moved(work.inputs, "apply", input_ids, run_id))
     if work.results:  # those that did not land are answered by what did
         work = _replace(work, results=())
-    if work.next_filter is not None:
-        work = _replace(
-            work,
-            filter=work.next_filter,
-            filter_version=work.next_filter_version,
-            next_filter=None,
-            next_filter_version=0,
-        )
-    return work
+    return _filtered(work)
+
+
+def _filtered(work: Work) -> Work:
+    """Return the work with the filter in effect that was staged, if one was."""
+    if work.next_filter is None:
+        return work
+    return _replace(
+        work,
+        filter=work.next_filter,
+        filter_version=work.next_filter_version,
+        next_filter=None,
+        next_filter_version=0,
+    )
 
 
 def _after_end(

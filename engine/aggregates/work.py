@@ -70,8 +70,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
     ``inputs`` are in the order they were accepted. ``results`` holds the staged results of tool
     calls, each an encoded message, in the order they came; ``filter`` is what the agent's tools are
-    filtered by since ``filter_version``, and ``next_filter`` what they will be filtered by from the
-    next boundary on, with the version that staged it.
+    filtered by since ``filter_version``, and ``next_filter`` what they will be filtered by once a
+    run begins or lands something, with the version that staged it.
     """
 
     run: Run | None = None

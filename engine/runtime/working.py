@@ -114,6 +114,8 @@ class Working(Grouping):
     async def stage_tool_filter(self, session_id: str, tool_filter: Any) -> SessionView:
         """Filter the agent's tools like this from the next boundary on; any JSON value.
 
+        For a turn that runs that is the next one that it lands; else the next turn's beginning.
+
         Recorded as a fact; one staged later takes its place. Raises SessionNotFound,
         InvalidMessage, IllegalTransition for a session that has ended, StaleWriter.
         """

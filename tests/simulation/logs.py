@@ -124,6 +124,7 @@ class SessionLog(WorkInHand):
         self.known.requests[self.id, run_id] = attempt.messages if attempt else []
         self.known.forget_askings(self.id)
         self.current = run_id
+        self._filter()
         run.began = event
         self._stage(input_ids)
 
@@ -175,6 +176,10 @@ class SessionLog(WorkInHand):
         for one in input_ids:
             self.inputs[one]["phase"] = "applied"
 
+    def _filter(self) -> None:
+        if self.next_filter is not None:
+            self.filter, self.next_filter = self.next_filter, None
+
     def _land(
         self, event: Mapping[str, Any], messages: list[str], run: Run, *, sequence: int
     ) -> None:
@@ -184,8 +189,7 @@ class SessionLog(WorkInHand):
                 counted == (len(self.results), len(self.staged)), "G1", f"counts {counted} staged"
             )
             self.results, self.staged = [], []
-            if self.next_filter is not None:
-                self.filter, self.next_filter = self.next_filter, None
+            self._filter()
         for message in messages:
             self._must(message not in self._landed, "G3", f"{message} landed twice")
             self._given(message)
