@@ -46,14 +46,14 @@ def draw(figures: Mapping[str, Any]) -> str:
     latency: dict[str, list[tuple[float, float]]] = {}
     for name in COLOURS:
         found = figures["latency"].get(name, {})
-        points = [(max(float(at), 25.0), value * 1e6) for at, value in found.items()]
+        points = [(_place(figures, name, at), value * 1e6) for at, value in found.items()]
         if name == "perdure, full" and len(every.get(name, ())) > 2:
             points = [
                 (bucket * (place + 0.5), value * 1e6) for place, value in enumerate(every[name])
             ]
         latency[name] = sorted(points)
     written = {
-        name: sorted((max(float(at), 25.0), value) for at, value in found.items() if value)
+        name: sorted((_place(figures, name, at), value) for at, value in found.items() if value)
         for name, found in figures["written"].items()
         if name in COLOURS
     }
@@ -68,6 +68,13 @@ def draw(figures: Mapping[str, Any]) -> str:
         f"<title>Cost of a turn over the length of a session</title><style>{STYLE}</style>"
         f"{body}</svg>\n"
     )
+
+
+def _place(figures: Mapping[str, Any], name: str, point: str) -> float:
+    """Return how many turns a contender's session had at a point, which it may not have reached."""
+    reached = figures["reached"]
+    turns, ours = (reached.get(one, {}).get(point, 0) for one in (name, "perdure, full"))
+    return float(turns) if turns < ours else max(float(point), 25.0)
 
 
 _MICROSECONDS: Final = {

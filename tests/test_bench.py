@@ -211,6 +211,20 @@ def test_the_picture_is_an_svg_with_every_contender_that_took_part(found: dict[s
     assert "whole session each turn (naive)" in words
 
 
+def test_the_picture_ends_a_line_where_its_session_did(found: dict[str, Kept]) -> None:
+    figures = dict(found["append"].report.figures)
+    drawn = plot.draw(figures)
+    name = "whole session each turn (naive)"
+    figures["reached"] = {**figures["reached"], name: {**figures["reached"][name], "200": 110}}
+    shorter = plot.draw(figures)
+    ends = [
+        re.findall(rf'([\d.]+),[\d.]+" fill="none" stroke="{plot.COLOURS[name]}"', one)
+        for one in (drawn, shorter)
+    ]
+    assert len(ends[0]) == len(ends[1]) > 0
+    assert all(float(after) < float(before) for before, after in zip(*ends, strict=True))
+
+
 def test_results_can_be_kept_and_read_again(found: dict[str, Kept]) -> None:
     for one in found.values():
         assert msgspec.json.decode(msgspec.json.encode(one), type=Kept) == one
