@@ -1,6 +1,7 @@
 """The commands that ask: ls, show, history, log, receipts, head.
 
-Invariants: none of them makes a database; only ls may write, and only to the derived catalog.
+Invariants: none of them makes a database or writes to one; what they say, the log says: a catalog
+that was derived before the log was damaged is not asked.
 """
 
 import contextlib
@@ -22,17 +23,16 @@ from engine.cli.options import (
     SessionId,
     SessionIds,
     existing,
-    is_writable,
 )
 from engine.cli.output import Answer
 from engine.cli.rendering import message_lines, session_document
 from engine.errors import InvalidArgument, LogCorrupt, SessionNotFound
 from engine.machines import SESSION
-from engine.store import Recorder, open_store
-from engine.store.links import stored_link
+from engine.store import Mapper, Store, open_store
 from engine.sync import Engine
 from engine.values import Head, checked_id
 from projections.reading import rows_of
+from projections.snapshots import load
 
 _LISTED: Final = (
     "session_id",
@@ -70,7 +70,7 @@ def ls(
         )
     with answering(as_json=as_json) as answer:
         shown = TERMINAL_LIMIT if limit is None and answer.on_terminal else limit
-        with Engine.open(existing(db), readonly=not is_writable(db)) as engine:
+        with Engine.open(existing(db), readonly=True) as engine:
             views = engine.list(phase=phase, labels=labels, after=after, limit=shown)
         documents = [session_document(view) for view in views]
         if as_json:
@@ -128,7 +128,8 @@ def history(
 
 def log(session_id: SessionId, *, db: Database = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Print a session's raw events, exactly as recorded, a line each."""
-    with answering(as_json=as_json) as answer, _recorder(db) as recorder:
+    with answering(as_json=as_json) as answer, _store(db) as store:
+        recorder = store.recorder
         if recorder.last_version(checked_id(session_id, "session_id")) is None:
             raise SessionNotFound(session_id)
         if as_json:
@@ -157,10 +158,10 @@ def head(
     """Print sessions' newest links, to be kept elsewhere and given to audit --head later."""
     with answering(as_json=as_json) as answer:
         heads = []
-        with _recorder(db) as recorder:
-            for name in session_ids or recorder.session_ids():
+        with _store(db) as store:
+            for name in session_ids or store.recorder.session_ids():
                 try:
-                    heads.append(_head(recorder, name))
+                    heads.append(_head(store, name))
                 except (LogCorrupt, InvalidArgument) as error:
                     if session_ids:
                         raise
@@ -195,21 +196,16 @@ def _labels(pairs: list[str]) -> dict[str, str]:
     return labels
 
 
-@contextlib.contextmanager
-def _recorder(url: str) -> Iterator[Recorder]:
-    with contextlib.closing(open_store(existing(url), readonly=True)) as store:
-        yield store.recorder
+def _store(url: str) -> contextlib.closing[Store]:
+    return contextlib.closing(open_store(existing(url), readonly=True))
 
 
-def _head(recorder: Recorder, session_id: str) -> Head:
-    rows = recorder.select_events(checked_id(session_id, "session_id"), desc=True, limit=1)
-    if not rows:
+def _head(store: Store, session_id: str) -> Head:
+    """Return what `Engine.head` returns, without its way through another thread."""
+    folded, _ = load(store, Mapper(), checked_id(session_id, "session_id"))
+    if folded is None:
         raise SessionNotFound(session_id)
-    version = rows[0].originator_version
-    link = stored_link(_state(rows[0]))
-    if link is None:
-        raise LogCorrupt(session_id, version, "link", "the newest event carries no link")
-    return Head(session_id=session_id, version=version, link=link)
+    return Head(session_id=session_id, version=folded.state.version, link=folded.head)
 
 
 def _print_array(answer: Answer, session_id: str, rows: Iterator[StoredEvent]) -> None:
