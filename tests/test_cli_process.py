@@ -138,9 +138,10 @@ def test_a_full_disk_behind_the_output_is_one_line(sqlite_url: str) -> None:
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("there is no /dev/full here")
-    for options in ((), ("--json",)):
+    demo = ("demo", "--db", sqlite_url)
+    for arguments in (demo, (*demo, "--json"), ("--help",), ("ls", "--help"), ("--version",)):
         with full.open("w") as output:
-            ran = finish_quiet(start("demo", *options, "--db", sqlite_url, stdout=output))
+            ran = finish_quiet(start(*arguments, stdout=output))
         assert ran[0] == 1
         assert ran[1].startswith("perdure: ")
         assert ran[1].count("\n") == 1
@@ -149,6 +150,16 @@ def test_a_full_disk_behind_the_output_is_one_line(sqlite_url: str) -> None:
 def finish_quiet(process: subprocess.Popen[bytes]) -> tuple[int, str]:
     _, err = process.communicate(timeout=60)
     return process.returncode, err.decode()
+
+
+@pytest.mark.parametrize("version", [0, -1])
+def test_a_head_that_every_log_would_have_reached_is_no_head(sqlite_url: str, version: int) -> None:
+    with Engine.open(sqlite_url) as engine:
+        engine.register("trip")
+    heads = json.dumps([{"session_id": "trip", "version": version, "link": ""}])
+    ran = perdure("audit", "--head", "-", "--json", db=sqlite_url, stdin=heads)
+    assert (ran.code, ran.document["error"]["code"]) == (2, "INVALID_ARGUMENT")
+    assert f"session 'trip' was never at version {version}" in ran.document["error"]["message"]
 
 
 def test_closed_streams_leave_no_traceback(sqlite_url: str) -> None:

@@ -85,6 +85,13 @@ def _described(error: BaseException) -> tuple[str, str, dict[str, Any]]:
             return "INTERNAL_ERROR", f"{what}; {please}", {}
 
 
+def unwritten(error: OSError) -> int:
+    """Say that what is not a command's answer could not be written; return the exit code."""
+    _abandon_stdout()
+    sys.stderr.write(f"perdure: this cannot be written: {error.strerror}\n")
+    return FAILED
+
+
 def _abandon_stdout() -> None:
     """Send what is still buffered nowhere, so that leaving the process does not try again."""
     with contextlib.suppress(OSError, ValueError):

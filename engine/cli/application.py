@@ -4,12 +4,14 @@ Invariants: every command has an example in its help; help is plain text.
 """
 
 import importlib.metadata
+import sys
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import typer
 
 from engine.cli import auditing, checking, demonstration, importing, reading, specifying, working
+from engine.cli.answering import unwritten
 
 _EXAMPLES: Final = {
     "demo": ("perdure demo", "perdure demo --db memory: --json | jq .ok"),
@@ -86,7 +88,10 @@ def application() -> typer.Typer:
 
 def main() -> None:
     """Run the command line and leave the process with its exit code."""
-    application()(prog_name="perdure")
+    try:
+        application()(prog_name="perdure")
+    except OSError as error:  # of help; what a command answers, it answers for
+        sys.exit(unwritten(error))
 
 
 def _print_version(given: Any) -> None:

@@ -104,11 +104,19 @@ def read_heads(path: Path) -> list[Head]:
     """Return exported heads. Raises InvalidArgument where the file does not hold any."""
     text = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     try:
-        return msgspec.json.decode(text, type=list[Head])
+        heads = msgspec.json.decode(text, type=list[Head])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise InvalidArgument(
-            f"{path} does not hold what `perdure head --json` prints: {error}", parameter="head"
-        ) from error
+        raise _no_heads(path, str(error)) from error
+    for one in heads:
+        if one.version < 1:  # no log is shorter, so that any would hold
+            raise _no_heads(path, f"session {one.session_id!r} was never at version {one.version}")
+    return heads
+
+
+def _no_heads(path: Path, problem: str) -> InvalidArgument:
+    return InvalidArgument(
+        f"{path} does not hold what `perdure head --json` prints: {problem}", parameter="head"
+    )
 
 
 def print_report(answer: Answer, report: AuditReport) -> None:
