@@ -1,5 +1,7 @@
 """A malformed declaration cannot be built, and the refusal names the row."""
 
+import functools
+import operator
 from typing import Any
 
 import pytest
@@ -8,8 +10,10 @@ from engine.errors import InvalidMachine
 from engine.machines import (
     Always,
     Arg,
+    Authority,
     Bound,
     Choice,
+    Configuration,
     Const,
     Count,
     Expression,
@@ -323,6 +327,20 @@ def test_a_phase_that_only_a_remembered_target_leads_to_is_reachable() -> None:
 def test_bad_phases_are_refused(changes: dict[str, Any], problem: str) -> None:
     refused = refusal(**changes)
     assert (refused.data["row"], refused.data["problem"]) == (None, problem)
+
+
+def test_what_is_nested_too_deeply_is_refused_and_told_how_to_be_said() -> None:
+    levels = [Var("level").equals(number % 3) for number in range(3000)]
+    problem = "its guard: it is nested more than 180 deep: give many items to one All or AnyOf"
+    for count in (190, 3000):
+        guard = functools.reduce(operator.or_, levels[:count])
+        caught = refusal(RISE, row("fall", "on", guard=guard), variables=LEVELS)
+        assert problem in str(caught)
+    long = Always("of many", AnyOf(tuple(levels)))
+    deep = functools.reduce(operator.or_, levels[:175])
+    machine = declared(RISE, row("fall", "on", guard=deep), variables=LEVELS, properties=(long,))
+    assert check(machine).ok
+    assert Authority(machine).allowed(Configuration("on", (0, 0)))
 
 
 @pytest.mark.parametrize("name", ["", " ", "lamp\nshade", "lamp\x1b[31m"])

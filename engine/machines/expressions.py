@@ -347,9 +347,21 @@ def nodes(expression: Expression) -> Iterator[Expression]:
     while found:
         node = found.pop()
         yield node
-        if isinstance(node, _TWO_SIDED):
-            found += (node.right, node.left)
-        elif isinstance(node, _MANY):
-            found += reversed(node.items)
-        elif isinstance(node, Not):
-            found.append(node.item)
+        found += reversed(_inside(node))
+
+
+def deeper_than(most: int, expression: Expression) -> bool:
+    """Whether expressions are nested in the expression more often than that."""
+    level = [expression]
+    for _ in range(most):
+        level = [inner for node in level for inner in _inside(node)]
+    return bool(level)
+
+
+def _inside(node: Expression) -> tuple[Expression, ...]:
+    """Return what the expression is made of, from left to right."""
+    if isinstance(node, _TWO_SIDED):
+        return (node.left, node.right)
+    if isinstance(node, _MANY):
+        return tuple(node.items)
+    return (node.item,) if isinstance(node, Not) else ()

@@ -19,6 +19,7 @@ from engine.machines.expressions import (
     Expression,
     Next,
     Var,
+    deeper_than,
     evaluate,
     nodes,
 )
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from engine.machines.declaration import Machine
 
 _UNCONDITIONAL: Final = "always"
+_DEEPEST: Final = 180
+"""What is nested deeper, Python would not compile: it takes 200 parentheses."""
 
 
 def validate(machine: "Machine") -> None:
@@ -76,6 +79,8 @@ def no_expression(expression: Expression) -> str | None:
     for node in held:
         if not isinstance(node, Expression):
             return f"{node!r} is no expression (equality is equals() and differs())"
+    if deeper_than(_DEEPEST, expression):
+        return f"it is nested more than {_DEEPEST} deep: give many items to one All or AnyOf"
     return None
 
 
