@@ -139,6 +139,7 @@ def test_a_file_that_is_not_ours_is_refused_and_left_as_it_is(
     before = contents(tmp_path)
     with pytest.raises(kind, match=sentence) as refusal:
         open_store(f"sqlite:///{path}", readonly=readonly)
+    assert type(refusal.value) is kind  # the name that a traceback shows is one that is documented
     assert str(path) in str(refusal.value)
     json.dumps(refusal.value.describe())
     with pytest.raises(kind, match=sentence):
@@ -386,6 +387,7 @@ def test_a_locked_database_is_waited_for_once_then_refused_and_the_session_goes_
                 assert [statement.split()[0] for statement in tried] == [
                     "INSERT" if known else "BEGIN"
                 ]
+                assert type(refusal.value) is StoreError
                 assert refusal.value.data["sqlite"].startswith("SQLITE_BUSY")
                 assert await engine.head("s") == head
                 release.send("let go")

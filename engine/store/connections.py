@@ -13,7 +13,6 @@ from urllib.parse import quote
 
 from engine.errors import StoreError
 from engine.store import schema
-from engine.store.recording import RecorderError
 from engine.store.statements import LOCKED, MAX_ROWS, error_code, lenient_text
 
 Durability = Literal["full", "normal"]
@@ -123,7 +122,7 @@ class Connections:
                 time.sleep(0.01)
             else:
                 if mode != "wal":
-                    raise RecorderError(
+                    raise StoreError(
                         f"{self.path} cannot use a write-ahead log (it stays in {mode!r} mode)",
                         path=str(self.path),
                     )

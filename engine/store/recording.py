@@ -7,7 +7,7 @@ not at all.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from eventsourcing.persistence import IntegrityError, OperationalError, StoredEvent
+from eventsourcing.persistence import IntegrityError, StoredEvent
 
 from engine.errors import StaleWriter, StoreError
 
@@ -26,10 +26,6 @@ class StaleAppend(StaleWriter, IntegrityError):
 
 class RecorderRefusal(StoreError, IntegrityError):
     """A constraint of the database refused a row; also an eventsourcing IntegrityError."""
-
-
-class RecorderError(StoreError, OperationalError):
-    """The database failed; also an eventsourcing OperationalError."""
 
 
 def stored_event(session_id: Any, version: int, topic: str, state: bytes) -> StoredEvent:

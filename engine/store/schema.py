@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from engine.errors import StoreError, Unsupported
-from engine.store.recording import RecorderError
 
 APPLICATION_ID: Final = 0x70657264  # "perd"
 SCHEMA_VERSION: Final = 1
@@ -134,10 +133,10 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
     Raises StoreError for a file without a log in it, Unsupported for one of a newer perdure.
     """
     if _pragma(connection, "application_id") != APPLICATION_ID:
-        raise RecorderError(f"{path} holds no sessions: it was never written to", path=str(path))
+        raise StoreError(f"{path} holds no sessions: it was never written to", path=str(path))
     _check_version(_pragma(connection, "user_version"), path)
     if "stored_events" not in _names(connection):
-        raise RecorderError(f"the table stored_events is missing from {path}", path=str(path))
+        raise StoreError(f"the table stored_events is missing from {path}", path=str(path))
 
 
 def create(connection: sqlite3.Connection, path: Path) -> None:
@@ -152,7 +151,7 @@ def create(connection: sqlite3.Connection, path: Path) -> None:
         try:
             if _pragma(connection, "application_id") != APPLICATION_ID:
                 if _names(connection):
-                    raise RecorderError(
+                    raise StoreError(
                         f"{path} is the database of another application", path=str(path)
                     )
                 connection.execute(LOG)

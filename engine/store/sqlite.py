@@ -92,7 +92,7 @@ class SQLiteRecorder(SQLiteReader):
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Hold the write lock, then commit; roll back on any error.
 
-        Raises StoreError (a RecorderError) where SQLite refuses: locked, full, read-only, damaged.
+        Raises StoreError where SQLite refuses: locked, full, read-only, damaged.
         """
         with self._write_lock, translated(self.path):
             self._check_open()

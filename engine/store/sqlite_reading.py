@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from eventsourcing.persistence import Notification, ProcessRecorder, StoredEvent, Subscription
 
-from engine.errors import EngineClosed
+from engine.errors import EngineClosed, StoreError
 from engine.store import schema
 from engine.store.connections import Connections
-from engine.store.recording import Place, RecorderError, stored_event
+from engine.store.recording import Place, stored_event
 from engine.store.statements import chosen_sessions, newest_version, translated
 from engine.store.watching import RecorderSubscription, Watcher
 
@@ -152,7 +152,7 @@ class SQLiteReader(ProcessRecorder):
     def max_tracking_id(self, application_name: str) -> int | None:
         """Return how far a projection has come, or None where it has not begun.
 
-        Raises StoreError (a RecorderError) for what is there and is no position.
+        Raises StoreError for what is there and is no position.
         """
         rows = self.read(
             "SELECT notification_id FROM tracking WHERE application_name = ?", (application_name,)
@@ -161,7 +161,7 @@ class SQLiteReader(ProcessRecorder):
             return None
         position: int = rows[0][0]
         if type(position) is not int:
-            raise RecorderError(
+            raise StoreError(
                 f"{self.path}: {application_name} has come to {position!r}, which is no position",
                 path=str(self.path),
             )

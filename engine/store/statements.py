@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from eventsourcing.persistence import StoredEvent
 
-from engine.store.recording import Outcome, RecorderError, RecorderRefusal
+from engine.errors import StoreError
+from engine.store.recording import Outcome, RecorderRefusal
 
 TRACK: Final = (
     "INSERT INTO tracking VALUES (?, ?) ON CONFLICT (application_name)"
@@ -43,7 +44,7 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         sentence = _SENTENCES.get(error_code(error), str(error))
         name = getattr(error, "sqlite_errorname", type(error).__name__)
-        raise RecorderError(f"{path}: {sentence}", path=str(path), sqlite=name) from error
+        raise StoreError(f"{path}: {sentence}", path=str(path), sqlite=name) from error
 
 
 def chosen_sessions(
