@@ -105,6 +105,12 @@ def test_a_faithful_implementation_takes_every_row() -> None:
     assert (found.states, len(found.taken)) == (5, 6)
 
 
+def test_what_no_verb_can_be_given_at_all_is_refused_and_no_error() -> None:
+    odd: Any = ("unlock", (["a"],))
+    found = check_refinement(DOOR, a_door(commands=lambda _: (*CALLS, odd)))
+    assert (found.problems, found.untaken) == ((), ())
+
+
 def any_key(door: Door, call: Call) -> tuple[Call, ...]:
     return (call,) if (door[0], call[0]) == ("locked", "unlock") else decide_door(door, call)
 

@@ -62,7 +62,10 @@ class Declared:
     ) -> tuple[list[Row], Configuration | None]:
         """Return what `rows` and `step` do, remembered: reading word by word is slow."""
         asked = (here, verb, tuple((type(value), value) for value in arguments))
-        known = self._known.get(asked)
+        try:
+            known = self._known.get(asked)
+        except TypeError:  # no machine holds, or is given, what cannot be compared once for all
+            return [], None
         if known is None:
             rows = self._firing(here, verb, arguments)
             there = self._reference.step(here, verb, arguments) if rows else None
