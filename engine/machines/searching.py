@@ -191,6 +191,7 @@ class _Plain:
             held = states + len(after)
             budget.spend(held, depth, self._marks.held_bytes() + held * BYTES_IN_LEVEL)
             self._expand(level[start : start + _SLICE], after)
+        after.sort()  # so that the same is noticed first however levels are expanded
         return self._level(after)
 
     def _level(self, states: list[int]) -> Sequence[int]:

@@ -84,10 +84,13 @@ class Vectors:
     def before(self, level: Sequence[int], state: int) -> int:
         """Return a state of the level from which a step leads to the state."""
         for piece in self._pieces(level):
+            found = []
             for origins, reached in self._reached(piece):
                 hits = np.flatnonzero(reached == state)
                 if hits.size:
-                    return int(piece.states[hits[0] if origins is None else origins[hits[0]]])
+                    found.append(int(hits[0] if origins is None else origins[hits[0]]))
+            if found:
+                return int(piece.states[min(found)])
         raise AssertionError(state)
 
     def hopeless(
