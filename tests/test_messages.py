@@ -210,7 +210,7 @@ class Model:  # as pydantic has them
 @pytest.mark.parametrize(
     ("messages", "path", "reason"),
     [
-        ([], "messages", "is empty: a turn has at least one message"),
+        ([], "messages", "is empty, and at least one message is needed"),
         (None, "messages", "must be a list of objects, not null"),
         ("hello", "messages", "must be a list of objects, not a value of type str"),
         (b"[]", "messages", "must be a list of objects, not a value of type bytes"),

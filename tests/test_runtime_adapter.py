@@ -52,11 +52,13 @@ async def test_a_session_that_the_machine_has_taken_is_controlled_through_it_alo
 ) -> None:
     gate = Gate()
     await engine.register("s")
+    with pytest.raises(AuthorityRequired, match="not the token of this engine's runtime adapter"):
+        await engine.interrupt("s", authority=5)  # type: ignore[arg-type]
     adapter = await engine.runtime_adapter()
     await adapter.take("s", gate)
     turn = asyncio.create_task(engine.apply_turn("s", "a"))
     await gate.begun.wait()
-    with pytest.raises(AuthorityRequired):
+    with pytest.raises(AuthorityRequired, match="belongs to the machine"):
         await engine.interrupt("s")
     with pytest.raises(AuthorityRequired):
         await engine.cancel_after_boundary("s")

@@ -15,6 +15,7 @@ from engine import (
     EchoAgent,
     Engine,
     Failed,
+    IllegalTransition,
     InvalidArgument,
     InvalidMessage,
     NoAgent,
@@ -100,6 +101,9 @@ async def test_a_turn_needs_a_session_and_an_agent(engine: Engine) -> None:
     with pytest.raises(InvalidArgument):
         await engine.attach("s", "not an agent")  # type: ignore[arg-type]
     assert (await engine.read("s")).version == 1
+    await engine.control.stop("s")
+    with pytest.raises(IllegalTransition, match="it is stopped; allowed: .*attach"):
+        await engine.apply_turn("s", "a")
 
 
 @on_an_engine()

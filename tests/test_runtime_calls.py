@@ -149,6 +149,8 @@ def test_giving_up_a_call_is_recorded_once(url: str) -> None:
         async with Engine.open(url) as engine:
             await engine.register("s")
             await engine.record_turn("s", [calls("c-1")])
+            with pytest.raises(CallNotOpen, match="a message before this one answers it"):
+                await engine.stage_tool_results("s", [result("c-1"), result("c-1")])
             assert await engine.abandon_call("s", "c-1") == []
             with pytest.raises(CallNotOpen):
                 await engine.abandon_call("s", "c-1")

@@ -10,7 +10,15 @@ from messages import user
 from sessions import attached, has, running
 from waiting import Gate, SlowToCome, until
 
-from engine import Cancelled, CheckpointPolicy, Completed, EchoAgent, Engine, EngineClosed
+from engine import (
+    Cancelled,
+    CheckpointPolicy,
+    Completed,
+    EchoAgent,
+    Engine,
+    EngineClosed,
+    Unsupported,
+)
 from engine.store.opening import sqlite_path
 
 
@@ -118,3 +126,27 @@ async def test_no_loop_is_started_once_the_engine_closes(engine: Engine, url: st
             await other.keep_alive("s")
         await ending
         await turn
+
+
+def test_an_engine_is_of_no_use_in_another_event_loop_and_says_so(url: str) -> None:
+    async def main() -> Engine:
+        engine = await Engine.open(url)
+        await engine.register("s")
+        return engine
+
+    async def elsewhere() -> None:
+        with pytest.raises(Unsupported, match="the event loop that it was opened in"):
+            await engine.read("s")
+        with pytest.raises(Unsupported):
+            await engine.register("t")
+        with pytest.raises(Unsupported):
+            engine.subscribe()
+        with pytest.raises(Unsupported):
+            await engine.close()
+
+    with asyncio.Runner() as its_own:
+        engine = its_own.run(main())
+        asyncio.run(elsewhere())
+        with pytest.raises(Unsupported):
+            engine.subscribe()
+        its_own.run(engine.close())

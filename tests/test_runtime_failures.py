@@ -1,6 +1,7 @@
 """Turns that fail: the failure is recorded and can be read, and what landed before it stays."""
 
 import enum
+from collections.abc import AsyncIterator
 from typing import Any
 from unittest.mock import ANY
 
@@ -12,9 +13,11 @@ from sessions import attached
 from engine import (
     AgentFailure,
     CallbackPending,
+    Cancelled,
     Completed,
     Engine,
     Failed,
+    InvalidArgument,
     StaleWriter,
     Turn,
     TurnResult,
@@ -181,3 +184,58 @@ async def test_a_malformed_result_is_a_failed_turn(engine: Engine, returned: Any
     out = await engine.apply_turn("s", "a")
     assert isinstance(out.terminal, Failed)
     assert (await engine.read("s")).phase == "attached"
+
+
+@on_an_engine()
+async def test_what_an_agent_broke_on_is_logged_with_its_traceback(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def agent(turn: Turn) -> None:
+        if turn.run_id == "meant":
+            raise AgentFailure("the provider is overloaded")
+        raise {}["x"]
+
+    await attached(engine, agent)
+    await engine.apply_turn("s", "a", run_id="meant")
+    assert caplog.text == ""
+    await engine.apply_turn("s", "a", run_id="broken")
+    assert "the agent of run broken failed" in caplog.text
+    assert 'raise {}["x"]' in caplog.text
+
+
+@pytest.mark.parametrize("terminal", [Failed("turn", "it broke"), Cancelled(), "done"], ids=repr)
+@on_an_engine()
+async def test_an_end_that_no_agent_returns_is_a_failure_that_says_which_are(
+    engine: Engine, terminal: Any
+) -> None:
+    async def agent(turn: Turn) -> TurnResult:
+        return TurnResult(terminal=terminal)
+
+    await attached(engine, agent)
+    out = await engine.apply_turn("s", "a")
+    assert isinstance(out.terminal, Failed)
+    assert "Completed, CallbackPending or NoPendingBoundary" in out.terminal.message
+    assert "AgentFailure" in out.terminal.message
+
+
+@on_an_engine()
+async def test_an_agent_that_is_not_asynchronous_is_told_so(engine: Engine) -> None:
+    await attached(engine, lambda turn: "at once")
+    out = await engine.apply_turn("s", "a")
+    assert isinstance(out.terminal, Failed)
+    assert "an agent is asynchronous" in out.terminal.message
+
+
+@on_an_engine()
+async def test_an_agent_that_yields_is_refused(engine: Engine) -> None:
+    async def function(turn: Turn) -> AsyncIterator[str]:
+        yield "one"
+
+    class Yields:
+        async def run_turn(self, turn: Turn) -> AsyncIterator[str]:
+            yield "one"
+
+    await engine.register("s")
+    for agent in (function, Yields()):
+        with pytest.raises(InvalidArgument, match=r"turn\.emit"):
+            await engine.attach("s", agent)  # type: ignore[arg-type]

@@ -246,6 +246,7 @@ def test_a_message_can_be_replaced_in_the_commit_that_forks(url: str) -> None:
                 view = await engine.fork("o", at_message=place, replace=message("instead"))
                 assert (view.version, view.message_count) == (2, place + 1)
                 assert view.conversation_digest == digest([*past[:place], message("instead")])
+                assert view.updated_at == view.created_at  # for it is one commit
                 (receipt,) = await engine.receipts(view.id)
                 assert (receipt.run_id, receipt.boundary) == (REPLACEMENT_RUN, "immediate")
             assert rows(engine, "o") == before

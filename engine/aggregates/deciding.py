@@ -252,7 +252,9 @@ def _tool_results(state: Session, command: StageToolResults) -> Decision:
         if not answered:
             raise CallNotOpen(state.id, "(a message that answers no call)")
         for call_id in answered:
-            if call_id not in work.calls or call_id in call_ids:
+            if call_id in call_ids:
+                raise CallNotOpen(state.id, call_id, "a message before this one answers it")
+            if call_id not in work.calls:
                 raise CallNotOpen(state.id, call_id)
         executed = [i for i in answered if work.calls[i].status == "executed"]
         if executed and message not in work.results:

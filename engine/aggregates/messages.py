@@ -63,7 +63,7 @@ def encode_messages(messages: object) -> Messages:
     given: Iterable[object] = messages
     encoded = [_encode_message(message, f"messages[{i}]") for i, message in enumerate(given)]
     if not encoded:
-        raise InvalidMessage("messages", "is empty: a turn has at least one message")
+        raise InvalidMessage("messages", "is empty, and at least one message is needed")
     return Messages(b",".join(encoded), len(encoded))
 
 

@@ -6,6 +6,7 @@ works as an agent.
 """
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol, get_args, runtime_checkable
 
@@ -61,7 +62,7 @@ class TurnInput(msgspec.Struct, frozen=True, kw_only=True):
     messages: Messages
 
 
-class Boundary(msgspec.Struct, frozen=True, kw_only=True):
+class LandedBoundary(msgspec.Struct, frozen=True, kw_only=True):
     """A boundary that landed: its receipt, and the inputs that steer the run from here on."""
 
     receipt: Receipt
@@ -122,7 +123,7 @@ class Turn(Protocol):
 
     async def boundary(
         self, messages: Iterable[Message] = (), *, usage: Usage | None = None
-    ) -> Boundary:
+    ) -> LandedBoundary:
         """Land what the run has so far, with a receipt of its own, and go on.
 
         Raises InvalidMessage; CallNotOpen for the result of a call which one from outside answered
@@ -156,17 +157,27 @@ class _CallableAgent:
         self._function: Final = function
 
     async def run_turn(self, turn: Turn) -> Any:
-        return await self._function(turn)
+        return await answer_of(self._function, self._function(turn))
 
 
 def as_agent(given: object) -> Agent:
     """Return an agent, or an async callable as one.
 
-    Raises InvalidArgument for anything else, a class that makes agents among them.
+    Raises InvalidArgument for anything else, among it a class that makes agents and an asynchronous
+    generator.
     """
     if isinstance(given, type):
         raise InvalidArgument(
             f"an agent is an object, not the class {given.__qualname__}", parameter="agent"
+        )
+    if isinstance(given, Agent):
+        runs: object = given.run_turn
+    else:
+        runs = given
+    if inspect.isasyncgenfunction(runs):
+        raise InvalidArgument(
+            "an agent returns once and does not yield: what it streams, it emits with turn.emit",
+            parameter="agent",
         )
     if isinstance(given, Agent):
         return given
@@ -192,6 +203,18 @@ def name_of(agent: object) -> str:
         raise InvalidArgument(
             f"the agent's name cannot be recorded: {error!a}", parameter="agent"
         ) from error
+
+
+def answer_of(agent: object, answer: object) -> Awaitable[Any]:
+    """Return what an agent gave when it was run, which is to be waited for.
+
+    Raises AgentFailure for an agent that is not asynchronous.
+    """
+    if isinstance(answer, Awaitable):
+        return answer
+    raise AgentFailure(
+        f"an agent is asynchronous, and {name_of(agent)} gave {type(answer).__name__} at once"
+    )
 
 
 def as_result(given: object) -> TurnResult:

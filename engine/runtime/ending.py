@@ -84,7 +84,12 @@ class Ending(Working):
         name = checked_id(session_id, "session_id")
         turn = self._turns.get(name)
         owned = name in self._machine_owned or (turn is not None and turn.machine_owned)
-        if authority is not self._authority and (authority is not None or owned):
+        if authority is not None and authority is not self._authority:
+            raise AuthorityRequired(
+                "the authority given is not the token of this engine's runtime adapter",
+                session_id=name,
+            )
+        if authority is None and owned:
             raise AuthorityRequired(
                 f"the control of session {name!r} belongs to the machine: its token is needed",
                 session_id=name,

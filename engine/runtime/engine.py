@@ -21,11 +21,11 @@ from engine.store import Durability, Store, open_store
 class Engine(Living):
     """Sessions of agents, each an append-only log driven by one lifecycle.
 
-    Open one with `Engine.open`. It belongs to the event loop it was opened in. All verbs raise
-    `PerdureError` subclasses only: InvalidArgument for an id or another argument that is malformed,
-    EngineClosed after `close`, StoreError where the database fails, LogCorrupt where a session's
-    log cannot be folded, and those named at each verb. An id that is a member of an enumeration of
-    texts means its text.
+    Open one with `Engine.open`. It belongs to the event loop it was opened in, and is Unsupported
+    in another. All verbs raise `PerdureError` subclasses only: InvalidArgument for an id or another
+    argument that is malformed, EngineClosed after `close`, StoreError where the database fails,
+    LogCorrupt where a session's log cannot be folded, and those named at each verb. An id that is a
+    member of an enumeration of texts means its text.
     """
 
     def __init__(self, store: Store, environment: Environment, settings: Settings) -> None:
@@ -100,6 +100,7 @@ class Engine(Living):
         No turn is admitted any more. One that has not ended within the grace period is interrupted;
         until then what it asks of the engine is answered. Safe to call again.
         """
+        self._check_loop()
         if self._closing is None:
             self._closed = not self._admission.active
             self._closing = asyncio.ensure_future(self._close())

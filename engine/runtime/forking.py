@@ -61,7 +61,8 @@ class Forking(TakingInput):
             raise InvalidArgument(
                 "a session cannot be forked into itself", parameter="new_session_id"
             )
-        turn = None if replace is None else self._replacement(replace)
+        now = self._now()
+        turn = None if replace is None else self._replacement(replace, now)
         given = (
             None if labels is None else checked_labels(labels),
             None if metadata is None else checked_metadata(metadata),
@@ -76,7 +77,7 @@ class Forking(TakingInput):
             at_message=at_message,
             replaces=replace is not None,
         )
-        fork = Fork(now=self._now(), origin=origin, labels=given[0], metadata=given[1])
+        fork = Fork(now=now, origin=origin, labels=given[0], metadata=given[1])
         return view_of((await self._forked(before, fork, turn)).folded.state)
 
     async def _forked(self, before: Session, fork: Fork, turn: RecordTurn | None) -> Written:
@@ -103,9 +104,9 @@ class Forking(TakingInput):
         if not same:
             raise conflict(state.id, "fork", state.id)
 
-    def _replacement(self, message: Mapping[str, Any]) -> RecordTurn:
+    def _replacement(self, message: Mapping[str, Any], now: str) -> RecordTurn:
         return RecordTurn(
-            now=self._now(),
+            now=now,
             run_id=REPLACEMENT_RUN,
             messages=encode_messages([message]),
             boundary="immediate",

@@ -16,6 +16,7 @@ from engine.errors import (
     InvalidArgument,
     ReceiptNotFound,
     SessionNotFound,
+    Unsupported,
 )
 from engine.machines import SESSION
 from engine.runtime.arguments import (
@@ -52,6 +53,7 @@ class Reader:
         self._mapper: Final = Mapper()
         self._live: Final = LiveSessions(store, self._mapper)
         self._streams: Final = Streams()
+        self._loop: Final = asyncio.get_running_loop()
         self._closed = False
 
     async def read(self, session_id: str) -> SessionView:
@@ -267,6 +269,18 @@ class Reader:
     def _check_open(self) -> None:
         if self._closed:
             raise EngineClosed("the engine is closed")
+        self._check_loop()
+
+    def _check_loop(self) -> None:
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if running is not self._loop:
+            raise Unsupported(
+                "the engine belongs to the event loop that it was opened in, and this is another: "
+                "open one in each, or use engine.sync from threads"
+            )
 
     def _check_known(self, session_id: str) -> str:
         """Return the id of a session that exists, as `checked_id` does."""

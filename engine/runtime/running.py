@@ -29,6 +29,7 @@ from engine.errors import (
     SessionBusy,
     StaleWriter,
 )
+from engine.machines import LIFECYCLE
 from engine.runtime.admission import Claim
 from engine.runtime.agents import Agent, AgentLike, as_agent, name_of
 from engine.runtime.arguments import Request, checked_boundary, checked_ids, request_messages
@@ -225,7 +226,8 @@ class Running(Ending):
             state = folded.state
             version = state.runs.get(command.run_id)
             if version is None:
-                self._check_agent(state.id)
+                if "begin_run" in LIFECYCLE.allowed(state.lifecycle):  # or that is what is wrong
+                    self._check_agent(state.id)
                 live.driving = True
                 return await self._writer.commit(live, folded, command)
             outcome = await self._outcome_at(state.id, command, version)

@@ -31,11 +31,12 @@ from engine.errors import CallNotOpen, InvalidMessage
 from engine.runtime.agents import (
     Agent,
     AgentFailure,
-    Boundary,
     CancelScope,
+    LandedBoundary,
     Message,
     TurnInput,
     TurnResult,
+    answer_of,
     as_result,
 )
 from engine.runtime.arguments import checked_usage
@@ -127,7 +128,7 @@ class LiveTurn:
 
     async def boundary(
         self, messages: Iterable[Message] = (), *, usage: Usage | None = None
-    ) -> Boundary:
+    ) -> LandedBoundary:
         """Land what the run has so far, with a receipt of its own, and go on."""
         landing, cancelled = await unhurried(  # for what lands is to be known
             self._landing(
@@ -157,7 +158,7 @@ class LiveTurn:
             raise asyncio.CancelledError
         if self.scope.requested:
             await asyncio.sleep(0)  # where the cancellation is delivered
-        return Boundary(receipt=event.receipt, steered=self.inputs)
+        return LandedBoundary(receipt=event.receipt, steered=self.inputs)
 
     async def _landing(self, command: ApplyBoundary) -> Written:
         """Land a boundary, its receipt known at once: its agent may be left behind meanwhile."""
@@ -229,7 +230,7 @@ class LiveTurn:
             raise AgentFailure(
                 f"no agent was made: {type(error).__name__}: {error}", kind="internal"
             ) from error
-        return await agent.run_turn(self)
+        return await answer_of(agent, agent.run_turn(self))
 
     async def _agent_done(self, task: asyncio.Task[Any], grace_seconds: float) -> bool:
         """Wait until the agent is done, or did not stop in time.
@@ -277,6 +278,11 @@ class LiveTurn:
 
     def _completion(self, result: TurnResult) -> tuple[SessionCommand, Terminal]:
         terminal = result.terminal
+        if type(terminal) not in _TAGS:
+            raise AgentFailure(
+                "a turn ends as Completed, CallbackPending or NoPendingBoundary, "
+                f"not {terminal!r}: a failure is raised, as AgentFailure"
+            )
         given = {
             "result": terminal.result
             if isinstance(terminal, Completed)
@@ -301,6 +307,8 @@ class LiveTurn:
 
     def _failure(self, error: BaseException) -> tuple[SessionCommand, Terminal]:
         said = _said(error)
+        if not isinstance(error, AgentFailure) or error.__cause__ is not None:
+            _LOGGER.warning("the agent of run %s failed", self.run_id, exc_info=error)
         if isinstance(error, AgentFailure):
             terminal = Failed(error.kind, said, error.recoverable)
         else:
