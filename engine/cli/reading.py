@@ -1,7 +1,7 @@
 """The commands that ask: ls, show, history, log, receipts, head.
 
-Invariants: none of them makes a database or writes to one; what they say, the log says: a catalog
-that was derived before the log was damaged is not asked.
+Invariants: none of them makes a database; only ls may write, and only to the derived catalog, so
+that it costs what it shows, however much there is.
 """
 
 import contextlib
@@ -23,6 +23,7 @@ from engine.cli.options import (
     SessionId,
     SessionIds,
     existing,
+    is_writable,
 )
 from engine.cli.output import Answer
 from engine.cli.rendering import message_lines, session_document
@@ -70,7 +71,7 @@ def ls(
         )
     with answering(as_json=as_json) as answer:
         shown = TERMINAL_LIMIT if limit is None and answer.on_terminal else limit
-        with Engine.open(existing(db), readonly=True) as engine:
+        with Engine.open(existing(db), readonly=not is_writable(db)) as engine:
             views = engine.list(phase=phase, labels=labels, after=after, limit=shown)
         documents = [session_document(view) for view in views]
         if as_json:
