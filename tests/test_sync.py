@@ -10,19 +10,27 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, get_overloads, get_type_hints
 
 import pytest
 from processes import message
 
 from engine import (
+    AtCapacity,
     AuthorityRequired,
     Cancelled,
+    Completed,
+    Delivery,
     EngineClosed,
+    InvalidArgument,
+    LiveEvent,
+    Missed,
     PerdureError,
+    SessionBusy,
     SessionNotFound,
     SessionNotRunning,
     StoreError,
@@ -31,12 +39,19 @@ from engine import (
 from engine import Engine as AsyncEngine
 from engine.runtime.admission import Claim
 from engine.runtime.agents import EchoAgent
+from engine.runtime.control import Control as AsyncControl
 from engine.runtime.living import RuntimeAdapter as AsyncRuntimeAdapter
-from engine.sync import Engine, RuntimeAdapter
+from engine.sync import Control, Engine, Reservation, RuntimeAdapter, Subscription
+from engine.sync.subscribing import Source
 
 
 def public(kind: type) -> dict[str, object]:
     return {name: getattr(kind, name) for name in dir(kind) if not name.startswith("_")}
+
+
+def parameters(verb: object) -> list[tuple[str, object, object]]:
+    found = inspect.signature(verb).parameters.values()
+    return [(one.name, one.kind, one.default) for one in found]
 
 
 def test_the_blocking_engine_has_every_verb_with_the_same_parameters() -> None:
@@ -50,13 +65,44 @@ def test_the_blocking_engine_has_every_verb_with_the_same_parameters() -> None:
         if name not in ("subscribe", "close"):
             assert inspect.iscoroutinefunction(verb), name
             assert blocking.__name__ == name
+        assert parameters(blocking) == parameters(verb), name
+        if name not in ("subscribe", "close", "reserve"):
             assert blocking.__doc__ == verb.__doc__
-    subscribing = inspect.signature(Engine.subscribe).parameters
-    assert subscribing == inspect.signature(AsyncEngine.subscribe).parameters
     opening, theirs_opening = inspect.signature(Engine.open), inspect.signature(AsyncEngine.open)
     assert list(opening.parameters) == list(theirs_opening.parameters)
     for name, parameter in theirs_opening.parameters.items():
         assert opening.parameters[name].default == parameter.default
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [(Engine, AsyncEngine), (Control, AsyncControl), (RuntimeAdapter, AsyncRuntimeAdapter)],
+)
+def test_a_verb_shows_what_it_takes_and_returns(ours: type, theirs: type) -> None:
+    for name in public(ours).keys() - {
+        *("authority", "control", "supports_persistent_sessions"),
+        *("apply_turn", "open", "release", "reserve", "runtime_adapter", "subscribe"),
+    }:
+        shown = inspect.signature(getattr(ours, name))
+        assert shown == inspect.signature(getattr(theirs, name)), name
+        hints = get_type_hints(getattr(ours, name))
+        assert hints.keys() == shown.parameters.keys() - {"self"} | {"return"}, name
+
+
+def test_what_differs_from_the_asynchronous_verb_says_so() -> None:
+    hints = get_type_hints(Engine.apply_turn)
+    theirs = get_type_hints(AsyncEngine.apply_turn)
+    assert hints.pop("reservation") == Reservation | None
+    theirs.pop("reservation")
+    assert hints == theirs
+    assert get_type_hints(Engine.reserve)["return"] is Reservation
+    assert "async" not in str(Engine.reserve.__doc__)
+    assert [
+        inspect.signature(one).return_annotation for one in get_overloads(Engine.subscribe)
+    ] == [
+        Subscription[Delivery],
+        Subscription[Delivery | LiveEvent | Missed],
+    ]
 
 
 def test_a_session_lives_its_whole_life(url: str) -> None:
@@ -286,6 +332,34 @@ def test_ctrl_c_ends_the_turn_that_was_waited_for_and_then_goes_on(
         assert [event.tag for event in islice(engine.subscribe("s"), 4)][-1] == "run-cancelled"
 
 
+def test_a_reservation_keeps_others_out_for_as_long_as_its_block(url: str) -> None:
+    with Engine.open(url, max_active=1) as engine:
+        for name in ("s", "t"):
+            engine.register(name)
+            engine.attach(name, EchoAgent())
+        with engine.reserve("s") as reservation:
+            assert reservation.session_id == "s"
+            with pytest.raises(SessionBusy):
+                engine.apply_turn("s", "hi")
+            with pytest.raises(AtCapacity):
+                engine.reserve("t")
+        with engine.reserve("t") as used:
+            out = engine.apply_turn("t", "hi", reservation=used)
+            assert out.terminal == Completed()
+            engine.apply_turn("s", "hi", reservation=engine.reserve("s"))  # it is used up
+        released = engine.reserve("s")
+        engine.release(released)
+        released.release()
+        with pytest.raises(InvalidArgument):
+            engine.apply_turn("s", "hi", reservation=released)
+        with pytest.raises(InvalidArgument):
+            engine.release("s")
+        held = engine.reserve("s")
+    held.release()
+    with held:
+        pass
+
+
 def test_the_blocking_adapter_takes_a_session_and_gives_it_back(url: str) -> None:
     verbs = public(AsyncRuntimeAdapter).keys()
     assert public(RuntimeAdapter).keys() == verbs
@@ -322,7 +396,7 @@ class Follower:
 
 
 def listeners_of(engine: Engine) -> int:
-    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), engine._loop).result(10)
+    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), engine._host.loop).result(10)
     recorder: Any = engine._engine._store.recorder
     return len(getattr(recorder, "_watcher", recorder)._listeners)
 
@@ -333,7 +407,7 @@ def test_a_subscription_ends_whatever_the_thread_that_drops_it_is_doing(url: str
         source: Any = engine.subscribe()
         next(source)
         assert listeners_of(engine) == 1
-        with engine._stopping:  # as the collector may run in any line of a verb
+        with engine._host._stopping:  # as the collector may run in any line of a verb
             thread.submit(source.close).result(10)
         assert listeners_of(engine) == 0
 
@@ -359,6 +433,68 @@ def test_a_subscription_ends_where_it_is_collected_on_the_engines_own_thread(
         engine.apply_turn("s", "hi")
         assert listeners_of(engine) == 0
     assert complaints == []
+
+
+def test_a_subscription_is_ended_from_another_thread_than_the_one_that_waits(url: str) -> None:
+    with Engine.open(url) as engine, ThreadPoolExecutor(2) as threads:
+        engine.register("s")
+        source = engine.subscribe(live=True)
+        followers = [threads.submit(list, source) for _ in range(2)]
+        while listeners_of(engine) == 0:
+            time.sleep(0.01)
+        source.close()
+        source.close()
+        taken = [event for follower in followers for event in follower.result(10)]
+        assert [event.tag for event in taken] in ([], ["session-registered"])
+        assert list(source) == []
+        assert listeners_of(engine) == 0
+        with engine.subscribe() as block:
+            next(block)
+            assert listeners_of(engine) == 1
+        assert listeners_of(engine) == 0
+        assert list(block) == []
+        never_asked = engine.subscribe()
+        never_asked.close()
+        assert list(never_asked) == []
+
+
+def test_who_asks_for_an_event_while_the_subscription_ends_is_given_none() -> None:
+    async def events() -> AsyncIterator[int]:
+        yield 1
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        source = Source(events())
+        assert await asyncio.create_task(source.following()) == 1
+        ending = asyncio.create_task(source.ended())
+        late = asyncio.create_task(source.following())
+        assert await late is None
+        await ending
+
+    asyncio.run(main())
+
+
+def test_what_an_ended_subscription_had_not_delivered_comes_with_the_next(url: str) -> None:
+    with Engine.open(url, durability="normal") as engine, ThreadPoolExecutor(2) as threads:
+        engine.register("s")
+
+        def write() -> None:
+            for n in range(300):
+                engine.publish("s", "n", {"n": n})
+
+        writing = threads.submit(write)
+        positions: list[int] = []
+        ended = 0
+        while len(positions) < 301:
+            source = engine.subscribe(after=positions[-1] if positions else 0)
+            following = threads.submit(lambda source=source: [one.position for one in source])
+            time.sleep(0.001 * (ended % 7))
+            source.close()
+            positions += following.result(10)
+            ended += 1
+        writing.result(10)
+        assert positions == list(range(1, 302))
+        assert ended > 1
 
 
 def test_a_subscription_dropped_once_the_engine_is_closed_is_no_error(url: str) -> None:

@@ -1,0 +1,255 @@
+"""The blocking engine itself: its verbs, its opening and its closing.
+
+Invariants: there is no second implementation; each call runs the asynchronous verb on an event loop
+in a thread of its own and waits for it.
+"""
+
+import threading
+import weakref
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from types import TracebackType
+from typing import Any, Literal, Self, overload
+
+from engine.aggregates import Session
+from engine.runtime import Engine as AsyncEngine
+from engine.runtime.agents import Agent, Builder
+from engine.runtime.arguments import Request
+from engine.runtime.checkpointers import CheckpointPolicy
+from engine.runtime.environment import Environment
+from engine.runtime.reading import Start
+from engine.runtime.settings import GRACE_SECONDS, LEASE_SECONDS, RETRY_SECONDS
+from engine.runtime.streams import LiveEvent, Missed
+from engine.runtime.subscriptions import Delivery
+from engine.store import Durability
+from engine.sync.hosting import Host, run_as_agent
+from engine.sync.parts import Blocking, Control, Reservation, RuntimeAdapter, blocking, claim_of
+from engine.sync.subscribing import Source, Subscription
+from engine.values import ApplyOutput, Boundary
+
+
+class _Hosted(AsyncEngine):
+    """The asynchronous engine, of whose agents the thread that hosts it knows."""
+
+    async def _agent_of(self, state: Session) -> Agent:
+        run_as_agent()
+        return await super()._agent_of(state)
+
+
+class Engine(Blocking[AsyncEngine]):
+    """Sessions of agents, for blocking programs; see `engine.Engine` for every verb.
+
+    May be used from several threads. Use it as ``with Engine.open(url) as engine``. Its agents run
+    on one thread, which they must not block; what an agent leaves the program with (SystemExit,
+    KeyboardInterrupt) is recorded as its turn's failure, and raised where the turn is waited for.
+    """
+
+    def __init__(
+        self, opening: Callable[[], Coroutine[Any, Any, AsyncEngine]], grace_seconds: float
+    ) -> None:
+        self._host = Host()
+        self._closing = threading.Lock()
+        self._sharing = threading.Lock()
+        self._adapter: weakref.ref[RuntimeAdapter] | None = None
+        try:
+            self._engine = self._host.wait(opening())
+        except BaseException:
+            self._host.stop()
+            raise
+        self._host.be_patient(grace_seconds)
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        durability: Durability = "full",
+        environment: Environment | None = None,
+        busy_timeout_seconds: float = 5.0,
+        readonly: bool = False,
+        agents: Builder | None = None,
+        max_active: int | None = None,
+        lease_seconds: float = LEASE_SECONDS,
+        grace_seconds: float = GRACE_SECONDS,
+        retry_seconds: float = RETRY_SECONDS,
+        checkpoints: CheckpointPolicy | None = None,
+    ) -> Self:
+        """Open an engine now; parameters and errors are those of `engine.Engine.open`."""
+
+        async def opening() -> AsyncEngine:
+            engine: AsyncEngine = await _Hosted.open(
+                url,
+                durability=durability,
+                environment=environment,
+                busy_timeout_seconds=busy_timeout_seconds,
+                readonly=readonly,
+                agents=agents,
+                max_active=max_active,
+                lease_seconds=lease_seconds,
+                grace_seconds=grace_seconds,
+                retry_seconds=retry_seconds,
+                checkpoints=checkpoints,
+            )
+            return engine
+
+        return cls(opening, grace_seconds)
+
+    @property
+    def supports_persistent_sessions(self) -> bool:
+        """Whether sessions outlive the process."""
+        return self._engine.supports_persistent_sessions
+
+    @property
+    def control(self) -> Control:
+        """The control plane: what a runtime asks of sessions, answered with reports."""
+        return Control(self._engine.control, self._host)
+
+    register = blocking(AsyncEngine.register)
+    ingest = blocking(AsyncEngine.ingest)
+    inputs = blocking(AsyncEngine.inputs)
+    supersede_input = blocking(AsyncEngine.supersede_input)
+    coalesce_inputs = blocking(AsyncEngine.coalesce_inputs)
+    abandon_input = blocking(AsyncEngine.abandon_input)
+    open_calls = blocking(AsyncEngine.open_calls)
+    stage_tool_results = blocking(AsyncEngine.stage_tool_results)
+    abandon_call = blocking(AsyncEngine.abandon_call)
+    stage_tool_filter = blocking(AsyncEngine.stage_tool_filter)
+    publish = blocking(AsyncEngine.publish)
+    fork = blocking(AsyncEngine.fork)
+    join_mob = blocking(AsyncEngine.join_mob)
+    leave_mob = blocking(AsyncEngine.leave_mob)
+    belongs_to_mob = blocking(AsyncEngine.belongs_to_mob)
+    archive_mob = blocking(AsyncEngine.archive_mob)
+    load_persisted = blocking(AsyncEngine.load_persisted)
+    record_turn = blocking(AsyncEngine.record_turn)
+    attach = blocking(AsyncEngine.attach)
+    detach = blocking(AsyncEngine.detach)
+    interrupt = blocking(AsyncEngine.interrupt)
+    cancel_after_boundary = blocking(AsyncEngine.cancel_after_boundary)
+    keep_alive = blocking(AsyncEngine.keep_alive)
+    stop_loop = blocking(AsyncEngine.stop_loop)
+    cancel_all_checkpointers = blocking(AsyncEngine.cancel_all_checkpointers)
+    rearm_all_checkpointers = blocking(AsyncEngine.rearm_all_checkpointers)
+    checkpoint_committed = blocking(AsyncEngine.checkpoint_committed)
+    execution_snapshot = blocking(AsyncEngine.execution_snapshot)
+    tool_scope_snapshot = blocking(AsyncEngine.tool_scope_snapshot)
+    external_tool_surface_snapshot = blocking(AsyncEngine.external_tool_surface_snapshot)
+    peer_ingress_snapshot = blocking(AsyncEngine.peer_ingress_snapshot)
+    append_context = blocking(AsyncEngine.append_context)
+    stage_context = blocking(AsyncEngine.stage_context)
+    checkpoint = blocking(AsyncEngine.checkpoint)
+    retire = blocking(AsyncEngine.retire)
+    archive = blocking(AsyncEngine.archive)
+    read = blocking(AsyncEngine.read)
+    list = blocking(AsyncEngine.list)
+    history = blocking(AsyncEngine.history)
+    receipts = blocking(AsyncEngine.receipts)
+    load_receipt = blocking(AsyncEngine.load_receipt)
+    as_of = blocking(AsyncEngine.as_of)
+    head = blocking(AsyncEngine.head)
+    audit = blocking(AsyncEngine.audit)
+    discard_live = blocking(AsyncEngine.discard_live)
+
+    def reserve(self, session_id: str) -> Reservation:
+        """Take the right to run the session's next turn; others are refused meanwhile.
+
+        Give it to `apply_turn`, which uses it up, or back with `release`; or use it as a ``with``
+        block. Raises SessionBusy, AtCapacity, EngineClosed.
+        """
+        return Reservation(self._host.wait(self._engine.reserve(session_id)), self._host)
+
+    def release(self, reservation: Reservation) -> None:  # noqa: D102 - the asynchronous verb's
+        self._host.wait(self._engine.release(claim_of(reservation)))
+
+    def apply_turn(  # noqa: D102 - the asynchronous verb's
+        self,
+        session_id: str,
+        request: Request = None,
+        *,
+        run_id: str | None = None,
+        boundary: Boundary = "run_start",
+        input_ids: Iterable[str] = (),
+        reservation: Reservation | None = None,
+    ) -> ApplyOutput:
+        return self._host.wait(
+            self._engine.apply_turn(
+                session_id,
+                request,
+                run_id=run_id,
+                boundary=boundary,
+                input_ids=input_ids,
+                reservation=claim_of(reservation),
+            )
+        )
+
+    def runtime_adapter(self) -> RuntimeAdapter:  # noqa: D102 - the asynchronous verb's
+        theirs = self._host.wait(self._engine.runtime_adapter())
+        with self._sharing:
+            adapter = None if self._adapter is None else self._adapter()
+            if adapter is None:
+                adapter = RuntimeAdapter(theirs, self._host)
+                self._adapter = weakref.ref(adapter)
+            return adapter
+
+    release.__doc__ = AsyncEngine.release.__doc__
+    apply_turn.__doc__ = AsyncEngine.apply_turn.__doc__
+    runtime_adapter.__doc__ = AsyncEngine.runtime_adapter.__doc__
+
+    @overload
+    def subscribe(
+        self,
+        session_id: str | None = None,
+        after: Start = 0,
+        *,
+        mob: str | None = None,
+        live: Literal[False] = False,
+    ) -> Subscription[Delivery]: ...
+
+    @overload
+    def subscribe(
+        self,
+        session_id: str | None = None,
+        after: Start = 0,
+        *,
+        mob: str | None = None,
+        live: bool,
+    ) -> Subscription[Delivery | LiveEvent | Missed]: ...
+
+    def subscribe(
+        self,
+        session_id: str | None = None,
+        after: Start = 0,
+        *,
+        mob: str | None = None,
+        live: bool = False,
+    ) -> Subscription[Any]:
+        """Return recorded events from after a position, more awaited until the engine closes.
+
+        See `engine.Engine.subscribe`. Close it, from any thread, to end it sooner.
+        """
+
+        async def begin() -> AsyncIterator[Any]:
+            return self._engine.subscribe(session_id, after=after, mob=mob, live=live)
+
+        return Subscription(Source(self._host.wait(begin())), self._host)
+
+    def close(self) -> None:
+        """Let turns end, settle what was submitted, then release the database.
+
+        Agents that do not stop within the grace period are left behind. Safe to call again.
+        """
+        self._host.check_caller()
+        with self._closing:
+            if not self._host.stopped:
+                self._host.end(self._engine.close())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._host.is_ours():  # a fork that leaves its parent's block has nothing to close
+            self.close()

@@ -1,0 +1,272 @@
+"""The thread that a blocking engine lives on, with the event loop that it runs.
+
+Invariants: who calls from another thread waits for what the loop makes of it; what runs on this
+thread (an agent, what makes one) is refused here, because it would wait for itself, and so is what
+a fork inherits, where the thread is not. A wait that is interrupted ends what it waits for. The
+thread outlives whatever runs on it, an agent that leaves the program included, and nobody waits
+longer than a grace period for what does not stop.
+"""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from contextvars import ContextVar
+from typing import Any, Final, TypeVar
+
+from engine.errors import EngineClosed, Unsupported
+from engine.runtime.settings import GRACE_SECONDS
+
+_T = TypeVar("_T")
+
+_LOGGER: Final = logging.getLogger("perdure")
+_LOOK_UP_SECONDS: Final = 0.2
+_LEAST_PATIENCE_SECONDS: Final = 1.0
+"""So long is waited for what stops by itself, however little time agents are given."""
+
+
+class _Call:
+    """One verb that a thread waits for: its task, and those of the agents that run for it."""
+
+    def __init__(self) -> None:
+        self.task: asyncio.Task[Any] | None = None
+        self.agents: list[asyncio.Task[Any]] = []
+        self.exit: BaseException | None = None
+        self._over = False
+
+    async def run(self, verb: Coroutine[Any, Any, _T]) -> _T:
+        """Run the verb, and keep what an agent left the program with."""
+        self.task = asyncio.current_task()
+        _CALL.set(self)
+        try:
+            return await verb
+        finally:
+            self._over = True
+            exits = [_exit_of(agent) for agent in self.agents]
+            self.exit = next((one for one in exits if one is not None), None)
+            self.agents.clear()
+
+    def joined(self, agent: asyncio.Task[Any]) -> None:
+        """Note an agent's task, unless it runs for a loop that the verb has only started."""
+        if not self._over:
+            self.agents.append(agent)
+
+
+_CALL: Final[ContextVar[_Call | None]] = ContextVar("perdure_call", default=None)
+
+
+def run_as_agent() -> None:
+    """Say that the running task is an agent's: who waits for its turn leaves when it does."""
+    call, task = _CALL.get(), asyncio.current_task()
+    if call is not None and task is not None:
+        call.joined(task)
+
+
+class Host:
+    """A thread with an event loop, until it is stopped."""
+
+    def __init__(self) -> None:
+        self.loop: Final = asyncio.new_event_loop()
+        self._process: Final = os.getpid()
+        self._patience_seconds = GRACE_SECONDS
+        self._ended: Final[asyncio.Future[None]] = self.loop.create_future()
+        self._doing: Final[set[asyncio.Task[None]]] = set()
+        self._stopping: Final = threading.Lock()
+        self._stopped = False
+        self._thread: Final = threading.Thread(target=self._run, name="perdure-sync", daemon=True)
+        self._thread.start()
+
+    def be_patient(self, grace_seconds: float) -> None:
+        """Wait so long for what does not stop."""
+        self._patience_seconds = max(grace_seconds, _LEAST_PATIENCE_SECONDS)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it takes no more calls."""
+        return self._stopped
+
+    def is_ours(self) -> bool:
+        """Whether this process began the thread: it does not live on in a fork."""
+        return os.getpid() == self._process
+
+    def check_caller(self) -> None:
+        """Refuse who would wait for ever: a fork, and the thread itself. Raises Unsupported."""
+        if not self.is_ours():
+            raise Unsupported("this engine was opened by another process; open one here")
+        if threading.current_thread() is self._thread:
+            raise Unsupported(
+                "an agent of a blocking engine runs on the engine's own thread, where its verbs "
+                "cannot be waited for: ask the turn instead, or call from asyncio.to_thread"
+            )
+
+    # What other threads ask
+
+    def wait(self, verb: Coroutine[Any, Any, _T]) -> _T:
+        """Return what the verb comes to.
+
+        Raises what it raises, or its agent left the program with; EngineClosed, Unsupported.
+        """
+        try:
+            self.check_caller()
+        except Unsupported:
+            verb.close()
+            raise
+        call = _Call()
+        with self._stopping:
+            if self._stopped:
+                verb.close()
+                raise EngineClosed("the engine is closed")
+            waiting = asyncio.run_coroutine_threadsafe(call.run(verb), self.loop)
+        try:
+            result = _result_of(waiting)
+        except concurrent.futures.CancelledError:
+            verb.close()  # which may not have begun
+            raise EngineClosed("the engine was closed meanwhile") from None
+        except BaseException:
+            if not waiting.done():  # it is the wait that was interrupted, as by Ctrl-C
+                self._cancel(call)
+                if not self._settled(waiting):
+                    _LOGGER.warning("what was interrupted goes on: an agent blocks the engine")
+            raise
+        if call.exit is not None:
+            raise call.exit
+        return result
+
+    def later(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Have something done before any verb called later; waits for nothing, takes no lock."""
+
+        def begin() -> None:
+            if not self._stopped:  # the loop's own end does the rest
+                task = self.loop.create_task(work())
+                self._doing.add(task)
+                task.add_done_callback(self._doing.discard)
+
+        if self.is_ours():
+            with contextlib.suppress(RuntimeError):  # the loop has closed, and all has ended
+                self.loop.call_soon_threadsafe(begin)
+
+    def end(self, last: Coroutine[Any, Any, None]) -> None:
+        """Run a last verb, then end the thread. Raises what the verb raises.
+
+        While an agent blocks the thread, both are left to happen when it lets go.
+        """
+        with self._stopping:
+            waiting = asyncio.run_coroutine_threadsafe(last, self.loop)
+        try:
+            settled = self._settled(waiting)
+        except BaseException:
+            self.stop()
+            raise
+        if settled:
+            self.stop()
+            waiting.result()
+        else:
+            _LOGGER.warning("the engine closes later: an agent that blocks it was left behind")
+            with self._stopping:
+                self._stopped = True
+            waiting.add_done_callback(lambda _: self.loop.call_soon_threadsafe(self._end))
+
+    def stop(self) -> None:
+        """End the thread. What is still waiting then ends with EngineClosed.
+
+        The thread stays behind with what does not stop, for as long as that takes.
+        """
+        with self._stopping:
+            self._stopped = True
+            with contextlib.suppress(RuntimeError):  # it has ended
+                self.loop.call_soon_threadsafe(self._end)
+        if not _looking_up(self._joined, self._patience_seconds):
+            _LOGGER.warning("the engine is closed; what did not stop in time was left behind")
+
+    def _joined(self, seconds: float) -> bool:
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _settled(self, waiting: "concurrent.futures.Future[Any]") -> bool:
+        """Wait until it is done, or the loop does not come round in time; return whether it is."""
+        while not waiting.done():
+            came_round = threading.Event()
+            try:
+                self.loop.call_soon_threadsafe(came_round.set)
+            except RuntimeError:  # the loop has closed
+                break
+            if not _looking_up(came_round.wait, self._patience_seconds):
+                break
+            concurrent.futures.wait([waiting], _LOOK_UP_SECONDS)
+        return waiting.done()
+
+    def _cancel(self, call: _Call) -> None:
+        """Cancel what is waited for, as soon as it has begun."""
+
+        def cancel() -> None:
+            if call.task is None:
+                self.loop.call_soon(cancel)
+            else:
+                call.task.cancel()
+
+        with contextlib.suppress(RuntimeError):  # the loop has closed, and all has ended
+            self.loop.call_soon_threadsafe(cancel)
+
+    # What the thread does
+
+    def _end(self) -> None:
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    def _run(self) -> None:
+        """Run the loop until it is ended, then end what it runs, as `asyncio.run` does."""
+        with contextlib.closing(self.loop) as loop:
+            self._run_until(self._ended)
+            tasks = asyncio.all_tasks(loop)
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                self._run_until(loop.create_task(_all_done(tasks)))
+            self._run_until(loop.create_task(loop.shutdown_asyncgens()))
+            self._run_until(loop.create_task(loop.shutdown_default_executor()))
+
+    def _run_until(self, done: asyncio.Future[None]) -> None:
+        """Run the loop until then, whatever leaves it: who waits for that is told."""
+        done.add_done_callback(lambda _: self.loop.stop())
+        while not done.done():
+            with contextlib.suppress(SystemExit, KeyboardInterrupt):
+                self.loop.run_forever()
+
+
+def _looking_up(happened: Callable[[float], object], seconds: float) -> bool:
+    """Wait for something, looking up now and then; return whether it happened in time.
+
+    A signal that the system hands to another thread is handled by the main one when it next runs,
+    which one long wait would put off.
+    """
+    give_up_at = time.monotonic() + seconds
+    while not happened(_LOOK_UP_SECONDS):
+        if time.monotonic() >= give_up_at:
+            return False
+    return True
+
+
+def _result_of(waiting: "concurrent.futures.Future[_T]") -> _T:
+    """Wait for the result, looking up now and then, for the same reason."""
+    while True:
+        try:
+            return waiting.result(_LOOK_UP_SECONDS)
+        except TimeoutError:
+            if waiting.done():
+                raise
+
+
+def _exit_of(agent: asyncio.Task[Any]) -> BaseException | None:
+    """Return what an agent left the program with, None for one that did not."""
+    if not agent.done() or agent.cancelled():
+        return None
+    error = agent.exception()
+    return error if isinstance(error, SystemExit | KeyboardInterrupt) else None
+
+
+async def _all_done(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    await asyncio.wait(tasks)

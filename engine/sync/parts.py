@@ -1,0 +1,117 @@
+"""What stands in for the parts of an engine: each verb waits for the asynchronous one.
+
+Invariants: there is no second implementation, and a verb says of itself what the asynchronous one
+does.
+"""
+
+import contextlib
+import functools
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, Concatenate, Final, Generic, ParamSpec, Self, TypeVar
+
+from engine.errors import EngineClosed
+from engine.machines import Token
+from engine.runtime.admission import Claim
+from engine.runtime.control import Control as AsyncControl
+from engine.runtime.living import RuntimeAdapter as AsyncRuntimeAdapter
+from engine.sync.hosting import Host
+
+_P = ParamSpec("_P")
+_S_co = TypeVar("_S_co", covariant=True)
+_T = TypeVar("_T")
+
+
+class Blocking(Generic[_S_co]):
+    """What stands in for something asynchronous, ``_engine``, and waits for its verbs."""
+
+    _engine: _S_co
+    _host: Host
+
+
+def blocking(
+    verb: Callable[Concatenate[_S_co, _P], Coroutine[Any, Any, _T]],
+) -> Callable[Concatenate[Blocking[_S_co], _P], _T]:
+    """Return the verb as a method that waits for its result."""
+
+    @functools.wraps(verb, assigned=("__name__", "__qualname__", "__doc__", "__annotations__"))
+    def method(self: Blocking[_S_co], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return self._host.wait(verb(self._engine, *args, **kwargs))
+
+    return method
+
+
+class _Part(Blocking[_S_co]):
+    """A part of an engine, which waits as the engine does."""
+
+    def __init__(self, part: _S_co, host: Host) -> None:
+        self._engine = part
+        self._host = host
+
+
+class RuntimeAdapter(_Part[AsyncRuntimeAdapter]):
+    """One engine's control for the machine that owns its sessions; see `Engine.runtime_adapter`."""
+
+    @property
+    def authority(self) -> Token:
+        """The token that the machine's verbs need."""
+        return self._engine.authority
+
+    take = blocking(AsyncRuntimeAdapter.take)
+    give_back = blocking(AsyncRuntimeAdapter.give_back)
+    interrupt = blocking(AsyncRuntimeAdapter.interrupt)
+    cancel_after_boundary = blocking(AsyncRuntimeAdapter.cancel_after_boundary)
+
+
+class Control(_Part[AsyncControl]):
+    """One engine's control plane, blocking; have it as ``engine.control``."""
+
+    ingest = blocking(AsyncControl.ingest)
+    retire = blocking(AsyncControl.retire)
+    stop = blocking(AsyncControl.stop)
+    recycle = blocking(AsyncControl.recycle)
+    reset = blocking(AsyncControl.reset)
+    recover = blocking(AsyncControl.recover)
+    destroy = blocking(AsyncControl.destroy)
+    runtime_state = blocking(AsyncControl.runtime_state)
+    load_boundary_receipt = blocking(AsyncControl.load_boundary_receipt)
+    publish_event = blocking(AsyncControl.publish_event)
+
+
+class Reservation:
+    """The right to run one turn of a session; given back by `release`, or at the end of a block."""
+
+    def __init__(self, claim: Claim, host: Host) -> None:
+        self.claim: Final = claim
+        self._host: Final = host
+
+    @property
+    def session_id(self) -> str:
+        """The session whose next turn it is for."""
+        return self.claim.session_id
+
+    def release(self) -> None:
+        """Give the right back; nothing while a turn uses it. Safe to call again."""
+
+        async def giving_back() -> None:
+            self.claim.release()
+
+        with contextlib.suppress(EngineClosed):  # which gave it back
+            self._host.wait(giving_back())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._host.is_ours():  # a fork that leaves its parent's block has nothing to give back
+            self.release()
+
+
+def claim_of(reservation: Any) -> Any:
+    """Return what the asynchronous engine takes for a reservation, anything else as it is."""
+    return reservation.claim if isinstance(reservation, Reservation) else reservation
