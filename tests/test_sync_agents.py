@@ -21,6 +21,7 @@ import pytest
 from processes import message
 
 from engine import Cancelled, Completed, EngineClosed, Environment, Failed
+from engine import Engine as AsyncEngine
 from engine.runtime.agents import EchoAgent
 from engine.sync import Engine
 from engine.sync.hosting import Host
@@ -178,6 +179,31 @@ def test_turns_that_run_beside_one_that_leaves_the_program_go_on(url: str) -> No
             turns.append(threads.submit(engine.apply_turn, name, "hi"))
         assert isinstance(turns[0].exception(SOON_SECONDS), SystemExit)
         assert turns[1].result(SOON_SECONDS).terminal == Completed()
+
+
+def test_an_asynchronous_program_ends_when_an_agent_leaves_it_and_every_turn_has_its_end(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+
+    async def stay(turn: Any) -> None:
+        await asyncio.sleep(100)
+
+    async def main() -> None:
+        async with AsyncEngine.open(url) as engine:
+            for name, agent in (("leaves", leaving(SystemExit(3))), ("stays", stay)):
+                await engine.register(name)
+                await engine.attach(name, agent)
+            await asyncio.gather(*(engine.apply_turn(name, "hi") for name in ("stays", "leaves")))
+
+    with pytest.raises(SystemExit):
+        asyncio.run(main())
+    with Engine.open(url) as engine:
+        ends = {}
+        for name, events in (("leaves", 5), ("stays", 4)):
+            with engine.subscribe(name) as recorded:
+                ends[name] = [one.tag for one in islice(recorded, events)][-1]
+    assert ends == {"leaves": "run-failed", "stays": "run-cancelled"}
 
 
 FREE = threading.Event()
