@@ -468,8 +468,9 @@ def test_who_asks_for_an_event_while_the_subscription_ends_is_given_none() -> No
         assert await asyncio.create_task(source.following()) == 1
         ending = asyncio.create_task(source.ended())
         late = asyncio.create_task(source.following())
-        assert await late is None
-        await ending
+        async with asyncio.timeout(5):
+            assert await late is None
+            await ending
 
     asyncio.run(main())
 

@@ -1,9 +1,8 @@
 """A subscription of a blocking engine, which any thread may end.
 
 Invariants: what was taken from the log is delivered, and what was not is there for another
-subscription from the last delivery's position. One that is dropped is ended by the event loop,
-wherever the garbage collector drops it; and so is one that is closed, which waits for nothing and
-takes no lock.
+subscription from the last delivery's position. A subscription is ended wherever the garbage
+collector drops it, so its end waits for nothing and takes no lock.
 """
 
 import asyncio
@@ -25,21 +24,17 @@ class Source(Generic[_Event]):
     def __init__(self, events: AsyncIterator[_Event]) -> None:
         self._events: Final[Any] = events
         self._following: asyncio.Task[Any] | None = None
-        self._over = False
 
     async def following(self) -> _Event | None:
         """Return the next event, None where there is none."""
-        if self._over:
-            return None
         self._following = asyncio.current_task()
         event: _Event | None = await anext(self._events, None)
         return event
 
     async def ended(self) -> None:
-        """End who waits, and the asynchronous subscription."""
-        self._over = True
-        if self._following is not None:
-            self._following.cancel()  # nothing where it has its event
+        """End who waits, and the asynchronous subscription: at once where nobody does."""
+        if self._following is not None and not self._following.done():
+            self._following.cancel()
             await asyncio.wait({self._following})
         await self._events.aclose()
 
@@ -92,4 +87,7 @@ class Subscription(Iterator[_Event_co]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
         self.close()
