@@ -1,7 +1,9 @@
 """G8: the compiled authority and `transitions` agree about every move of a declared machine."""
 
+import enum
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -25,7 +27,10 @@ from engine.machines import (
     expressions,
     row,
 )
+from engine.machines.authority import ordinary
 from engine.machines.reference import Reference
+from engine.machines.vocabulary import misgiven
+from engine.testing import validate_trace
 
 DOOR = Machine(
     name="door",
@@ -128,7 +133,11 @@ class Terse(Authority):
     """An authority that refuses without listing what it would have allowed, which takes long."""
 
     def _refusal(
-        self, configuration: Configuration, verb: str, subject: str | None
+        self,
+        configuration: Configuration,
+        verb: str,
+        arguments: tuple[Value, ...],
+        subject: str | None,
     ) -> IllegalTransition:
         return IllegalTransition(
             machine=self.machine.name,
@@ -338,3 +347,112 @@ def test_g5_what_is_allowed_counts_ids_and_counts_that_no_checker_explores() -> 
 
     spent_all = authority.fire(authority.initial, "use", ("ann", 9_000))
     assert authority.allowed(spent_all) == ("overdraw", "shut", "take_over")
+
+
+def _paying() -> Machine:
+    most = Bound("most", actual=50, checked=2)
+    paid = (Identity("by"), Count("amount", most), Choice("way", ("cash", "card")), Flag("late"))
+    return Machine(
+        name="till",
+        phases=("open", "shut"),
+        initial="open",
+        final=("shut",),
+        variables=(Identity("payer"), Count("taken", most)),
+        verbs=(
+            Verb("pay", paid),
+            Verb("refund", (Count("amount", most),)),
+            Verb("void", (Identity("by"),), restricted=True),
+        ),
+        rows=(
+            row("pay", "open", updates={"payer": Arg("by"), "taken": Arg("amount")}),
+            row("refund", "open", guard=Arg("amount") <= Var("taken"), updates={"taken": 0}),
+            row("void", "open", updates={"payer": Arg("by")}),
+            row("close", "open", "shut"),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "problem"),
+    [
+        ("pay", ("ann", 51, "cash", False), "amount cannot be 51"),
+        ("pay", ("ann", -1, "cash", False), "amount cannot be -1"),
+        ("pay", ("ann", True, "cash", False), "amount cannot be True"),
+        ("pay", ("ann", 1.0, "cash", False), "amount cannot be 1.0"),
+        ("pay", ("", 1, "cash", False), "by cannot be ''"),
+        ("pay", (None, 1, "cash", False), "by cannot be None"),
+        ("pay", ("ann", 1, "gold", False), "way cannot be 'gold'"),
+        ("pay", ("ann", 1, ["cash"], False), "way cannot be ['cash']"),
+        ("pay", ("ann", 1, "cash", 0), "late cannot be 0"),
+        ("pay", ("ann",), "it takes by, amount, way, late, and is given 1"),
+        ("pay", (), "it takes by, amount, way, late, and is given 0"),
+        ("refund", (), "it takes amount, and is given 0"),
+        ("refund", ("1",), "amount cannot be '1'"),
+        ("refund", (1, 1), "it takes amount, and is given 2"),
+        ("refund", "1", "its arguments are a tuple, and not '1'"),
+        ("close", (1,), "it takes no arguments, and is given 1"),
+        ("void", (7,), "by cannot be 7"),
+    ],
+)
+def test_what_a_verb_cannot_be_given_is_an_illegal_move(
+    verb: str, arguments: Any, problem: str
+) -> None:
+    authority = Authority(_paying())
+    for _ in range(2):  # before the verb was ever fired, and after
+        with pytest.raises(IllegalTransition) as caught:
+            authority.fire(authority.initial, verb, arguments, token=authority.token)
+        assert caught.value.data["because"] == problem
+        assert caught.value.data["allowed"] == sorted(authority.allowed(authority.initial))
+        authority.fire(authority.initial, "pay", ("ann", 50, "card", True))
+        authority.fire(authority.initial, "refund", (0,))
+    if isinstance(arguments, tuple):
+        judged = validate_trace(authority, [(verb, arguments)])
+        assert judged.illegal is not None
+        assert judged.illegal.because == problem
+
+
+def test_what_a_verb_can_be_given_is_fired_however_it_is_said() -> None:
+    class Way(enum.StrEnum):
+        CASH = "cash"
+
+    authority = Authority(_paying())
+    after = Configuration("open", ("zoë", 50))
+    arguments: list[Any] = ["zoë", 50, Way.CASH, True]
+    for given in (tuple(arguments), arguments, ("zoë", 50, "cash", True)):
+        assert authority.fire(authority.initial, "pay", given) == after  # type: ignore[arg-type]
+    with pytest.raises(AuthorityRequired):
+        authority.fire(authority.initial, "void", (7,))
+
+
+def test_what_the_checker_explores_is_all_that_a_proof_may_fire() -> None:
+    authority = Authority(_paying(), checked=True)
+    authority.fire(authority.initial, "pay", ("ann", 2, "cash", False))
+    with pytest.raises(IllegalTransition, match="amount cannot be 3"):
+        authority.fire(authority.initial, "pay", ("ann", 3, "cash", False))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [((), "it takes amount, and is given 0"), (("1",), "amount cannot be '1'")],
+)
+def test_a_recorded_move_that_cannot_be_decided_is_an_illegal_one(
+    arguments: tuple[Value, ...], problem: str
+) -> None:
+    authority = Authority(_paying())
+    with pytest.raises(IllegalTransition, match=problem):
+        authority.replay(authority.initial, "refund", arguments)
+    with pytest.raises(TypeError):  # the arguments are right, the configuration is not
+        authority.replay(Configuration("open", ("ann", "1")), "refund", (1,))
+
+
+def test_the_quick_question_and_the_one_in_words_agree() -> None:
+    values: tuple[Any, ...] = (None, False, True, -1, 0, 1, 2, 3, 1.0, "", "a", "cash", b"a")
+    most = Bound("most", actual=2, checked=1)
+    for variable in (Flag("x"), Count("x", most), Choice("x", ("cash", "a")), Identity("x")):
+        for checked in (False, True):
+            quick = ordinary((variable,), checked=checked)
+            for value in values:
+                in_words = misgiven((variable,), (value,), checked=checked)
+                assert quick((value,)) is (in_words is None)
+            assert not quick(())
+            assert not quick((values[5], values[5]))

@@ -1,13 +1,13 @@
 """The authority: what may change a phase, compiled from a declared machine into one table.
 
 Invariants: a configuration changes only through `Authority.fire`, or, where a recorded move is made
-again, `Authority.replay`; a move not in the table is refused and changes nothing; a restricted verb
-needs the authority's own token to be fired, which no caller can forge because it is compared by
-identity.
+again, `Authority.replay`; a move not in the table is refused and changes nothing; what is fired has
+arguments that its verb can be given; a restricted verb needs the authority's own token to be fired,
+which no caller can forge because it is compared by identity.
 """
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from engine.errors import AuthorityRequired, IllegalTransition
@@ -23,7 +23,17 @@ from engine.machines.expressions import (
     python_source,
     written,
 )
-from engine.machines.vocabulary import Count, Identity, Row, Variable, Verb, given_domain
+from engine.machines.vocabulary import (
+    Choice,
+    Count,
+    Flag,
+    Identity,
+    Row,
+    Variable,
+    Verb,
+    given_domain,
+    misgiven,
+)
 
 
 class Configuration(NamedTuple):
@@ -41,6 +51,9 @@ class Token:
 
 Step = Callable[[tuple[Value, ...], tuple[Value, ...]], Any]
 """A compiled guard or update: variable values and argument values, in declared order."""
+
+
+_TYPES: Final = {"bool": bool, "int": int, "len": len, "str": str, "tuple": tuple, "type": type}
 
 
 class _Move(NamedTuple):
@@ -64,7 +77,11 @@ class Authority:
             machine.initial, tuple(variable.initial for variable in machine.variables)
         )
         self._places: Final = {v.name: place for place, v in enumerate(machine.variables)}
-        self._restricted: Final = frozenset(v.name for v in machine.verbs if v.restricted)
+        self._verbs: Final = {verb.name: verb for verb in machine.verbs}
+        self._asking: Final = frozenset(
+            verb.name for verb in machine.verbs if verb.restricted or verb.arguments
+        )
+        self._ordinary: Final[dict[str, Callable[[tuple[Value, ...]], bool]]] = {}
         self._checked: Final = checked
         self._table: Final[dict[tuple[str, str], tuple[_Move, ...]]] = {}
 
@@ -80,11 +97,13 @@ class Authority:
         """Return the configuration after ``verb``; ``arguments`` come in declared order.
 
         ``subject`` says in an error what was to be moved. Raises IllegalTransition, naming the
-        phase and the verbs allowed from here, and AuthorityRequired when the verb is restricted
-        and ``token`` is not this authority's.
+        phase and the verbs allowed from here, also for arguments that the verb cannot be given,
+        and AuthorityRequired when the verb is restricted and ``token`` is not this authority's.
         """
-        if verb in self._restricted and token is not self.token:
-            raise AuthorityRequired(f"{verb} needs the authority's token", verb=verb)
+        if arguments or verb in self._asking:
+            known = self._ordinary.get(verb)
+            if known is None or not known(arguments):
+                self._ask(configuration, verb, arguments, subject, token)
         return self.replay(configuration, verb, arguments, subject)
 
     def replay(
@@ -94,23 +113,30 @@ class Authority:
         arguments: tuple[Value, ...] = (),
         subject: str | None = None,
     ) -> Configuration:
-        """Return the configuration after a recorded ``verb``: as `fire`, but no token is asked.
+        """Return the configuration after a recorded ``verb``: as `fire`, but nothing else is asked.
 
-        A recorded move was authorised when it was made. Raises IllegalTransition.
+        A recorded move was authorised when it was made, and its arguments were what its verb can
+        be given; what may be neither is for `engine.testing.validate_trace` to judge. Raises
+        IllegalTransition.
         """
         phase, values = configuration
-        for guard, target, place, update in self._table.get((phase, verb)) or self._moves(
-            phase, verb
-        ):
-            if guard is not None and not guard(values, arguments):
-                continue
-            after = target if place < 0 else values[place]
-            if after is not None:  # there is a phase to return to
-                return Configuration(
-                    after,  # type: ignore[arg-type]  # a declared choice among phases
-                    values if update is None else update(values, arguments),
-                )
-        raise self._refusal(configuration, verb, subject)
+        try:
+            for guard, target, place, update in self._table.get((phase, verb)) or self._moves(
+                phase, verb
+            ):
+                if guard is not None and not guard(values, arguments):
+                    continue
+                after = target if place < 0 else values[place]
+                if after is not None:  # there is a phase to return to
+                    return Configuration(
+                        after,  # type: ignore[arg-type]  # a declared choice among phases
+                        values if update is None else update(values, arguments),
+                    )
+        except (IndexError, TypeError):  # too few arguments, or of another kind
+            if self._misgiven(verb, arguments) is None:
+                raise
+            raise self._refusal(configuration, verb, arguments, subject) from None
+        raise self._refusal(configuration, verb, arguments, subject)
 
     def allowed(self, configuration: Configuration) -> tuple[str, ...]:
         """Return the verbs that can be fired from here with some arguments, in declared order."""
@@ -121,6 +147,31 @@ class Authority:
     def value(self, configuration: Configuration, variable: str) -> Any:
         """Return a variable's value. Raises KeyError when the machine does not declare it."""
         return configuration.values[self._places[variable]]
+
+    def _ask(
+        self,
+        configuration: Configuration,
+        verb: str,
+        arguments: tuple[Value, ...],
+        subject: str | None,
+        token: Token | None,
+    ) -> None:
+        """Refuse a restricted verb without the token, and arguments that it cannot be given."""
+        asked = self._verbs.get(verb)
+        if asked is None:
+            return
+        if asked.restricted and token is not self.token:
+            raise AuthorityRequired(f"{verb} needs the authority's token", verb=verb)
+        if self._misgiven(verb, arguments) is not None:
+            raise self._refusal(configuration, verb, arguments, subject)
+        if not asked.restricted and verb not in self._ordinary:
+            self._ordinary[verb] = ordinary(asked.arguments, checked=self._checked)
+
+    def _misgiven(self, verb: str, arguments: tuple[Value, ...]) -> str | None:
+        asked = self._verbs.get(verb)
+        if asked is None:
+            return None
+        return misgiven(asked.arguments, arguments, checked=self._checked)
 
     def _possible(self, configuration: Configuration, verb: Verb) -> bool:
         """Whether some arguments let the verb fire: checked ones, or others if none of those."""
@@ -220,8 +271,13 @@ class Authority:
         )
 
     def _refusal(
-        self, configuration: Configuration, verb: str, subject: str | None
+        self,
+        configuration: Configuration,
+        verb: str,
+        arguments: tuple[Value, ...],
+        subject: str | None,
     ) -> IllegalTransition:
+        problem = self._misgiven(verb, arguments)
         rows = [
             item
             for item in self.machine.all_rows()
@@ -233,7 +289,7 @@ class Authority:
             verb=verb,
             phase=configuration.phase,
             allowed=self.allowed(configuration),
-            because=self._unmet(configuration, rows),
+            because=self._unmet(configuration, rows) if problem is None else problem,
         )
 
     def _unmet(self, configuration: Configuration, rows: list[Row]) -> str:
@@ -253,3 +309,33 @@ def _evaluated(sources: list[str | None]) -> list[Step | None]:
     """Return the sources as functions, compiled together because that is many times faster."""
     text = ",".join("None" if one is None else f"lambda v, a: {one}" for one in sources)
     return list(eval(f"({text},)", {"__builtins__": {}}))  # noqa: S307 - our own printer's output
+
+
+def ordinary(
+    declared: tuple[Variable, ...], *, checked: bool = False
+) -> Callable[[tuple[Any, ...]], bool]:
+    """Return a quick question: whether it is given a tuple of what it takes, in Python's own types.
+
+    What answers no may still be right (a list, a word of an enumeration); `misgiven` knows.
+    """
+    asked = " and ".join(
+        one for place, item in enumerate(declared) for one in _asked(place, item, checked=checked)
+    )
+    text = f"lambda a: type(a) is tuple and len(a) == {len(declared)} and {asked or 'True'}"
+    return eval(text, {"__builtins__": {}} | _TYPES)  # type: ignore[no-any-return]  # noqa: S307 - our own text
+
+
+def _asked(place: int, variable: Variable, *, checked: bool) -> Iterator[str]:
+    one = f"a[{place}]"
+    match variable:
+        case Flag():
+            yield f"type({one}) is bool"
+        case Count(_, most):
+            yield f"type({one}) is int"
+            yield f"0 <= {one} <= {most.checked if checked else most.actual}"
+        case Choice():
+            yield f"type({one}) is str"
+            yield f"{one} in {tuple(map(str.__str__, variable.words))!r}"
+        case Identity():
+            yield f"type({one}) is str"
+            yield f"{one} != ''"

@@ -5,6 +5,7 @@ can enumerate, so the law that runs is the law that was checked.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -73,6 +74,36 @@ Variable = Flag | Count | Choice | Identity
 def given_domain(argument: Variable) -> tuple[Value, ...]:
     """Return every value the checker explores an argument with: as one, nothing is ever None."""
     return tuple(value for value in argument.domain() if value is not None)
+
+
+def admits(variable: Variable, value: Any, *, checked: bool = False) -> bool:
+    """Whether an argument of this kind can have the value at all, explored or not.
+
+    As an argument, nothing is ever None, an id is any text, and a count goes up to the actual
+    bound; ``checked`` takes that bound at the size the checker explores.
+    """
+    match variable:
+        case Flag():
+            return isinstance(value, bool)
+        case Count(_, most):
+            return type(value) is int and 0 <= value <= (most.checked if checked else most.actual)
+        case Choice():
+            return isinstance(value, str) and value in variable.words
+        case Identity():
+            return isinstance(value, str) and bool(value)
+
+
+def misgiven(declared: tuple[Variable, ...], given: Any, *, checked: bool = False) -> str | None:
+    """Return why a verb that takes the declared arguments cannot be given these, or None."""
+    if not isinstance(given, tuple | list):
+        return f"its arguments are a tuple, and not {given!r}"
+    if len(declared) != len(given):
+        names = ", ".join(argument.name for argument in declared) or "no arguments"
+        return f"it takes {names}, and is given {len(given)}"
+    for argument, value in zip(declared, given, strict=True):
+        if not admits(argument, value, checked=checked):
+            return f"{argument.name} cannot be {value!r}"
+    return None
 
 
 class Verb(msgspec.Struct, frozen=True):

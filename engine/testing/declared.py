@@ -9,11 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from engine.machines import (
-    Choice,
     Configuration,
-    Count,
-    Flag,
-    Identity,
     Machine,
     Row,
     Value,
@@ -22,6 +18,7 @@ from engine.machines import (
 )
 from engine.machines.expressions import evaluate
 from engine.machines.reference import Reference
+from engine.machines.vocabulary import misgiven
 
 Step = tuple[str, tuple[Value, ...]]
 """A verb and its arguments, in declared order."""
@@ -74,9 +71,7 @@ class Declared:
 
     def _firing(self, here: Configuration, verb: str, arguments: tuple[Any, ...]) -> list[Row]:
         declared = self._arguments.get(verb)
-        if declared is None or len(declared) != len(arguments):
-            return []
-        if not all(map(admits, declared, arguments)):
+        if declared is None or misgiven(declared, arguments) is not None:
             return []
         held = self.held(here)
         given = self.given(verb, arguments)
@@ -115,23 +110,6 @@ class Declared:
             argument.name: value
             for argument, value in zip(self._arguments[verb], arguments, strict=True)
         }
-
-
-def admits(variable: Variable, value: Any) -> bool:
-    """Whether an argument of this kind can have the value at all.
-
-    As arguments, words and ids are never None. Ids are any text, and counts go up to the actual
-    bound, whatever the checker explores.
-    """
-    match variable:
-        case Flag():
-            return isinstance(value, bool)
-        case Count():
-            return type(value) is int and 0 <= value <= variable.maximum.actual
-        case Choice():
-            return value in variable.words
-        case Identity():
-            return isinstance(value, str) and bool(value)
 
 
 def contains(variable: Variable, value: Any) -> bool:

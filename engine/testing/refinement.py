@@ -20,7 +20,8 @@ import msgspec
 
 from engine.errors import IllegalTransition, PerdureError
 from engine.machines import Choice, Configuration, Identity, Machine, Row, Variable
-from engine.testing.declared import Alternatives, Declared, Steps, admits, call, contains, written
+from engine.machines.vocabulary import admits
+from engine.testing.declared import Alternatives, Declared, Steps, call, contains, written
 
 State = TypeVar("State")
 Command = TypeVar("Command")

@@ -6,14 +6,15 @@ guessed; what cannot be a move at all (an unknown verb, an argument of another k
 about the log and never an exception.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import msgspec
 
 from engine.errors import IllegalTransition
-from engine.machines import Authority, Configuration, Machine, Variable
-from engine.testing.declared import Steps, admits
+from engine.machines import Authority, Configuration, Machine
+from engine.machines.vocabulary import misgiven
+from engine.testing.declared import Steps
 
 Event = TypeVar("Event")
 
@@ -148,7 +149,7 @@ def _check_step(
     except KeyError:
         problem = f"there is no verb {verb!r}"
     else:
-        problem = next(_misgiven(declared, arguments), None)
+        problem = misgiven(declared, arguments)
     if problem is not None:
         raise IllegalTransition(
             machine=machine.name,
@@ -158,13 +159,3 @@ def _check_step(
             allowed=authority.allowed(here),
             because=problem,
         )
-
-
-def _misgiven(declared: tuple[Variable, ...], arguments: tuple[Any, ...]) -> Iterator[str]:
-    if len(declared) != len(arguments):
-        names = ", ".join(argument.name for argument in declared) or "no arguments"
-        yield f"it takes {names}, and is given {len(arguments)}"
-        return
-    for argument, value in zip(declared, arguments, strict=True):
-        if not admits(argument, value):
-            yield f"{argument.name} cannot be {value!r}"
