@@ -59,6 +59,10 @@ async def looked(found: Sequence[ToDo | None]) -> bool:
     return bool(found)
 
 
+async def found_free(found: Sequence[ToDo | None]) -> bool:
+    return found[-1] is not None and not found[-1].busy
+
+
 async def ended(engine: Engine) -> bool:
     return engine._loops.state("s") == "none"
 
@@ -307,16 +311,22 @@ async def test_a_loop_tries_a_failed_turn_again_until_its_inputs_are_abandoned(
     assert shown.terminal == Failed("turn", "no", recoverable=True)
 
 
-@on_an_engine(on_file=True, lease_seconds=0.3)
-async def test_a_loop_recovers_what_a_dead_owner_left_and_goes_on(engine: Engine, url: str) -> None:
-    lost = await Engine.open(url, lease_seconds=0.2, grace_seconds=0.1)
+@pytest.mark.parametrize("lease_seconds", [0.3, 3600], ids=["expiring", "held"])
+@on_an_engine(on_file=True, lease_seconds=3600)
+async def test_a_loop_recovers_what_a_dead_owner_left_and_goes_on(
+    engine: Engine, url: str, lease_seconds: float
+) -> None:
+    lost = await Engine.open(url, lease_seconds=lease_seconds, grace_seconds=0.1)
     await attached(lost, Gate())
     await ingest(lost, "one")
     turn = asyncio.create_task(lost.apply_turn("s", input_ids=["in-one"]))
     await until(lambda: running(engine, "s"))
+    found = watched(engine)
     await engine.keep_alive("s")
     engine._agents["s"] = EchoAgent()
+    await until(lambda: looked(found))
     await lost._ownership.release()  # as if its process had died
+    await until(lambda: found_free(found))  # and nobody else has looked
     await until(lambda: has(engine, 2))
     turn.cancel()
     await asyncio.gather(turn, return_exceptions=True)

@@ -158,7 +158,8 @@ class Living(Running):
             return None
         answered = bool(work.results) and all(c.status == "executed" for c in work.calls.values())
         busy = work.run is not None
-        return ToDo(state.version, waiting, ready=not busy and (bool(waiting) or answered))
+        ready = not busy and (bool(waiting) or answered)
+        return ToDo(state.version, waiting, ready=ready, busy=busy)
 
     async def _drained(self, session_id: str, input_ids: Sequence[str]) -> Drained:
         run_id = self._environment.new_id()

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Final, Literal, NamedTuple
 
 from engine.errors import (
@@ -31,6 +31,8 @@ TROUBLE_SECONDS: Final = (0.05, 5.0)
 
 LONGEST_RETRY_SECONDS: Final = 60.0
 BUSY_DELAY_SECONDS: Final = 0.05
+OWNER_SECONDS: Final = 1.0
+"""How often a loop that waits for another's turn looks whether that one is still there."""
 
 
 class Backoff:
@@ -63,11 +65,15 @@ Drain = Callable[[str, Sequence[str]], Awaitable[Drained]]
 
 
 class ToDo(NamedTuple):
-    """What a loop finds of its session at a version: its queued inputs, and whether to run now."""
+    """What a loop finds of its session at a version: its queued inputs, and whether to run now.
+
+    ``busy`` is it while another runs a turn of the session, of whose end it may never be told.
+    """
 
     version: int
     input_ids: tuple[str, ...]
     ready: bool
+    busy: bool = False
 
 
 Finding = Callable[[str], Awaitable[ToDo | None]]
@@ -128,13 +134,18 @@ class _Loop:
                 await self._trouble.wait()
                 continue
             if seen is not None:
-                await self._news(seen)
+                await self._news(seen, self._patience(found))
 
-    async def _news(self, seen: int) -> None:
+    def _patience(self, found: ToDo) -> float:
+        """Return after how many seconds to look again by itself."""
+        longest = self._look_again_seconds
+        return min(OWNER_SECONDS, longest) if found.busy else longest
+
+    async def _news(self, seen: int, seconds: float) -> None:
         """Wait to be told of something newer than a version, or until it is time to look again."""
         # Not `wait_for`: before Python 3.12 it loses a cancellation that comes as it is woken.
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._look_again_seconds):
+            async with asyncio.timeout(seconds):
                 while self._told <= seen:
                     self._woken.clear()
                     await self._woken.wait()
@@ -188,7 +199,7 @@ class Loops:
         to_do: Finding,
         drain: Drain,
         newest: Callable[[], int],
-        follow: Callable[[int], AsyncIterator[Sequence[Place]]],
+        follow: Callable[[int], AsyncGenerator[Sequence[Place], None]],
         *,
         look_again_seconds: float,
         retry_seconds: float,
@@ -277,7 +288,7 @@ class Loops:
         """Wake the loop of each session of which something is recorded, whatever goes wrong."""
         while True:
             try:
-                async with contextlib.aclosing(self._follow(position)) as following:  # type: ignore[type-var]
+                async with contextlib.aclosing(self._follow(position)) as following:
                     async for places in following:
                         for _, session_id, version in places:
                             self.wake(session_id, version)

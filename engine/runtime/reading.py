@@ -5,7 +5,7 @@ owner; long reads run off the event loop, on connections that no commit waits fo
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Any, Final, Literal, overload
 
 import msgspec
@@ -198,7 +198,7 @@ class Reader:
         *,
         mob: str | None = None,
         live: Literal[False] = False,
-    ) -> AsyncIterator[Delivery]: ...
+    ) -> AsyncGenerator[Delivery, None]: ...
 
     @overload
     def subscribe(
@@ -208,7 +208,7 @@ class Reader:
         *,
         mob: str | None = None,
         live: bool,
-    ) -> AsyncIterator[Delivery | LiveEvent | Missed]: ...
+    ) -> AsyncGenerator[Delivery | LiveEvent | Missed, None]: ...
 
     def subscribe(
         self,
@@ -217,7 +217,7 @@ class Reader:
         *,
         mob: str | None = None,
         live: bool = False,
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncGenerator[Any, None]:
         """Return recorded events from after a position, of one session, a group's, or all.
 
         ``after`` is the last delivery's position, 0 for all there ever were, or "end" for what is

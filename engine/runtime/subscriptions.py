@@ -10,7 +10,7 @@ is delivered as such and does not end the subscription; closing the engine does 
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -46,7 +46,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 async def places(
     recorder: Recorder, after: int, is_closed: Callable[[], bool]
-) -> AsyncIterator[Sequence[Place]]:
+) -> AsyncGenerator[Sequence[Place], None]:
     """Yield the places of all events after a position, some at a time, and never the events.
 
     For whoever only needs to know which sessions moved on. Ends once the engine is closed.
@@ -171,7 +171,7 @@ class Subscription:
 
     async def events(
         self, after: int, is_closed: Callable[[], bool]
-    ) -> AsyncIterator[Delivery | LiveEvent | Missed]:
+    ) -> AsyncGenerator[Delivery | LiveEvent | Missed, None]:
         """Yield them until the engine is closed, or this is."""
         recorder = self._store.recorder
         behind = True
