@@ -198,7 +198,7 @@ def test_importing_the_engine_loads_nothing_that_proves_or_prints_machines() -> 
     )
     loaded = {module.removeprefix("engine.machines.") for module in run.stdout.split()}
     assert loaded == {
-        *("authority", "declaration", "expressions", "kinds", "properties", "validation"),
+        *("authority", "declaration", "expressions", "kinds", "properties", "sizes", "validation"),
         *("vocabulary", "session", "session_promises", "inputs", "admission", "gate"),
     }
 

@@ -1,6 +1,7 @@
 """A malformed declaration cannot be built, and the refusal names the row."""
 
 import functools
+import itertools
 import operator
 from typing import Any
 
@@ -28,7 +29,8 @@ from engine.machines import (
     compose,
     row,
 )
-from engine.machines.expressions import TRUE, All, AnyOf, Not
+from engine.machines.expressions import TRUE, All, AnyOf, Not, evaluate
+from engine.machines.sizes import Scope, together
 from engine.machines.vocabulary import Variable
 
 ROOM = Bound("room", actual=100, checked=2)
@@ -541,3 +543,111 @@ def test_a_count_without_a_bound_is_refused() -> None:
     problem = "'level' counts up to 3, and not to a Bound"
     assert problem in str(refusal(RISE, variables=(unbound,)))
     assert problem in str(refusal(verbs=(Verb("switch", (unbound,)),)))
+
+
+LIMIT = Bound("limit", actual=10, checked=2)
+_x, _y = Var("x"), Var("y")
+
+
+def _two(
+    one: Expression, two: Expression, *variables: Variable, given: tuple[Variable, ...] = ()
+) -> Machine:
+    """Return a lamp with two rows of one verb, and what sets the variables they read."""
+    names = tuple(variable.name for variable in variables)
+    return declared(
+        row("set_all", "on", updates={name: Arg(name) for name in names}),
+        row("go", "on", "off", guard=one),
+        row("go", "on", guard=two),
+        variables=variables,
+        verbs=(Verb("set_all", variables), Verb("go", given)),
+    )
+
+
+_COUNTS = (Count("x", LIMIT), Count("y", LIMIT))
+_STEP = Count("n", Bound("one", actual=1, checked=1))
+_IDS = (Identity("one"), Identity("two"), Identity("three"))
+_ONE, _TWO, _THREE = Var("one"), Var("two"), Var("three")
+_ALL_THERE = _ONE.differs(None) & _TWO.differs(None) & _THREE.differs(None)
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "variables", "given", "witness"),
+    [
+        (_x < LIMIT, _x >= 2, _COUNTS[:1], (), "x = 2"),
+        (_x.equals(LIMIT), _x > 2, _COUNTS[:1], (), "x = 10"),
+        (_x < 2, Arg("n") > _x, _COUNTS[:1], (_STEP,), "x = 0 and given n = 1"),
+        ((_x > _y) & (_y >= 2), _x < LIMIT, _COUNTS, (), "x = 3 and y = 2"),
+        ((_x + 3).equals(LIMIT), _x > 2, _COUNTS[:1], (), "x = 7"),
+        (_ALL_THERE & _ONE.differs(_TWO), _ONE.differs(_THREE) & _TWO.differs(_THREE), _IDS, (),
+         "one = a and two = b and three = id1"),
+    ],
+)  # fmt: skip
+def test_two_outcomes_that_only_the_actual_bounds_allow_are_refused(
+    one: Expression,
+    two: Expression,
+    variables: tuple[Variable, ...],
+    given: tuple[Variable, ...],
+    witness: str,
+) -> None:
+    with pytest.raises(InvalidMachine, match="a second outcome beside") as caught:
+        _two(one, two, *variables, given=given)
+    found = caught.value.data["problem"].partition(", when ")[2]
+    assert found.removesuffix(" (at the actual bounds)") == witness
+    assert caught.value.data["row"].startswith("go: on")
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (_x < LIMIT, _x.equals(LIMIT)),
+        (_x < LIMIT, _x >= LIMIT),
+        ((_x < _y) & (_y < LIMIT), (_x >= _y) | _y.equals(LIMIT)),
+        (_x.equals(0), (_x > 0) & (_x <= LIMIT)),
+        ((_x + 1) <= LIMIT, _x.equals(LIMIT)),
+    ],
+)
+def test_guards_that_exclude_each_other_at_every_size_are_two_rows(
+    one: Expression, two: Expression
+) -> None:
+    assert _two(one, two, *_COUNTS)
+
+
+_GUARDS = (
+    *(name < number for name in (_x, _y) for number in (2, LIMIT)),
+    *(name.equals(number) for name in (_x, _y) for number in (0, 2, LIMIT)),
+    *(name >= number for name in (_x, _y) for number in (2, LIMIT)),
+    *(_x < _y, _x.equals(_y), (_x + 1).equals(LIMIT), (_y + 2) < LIMIT),
+)
+
+
+def test_what_the_actual_bounds_allow_is_what_trying_all_values_finds() -> None:
+    scope = Scope(_COUNTS, ())
+    everything = list(itertools.product(range(LIMIT.actual + 1), repeat=2))
+    met = 0
+    for guards in itertools.combinations(_GUARDS, 3):
+        truly = any(
+            all(evaluate(guard, {"x": x, "y": y}, {}) for guard in guards) for x, y in everything
+        )
+        explored = any(
+            all(evaluate(guard, {"x": x, "y": y}, {}, checked=True) for guard in guards)
+            for x, y in itertools.product(range(LIMIT.checked + 1), repeat=2)
+        )
+        found = together(guards, scope)
+        assert (found is not None) == (truly or explored), guards
+        met += truly and not explored
+    assert met > 100
+
+
+def test_an_update_that_leaves_its_range_only_at_the_actual_bounds_is_refused() -> None:
+    more = Bound("more", actual=20, checked=2)
+    up = {"x": _x + 1}
+    refused = refusal(row("rise", "on", guard=_x < more, updates=up), variables=_COUNTS[:1])
+    assert refused.data["row"] == "rise: on → on if x < more then x := x + 1"
+    assert refused.data["problem"] == (
+        "it sets 'x' to 11, which is not within limit, when x = 10 (at the actual bounds)"
+    )
+    assert declared(row("rise", "on", guard=_x < LIMIT, updates=up), variables=_COUNTS[:1])
+    # Where it shows as far as is explored, what can be reached decides.
+    assert declared(row("rise", "on", updates=up), variables=_COUNTS[:1])
+    both = (_x < more) & (_x < LIMIT)
+    assert declared(row("rise", "on", guard=both, updates=up), variables=_COUNTS[:1])

@@ -20,17 +20,16 @@ from engine.machines.expressions import (
     Next,
     Var,
     deeper_than,
-    evaluate,
     nodes,
 )
 from engine.machines.kinds import FLAG, Mistyped, kind_of, misfit
 from engine.machines.properties import PHASE, Always, Property, expressions_of
+from engine.machines.sizes import Scope, leaving, together
 from engine.machines.vocabulary import Choice, Count, Identity, Row, Variable
 
 if TYPE_CHECKING:
     from engine.machines.declaration import Machine
 
-_UNCONDITIONAL: Final = "always"
 _DEEPEST: Final = 180
 """What is nested deeper, Python would not compile: it takes 200 parentheses."""
 
@@ -46,6 +45,7 @@ def validate(machine: "Machine") -> None:
         _reads,
         _kinds,
         _outcomes,
+        _ranges,
         _reachable,
         _traps,
         _properties,
@@ -65,7 +65,7 @@ def _refusal(machine: "Machine", problem: str, item: Row | None = None) -> Inval
 
 def _written(machine: "Machine") -> None:
     """Refuse a row that holds a value of Python's where an expression is meant."""
-    for item in machine.all_rows():
+    for item in _unlike(machine):
         bare = msgspec.structs.replace(item, guard=TRUE, updates=())
         for what, expression in (("its guard", item.guard), *item.updates):
             problem = no_expression(expression)
@@ -73,13 +73,19 @@ def _written(machine: "Machine") -> None:
                 raise _refusal(machine, f"{what}: {problem}", bare)
 
 
+def _unlike(machine: "Machine") -> Iterable[Row]:
+    """Return the first of each group of rows that share verb, guard and updates, as `row` gives."""
+    rows = reversed(machine.all_rows())
+    return reversed({(item.verb, id(item.guard), id(item.updates)): item for item in rows}.values())
+
+
 def no_expression(expression: Expression) -> str | None:
     """Return why something is no expression, or holds what is none, or None where it is one."""
-    held: Iterable[object] = nodes(expression)
+    held: list[object] = list(nodes(expression))
     for node in held:
         if not isinstance(node, Expression):
             return f"{node!r} is no expression (equality is equals() and differs())"
-    if deeper_than(_DEEPEST, expression):
+    if len(held) > _DEEPEST and deeper_than(_DEEPEST, expression):
         return f"it is nested more than {_DEEPEST} deep: give many items to one All or AnyOf"
     return None
 
@@ -248,38 +254,28 @@ def _kinds(machine: "Machine") -> None:
 
 
 def _outcomes(machine: "Machine") -> None:
-    """Refuse two rows of one phase and verb whose guards can hold together."""
+    """Refuse two rows of one phase and verb whose guards can hold together.
+
+    At the explored size that is seen for certain, and at the actual bounds as `sizes` says.
+    """
     rivals: dict[tuple[str, str], list[Row]] = {}
     for item in machine.all_rows():
         rivals.setdefault((item.source, item.verb), []).append(item)
     for items in rivals.values():
         for one, two in itertools.combinations(items, 2):
-            witness = _overlap(machine, one, two)
+            scope = Scope(machine.variables, machine.verb(one.verb).arguments)
+            witness = together((one.guard, two.guard), scope)
             if witness is not None:
                 raise _refusal(machine, f"a second outcome beside «{one}», when {witness}", two)
 
 
-def _overlap(machine: "Machine", one: Row, two: Row) -> str | None:
-    """Return values for which both guards hold, as text, or None where there are none."""
-    read = list(itertools.chain(nodes(one.guard), nodes(two.guard)))
-    held_names = {node.name for node in read if isinstance(node, Var)}
-    given_names = {node.name for node in read if isinstance(node, Arg)}
-    variables = [v for v in machine.variables if v.name in held_names]
-    verb = machine.verb(one.verb)
-    arguments = [
-        (argument.name, domain)
-        for argument, domain in zip(verb.arguments, verb.argument_domains(), strict=True)
-        if argument.name in given_names
-    ]
-    for values in itertools.product(*(v.domain() for v in variables)):
-        held = {v.name: value for v, value in zip(variables, values, strict=True)}
-        for given in itertools.product(*(domain for _, domain in arguments)):
-            passed = {name: value for (name, _), value in zip(arguments, given, strict=True)}
-            if all(evaluate(r.guard, held, passed, checked=True) for r in (one, two)):
-                facts = [f"{name} = {value}" for name, value in held.items()]
-                facts += [f"given {name} = {value}" for name, value in passed.items()]
-                return " and ".join(facts) or _UNCONDITIONAL
-    return None
+def _ranges(machine: "Machine") -> None:
+    """Refuse an update that no explored value takes out of its range, but an actual one does."""
+    for item in _unlike(machine):
+        if item.updates:
+            problem = leaving(item, Scope(machine.variables, machine.verb(item.verb).arguments))
+            if problem is not None:
+                raise _refusal(machine, problem, item)
 
 
 def _reachable(machine: "Machine") -> None:
