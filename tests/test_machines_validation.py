@@ -651,3 +651,32 @@ def test_an_update_that_leaves_its_range_only_at_the_actual_bounds_is_refused() 
     assert declared(row("rise", "on", updates=up), variables=_COUNTS[:1])
     both = (_x < more) & (_x < LIMIT)
     assert declared(row("rise", "on", guard=both, updates=up), variables=_COUNTS[:1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"phases": ("off", "on", 3, "broken")}, "3 is no text"),
+        ({"final": (3,)}, "3 is no text"),
+        ({"phases": "off"}, "'off' is given where several names are"),
+        ({"fair": "smash"}, "'smash' is given where several names are"),
+        ({"name": 3}, "3 is no text"),
+        ({"rows": ("switch",)}, "'switch' is no row"),
+        ({"rows": row(3, "off", "on")}, "3 is no text"),  # type: ignore[arg-type]
+        ({"variables": ("level",)}, "'level' is no variable"),
+        ({"variables": (Flag(3),)}, "3 is no text"),  # type: ignore[arg-type]
+        ({"verbs": ("switch",)}, "'switch' is no verb"),
+        ({"verbs": (Verb("switch", ("by",)),)}, "'by' is no variable"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_declaration_at_all_is_refused_as_one(
+    changes: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(InvalidMachine) as caught:
+        declared(**changes)
+    assert caught.value.data["problem"] == problem
+
+
+def test_a_count_that_is_explored_further_than_it_runs_is_refused() -> None:
+    caught = refusal(variables=(Count("level", Bound("few", actual=2, checked=3)),))
+    assert caught.data["problem"] == "'level' is explored as far as 3, and runs as far as 2"

@@ -8,6 +8,7 @@ import pytest
 from printed_machines import AWKWARD, noted, stuck
 from reference_model import REFERENCE, looking_across
 
+from engine.errors import Unsupported
 from engine.machines import (
     BUILT_IN,
     SESSION,
@@ -214,3 +215,8 @@ def test_what_a_row_asks_for_is_not_said_again_of_the_joint_step() -> None:
     """However the row's guard is put together: here, of three with ``&``."""
     steps = {row[0]: row[-1] for row in cells(contract(BUILT_IN["live"]), "Joint steps")}
     assert steps["apply_boundary_steering"] == "given inputs = 1 and input.lane = steer"
+
+
+def test_a_composition_is_drawn_by_mermaid_and_not_as_svg() -> None:
+    with pytest.raises(Unsupported, match="only a machine by itself is drawn as SVG, and live is"):
+        svg(BUILT_IN["live"])

@@ -7,10 +7,12 @@ What is malformed cannot be built, and the error names the row.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from types import UnionType
 
 import msgspec
 
+from engine.errors import InvalidMachine
 from engine.machines.expressions import Value, Var
 from engine.machines.properties import Property
 from engine.machines.validation import validate
@@ -37,6 +39,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Flatten the rows, declare the verbs they imply, and refuse what is malformed."""
+        _check_shape(self)
         flat = tuple(
             itertools.chain.from_iterable(
                 (item,) if isinstance(item, Row) else item for item in self.rows
@@ -75,3 +78,32 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     def valuations(self) -> Iterator[tuple[Value, ...]]:
         """Yield every combination of variable values the checker explores, in declared order."""
         yield from itertools.product(*(variable.domain() for variable in self.variables))
+
+
+def _check_shape(machine: Machine) -> None:
+    """Refuse what is no text, no variable, no verb or no row, before anything looks inside it."""
+    rows = [one for item in machine.rows for one in (item if isinstance(item, tuple) else (item,))]
+    arguments = [a for verb in machine.verbs if isinstance(verb, Verb) for a in verb.arguments]
+    variables = [*machine.variables, *arguments]
+    groups: tuple[tuple[str, type | UnionType, Sequence[object]], ...] = (
+        ("text", str, (machine.name, *machine.phases, *machine.final, *machine.fair)),
+        ("variable", Variable, variables),
+        ("verb", Verb, machine.verbs),
+        ("row", Row, rows),
+        ("text", str, [getattr(one, "name", "") for one in (*variables, *machine.verbs)]),
+        ("text", str, [getattr(one, "verb", "") for one in rows]),
+    )
+    named: tuple[object, ...] = (machine.phases, machine.final, machine.fair)
+    bare = next((one for one in named if isinstance(one, str)), None)
+    problem = None if bare is None else f"{bare!r} is given where several names are"
+    for what, kind, given in groups:
+        for one in given:
+            if problem is None and not isinstance(one, kind):
+                problem = f"{one!r} is no {what}"
+    if problem is not None:
+        raise InvalidMachine(
+            f"machine {machine.name!r}: {problem}",
+            machine=str(machine.name),
+            row=None,
+            problem=problem,
+        )

@@ -125,12 +125,10 @@ def _variables(machine: "Machine") -> None:
     """Refuse a variable without a domain to start in, and an argument of another kind than it."""
     by_name = {variable.name: variable for variable in machine.variables}
     for one in (*machine.variables, *(a for verb in machine.verbs for a in verb.arguments)):
-        maximum: object = one.maximum if isinstance(one, Count) else None
-        if maximum is not None and not isinstance(maximum, Bound):
-            bound = "a Bound with its actual and its checked value"
-            raise _refusal(machine, f"{one.name!r} counts up to {maximum!r}, and not to {bound}")
-        if maximum is not None and {type(maximum.actual), type(maximum.checked)} != {int}:
-            raise _refusal(machine, f"{one.name!r} counts up to what is no whole number")
+        if isinstance(one, Count):
+            problem = _unbounded(one.maximum)
+            if problem is not None:
+                raise _refusal(machine, f"{one.name!r} {problem}")
         for word in _words_of(one):
             if not isinstance(word, str):
                 raise _refusal(machine, f"{one.name!r} can hold {word!r}, which is no text")
@@ -155,6 +153,17 @@ def _variables(machine: "Machine") -> None:
             raise _refusal(machine, f"{one.name!r} lists a value of its domain twice")
         if len(values) < _fewest(one):
             raise _refusal(machine, f"{one.name!r} can hold nothing that the checker would explore")
+
+
+def _unbounded(most: object) -> str | None:
+    """Return why something is no bound of a count, or None where it is."""
+    if not isinstance(most, Bound):
+        return f"counts up to {most!r}, and not to a Bound with its actual and its checked value"
+    if {type(most.actual), type(most.checked)} != {int}:
+        return "counts up to what is no whole number"
+    if most.checked > most.actual:
+        return f"is explored as far as {most.checked}, and runs as far as {most.actual}"
+    return None
 
 
 def _words_of(variable: Variable) -> tuple[object, ...]:

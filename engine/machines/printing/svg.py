@@ -13,7 +13,9 @@ from typing import Final
 
 import msgspec
 
+from engine.errors import Unsupported
 from engine.machines.declaration import Machine
+from engine.machines.model import Model
 from engine.machines.printing.mermaid import edges_of
 
 _LETTER: Final = 7  # width of a letter of the verbs' font, rounded up
@@ -66,8 +68,13 @@ class _Edge(msgspec.Struct):
         return abs(self.target - self.source)
 
 
-def svg(machine: Machine) -> str:
-    """Return the diagram of the machine: its phases, and the verbs that lead between them."""
+def svg(machine: Machine | Model) -> str:
+    """Return the diagram of the machine: its phases, and the verbs that lead between them.
+
+    Raises Unsupported for a composition, which `mermaid` draws.
+    """
+    if not isinstance(machine, Machine):
+        raise Unsupported(f"only a machine by itself is drawn as SVG, and {machine.name} is none")
     others = (phase for phase in machine.phases if phase != machine.initial)
     places = {phase: place for place, phase in enumerate((machine.initial, *others))}
     edges = [
