@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.machines import BUILT_IN
+
 OWN = """
 from engine.machines import *
 TOGGLE = Machine(
@@ -146,6 +148,13 @@ def test_a_graph_that_is_too_large_is_refused(folder: Path) -> None:
     assert run.stdout.startswith("checked session x 2: ")
     assert "s.dot is not written: session x 2 reaches more than 20,000 states" in run.stderr
     assert not (folder / "s.dot").exists()
+
+
+def test_symmetry_of_all_machines_leaves_out_only_what_it_cannot_be_used_for(folder: Path) -> None:
+    run = perdure("check", "--symmetry", "--max-states", "50", "--json", cwd=folder)
+    assert [report["machine"] for report in json.loads(run.stdout)] == list(BUILT_IN)
+    assert "sessions was checked without symmetry: 'session1: a run ends at last" in run.stderr
+    assert "live was checked without" not in run.stderr
 
 
 def test_symmetry_that_saves_nothing_says_so(folder: Path) -> None:

@@ -24,9 +24,12 @@ from engine.cli.auditing import uninterrupted
 from engine.cli.naming import resolved
 from engine.cli.options import AsJson
 from engine.cli.output import Answer
-from engine.errors import InvalidArgument
+from engine.errors import InvalidArgument, Unsupported
 from engine.machines import BUILT_IN, Model, Report, check, graph_of
 from engine.machines.checking import MAX_STATES
+
+_Found = tuple[Report, str]
+"""A report, and why it was made without symmetry, if it was to be with it."""
 
 _SUFFIXES: Final = (".dot", ".gv", ".json")
 
@@ -98,12 +101,16 @@ def check_(
         )
     with answering(as_json=as_json) as answer:
         one = functools.partial(
-            _checked, instances=instances, symmetry=symmetry, max_states=max_states
+            _checked if machine is not None or not symmetry else _checked_as_can_be,
+            instances=instances,
+            symmetry=symmetry,
+            max_states=max_states,
         )
         if jobs == 1 or len(names) == 1:
-            reports = [one(name, shown=True) for name in names]
+            found = [one(name, shown=True) for name in names]
         else:
-            reports = uninterrupted(lambda: _in_processes(one, names, jobs))
+            found = uninterrupted(lambda: _in_processes(one, names, jobs))
+        reports = [report for report, _ in found]
         if not all(report.ok for report in reports):
             answer.exit_code = FAILED
         if as_json:
@@ -111,6 +118,9 @@ def check_(
         else:
             for report in reports:
                 answer.line(str(report))
+        for name, (_, without) in zip(names, found, strict=True):
+            if without:
+                answer.problem(f"{name} was checked without symmetry: {without}")
         if symmetry and not any(report.reduced for report in reports):
             answer.problem(f"no parts of {', '.join(names)} are interchangeable: nothing is saved")
         if graph is not None:
@@ -120,16 +130,28 @@ def check_(
 
 def _checked(
     name: str, *, instances: int, symmetry: bool, max_states: int, shown: bool = False
-) -> Report:
+) -> _Found:
     machine = resolved(name)
     count = 1 if isinstance(machine, Model) else instances
     with _progress(name) if shown else contextlib.nullcontext() as progress:
-        return check(
+        report = check(
             machine, instances=count, symmetry=symmetry, max_states=max_states, progress=progress
         )
+        return report, ""
 
 
-def _in_processes(one: Callable[[str], Report], names: list[str], jobs: int) -> list[Report]:
+def _checked_as_can_be(
+    name: str, *, instances: int, symmetry: bool, max_states: int, shown: bool = False
+) -> _Found:
+    """Check one of all machines, without symmetry where that cannot be."""
+    one = functools.partial(_checked, name, instances=instances, max_states=max_states, shown=shown)
+    try:
+        return one(symmetry=symmetry)
+    except Unsupported as refusal:
+        return one(symmetry=False)[0], str(refusal)
+
+
+def _in_processes(one: Callable[[str], _Found], names: list[str], jobs: int) -> list[_Found]:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=jobs, mp_context=context) as pool:
         return list(pool.map(one, names))
