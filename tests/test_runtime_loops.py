@@ -290,6 +290,33 @@ async def test_input_outlives_an_agent_that_fails_for_a_while(engine: Engine) ->
     assert await engine.stop_loop("s")
 
 
+@on_an_engine(retry_seconds=0.2)
+async def test_what_comes_after_abandoned_input_does_not_wait_for_it(engine: Engine) -> None:
+    loop, ends, taken = asyncio.get_running_loop(), list[float](), list[float]()
+
+    async def agent(turn: Turn) -> str:
+        if "good" in str(turn.inputs):
+            taken.append(loop.time())
+            return "done"
+        ends.append(loop.time())
+        raise AgentFailure("no", recoverable=True)
+
+    async def abandoned() -> bool:
+        return [one.state for one in await engine.inputs("s")] == ["abandoned"]
+
+    async def consumed() -> bool:
+        return [one.state for one in await engine.inputs("s")] == ["abandoned", "consumed"]
+
+    await attached(engine, agent)
+    await engine.keep_alive("s")
+    await ingest(engine, "bad")
+    await until(abandoned)
+    await ingest(engine, "good")
+    await until(consumed)
+    assert len(ends) == 3
+    assert taken[0] - ends[-1] < 0.6  # the wait that would have come next is 0.8
+
+
 @on_an_engine(**FAST)
 async def test_a_loop_tries_a_failed_turn_again_until_its_inputs_are_abandoned(
     engine: Engine,

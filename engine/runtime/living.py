@@ -166,7 +166,11 @@ class Living(Running):
         out = await self.apply_turn(session_id, run_id=run_id, input_ids=input_ids)
         cancelled = isinstance(out.terminal, Cancelled)
         ended_at = await self._ended_at(session_id, run_id) if cancelled else 0
-        return Drained(out.terminal, ended_at)
+        retries = isinstance(out.terminal, Failed)
+        if retries and input_ids:  # which may be abandoned now, and nothing after them has to wait
+            waiting = queued((await self._live.read(session_id)).state.work)
+            retries = not set(input_ids).isdisjoint(waiting)
+        return Drained(out.terminal, ended_at, retries)
 
     async def _ended_at(self, session_id: str, run_id: str) -> int:
         """Return the version at which the end of a run is recorded."""

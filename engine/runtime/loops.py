@@ -22,7 +22,7 @@ from engine.errors import (
     SessionBusy,
 )
 from engine.store.recording import Place
-from engine.values import Cancelled, Failed, Terminal
+from engine.values import Cancelled, Terminal
 
 _LOGGER: Final = logging.getLogger("perdure")
 
@@ -54,10 +54,14 @@ class Backoff:
 
 
 class Drained(NamedTuple):
-    """How a turn ended, and the version that its end was recorded at, if it was cancelled."""
+    """How a turn ended, and the version that its end was recorded at, if it was cancelled.
+
+    ``retries`` is it where it failed and what it took is to be tried again.
+    """
 
     terminal: Terminal
     version: int
+    retries: bool
 
 
 Drain = Callable[[str, Sequence[str]], Awaitable[Drained]]
@@ -177,7 +181,7 @@ class _Loop:
         finally:
             self.state = "waiting"
         self._trouble.reset()
-        if isinstance(drained.terminal, Failed):
+        if drained.retries:
             await self._failures.wait()
             return None
         self._failures.reset()
