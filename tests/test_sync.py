@@ -332,6 +332,59 @@ def test_ctrl_c_ends_the_turn_that_was_waited_for_and_then_goes_on(
         assert [event.tag for event in islice(engine.subscribe("s"), 4)][-1] == "run-cancelled"
 
 
+def test_a_close_that_is_interrupted_releases_the_database_all_the_same(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, handler))
+    url = f"sqlite:///{tmp_path}/log.db"
+    engine = Engine.open(url)
+
+    async def agent(turn: Any) -> None:
+        await asyncio.Event().wait()
+
+    engine.register("s")
+    engine.attach("s", agent)
+    with ThreadPoolExecutor(1) as thread:
+        turn = thread.submit(engine.apply_turn, "s", "hi")
+        while engine.read("s").phase != "running":
+            time.sleep(0.01)
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            engine.close()
+        assert isinstance(turn.exception(), EngineClosed)
+    assert not [one for one in threading.enumerate() if one.name.startswith("perdure-")]
+    with Engine.open(url) as again:
+        assert again.read("s").phase == "attached"
+        assert [event.tag for event in islice(again.subscribe("s"), 4)][-1] == "run-cancelled"
+
+
+CLOSING_TWICE = """
+import asyncio, os, signal, sys, threading
+from engine.sync import Engine
+
+async def agent(turn):
+    await asyncio.Event().wait()
+
+engine = Engine.open(sys.argv[1], grace_seconds=0.5)
+engine.register("s")
+engine.attach("s", agent)
+threading.Thread(target=engine.apply_turn, args=("s", "hi")).start()
+while engine.read("s").phase != "running":
+    pass
+signal.signal(signal.SIGTERM, lambda *_: engine.close())
+threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+engine.close()
+"""
+
+
+def test_what_handles_a_signal_may_close_an_engine_that_is_closing(url: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", CLOSING_TWICE, url], capture_output=True, timeout=30, check=True
+    )
+    assert ended.stderr == b""
+
+
 def test_a_reservation_keeps_others_out_for_as_long_as_its_block(url: str) -> None:
     with Engine.open(url, max_active=1) as engine:
         for name in ("s", "t"):

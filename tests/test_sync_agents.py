@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import os
@@ -50,6 +51,11 @@ def in_time(work: Callable[[], Any], seconds: float = SOON_SECONDS) -> Any:
     if error is not None:
         raise error
     return result
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    while not happened():
+        time.sleep(0.01)
 
 
 def threads_of_engines() -> list[threading.Thread]:
@@ -231,6 +237,28 @@ async def leaving_when_told_to_stop(turn: Any) -> None:
         await asyncio.sleep(100)
     finally:
         sys.exit(5)
+
+
+def test_agents_whose_threads_ask_the_engine_keep_no_thread_from_it(url: str) -> None:
+    turns = 40  # more than an event loop has threads, if nothing is said
+
+    def asking() -> int:
+        time.sleep(0.1)
+        return len(engine.audit().findings)
+
+    async def agent(turn: Any) -> str:
+        return str(await asyncio.to_thread(asking))
+
+    engine = Engine.open(url, agents=lambda session: agent)
+    for i in range(turns):
+        engine.register(f"s-{i}")
+    given: list[Any] = []
+    for i in range(turns):
+        work = functools.partial(engine.apply_turn, f"s-{i}", "hi")
+        threading.Thread(target=lambda work=work: given.append(work()), daemon=True).start()
+    in_time(lambda: wait_for(lambda: len(given) == turns))
+    assert [one.terminal for one in given] == [Completed()] * turns
+    in_time(engine.close)
 
 
 @pytest.mark.parametrize("agent", [stubborn, deaf, in_a_thread], ids=lambda one: one.__name__)

@@ -107,12 +107,15 @@ class Engine(Living):
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
-        await self._drain()
-        self._closed = True
-        await self._writer.close()
-        await self._ownership.release()
-        await asyncio.to_thread(self._store.close)
-        await self._writer.close()  # what the last commits left behind
+        try:
+            await self._drain()
+        finally:  # the loop may be ending, which cancels the turns as well as this
+            await self._admission.emptied()
+            self._closed = True
+            await self._writer.close()
+            await self._ownership.release()
+            await asyncio.to_thread(self._store.close)
+            await self._writer.close()  # what the last commits left behind
 
     async def __aenter__(self) -> Self:
         return self

@@ -47,7 +47,7 @@ class Engine(Blocking[AsyncEngine]):
         self, opening: Callable[[], Coroutine[Any, Any, AsyncEngine]], grace_seconds: float
     ) -> None:
         self._host = Host()
-        self._closing = threading.Lock()
+        self._closing = threading.RLock()  # as the host's
         self._sharing = threading.Lock()
         self._adapter: weakref.ref[RuntimeAdapter] | None = None
         try:

@@ -15,6 +15,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import Any, Final, TypeVar
 
@@ -27,6 +28,8 @@ _LOGGER: Final = logging.getLogger("perdure")
 _LOOK_UP_SECONDS: Final = 0.2
 _LEAST_PATIENCE_SECONDS: Final = 1.0
 """So long is waited for what stops by itself, however little time agents are given."""
+_MOST_THREADS: Final = 1000
+"""So many functions may block at once: agents' that wait for a verb leave threads for that verb."""
 
 
 class _Call:
@@ -71,11 +74,12 @@ class Host:
 
     def __init__(self) -> None:
         self.loop: Final = asyncio.new_event_loop()
+        self.loop.set_default_executor(ThreadPoolExecutor(_MOST_THREADS, "asyncio"))
         self._process: Final = os.getpid()
         self._patience_seconds = GRACE_SECONDS
         self._ended: Final[asyncio.Future[None]] = self.loop.create_future()
         self._doing: Final[set[asyncio.Task[None]]] = set()
-        self._stopping: Final = threading.Lock()
+        self._stopping: Final = threading.RLock()  # a signal's handler may close what is closing
         self._stopped = False
         self._thread: Final = threading.Thread(target=self._run, name="perdure-sync", daemon=True)
         self._thread.start()
@@ -155,6 +159,9 @@ class Host:
         While an agent blocks the thread, both are left to happen when it lets go.
         """
         with self._stopping:
+            if self._stopped:  # by a signal's handler, just now
+                last.close()
+                return
             waiting = asyncio.run_coroutine_threadsafe(last, self.loop)
         try:
             settled = self._settled(waiting)
