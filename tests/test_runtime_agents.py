@@ -102,7 +102,7 @@ async def test_a_turn_needs_a_session_and_an_agent(engine: Engine) -> None:
         await engine.attach("s", "not an agent")  # type: ignore[arg-type]
     assert (await engine.read("s")).version == 1
     await engine.control.stop("s")
-    with pytest.raises(IllegalTransition, match="it is stopped; allowed: .*attach"):
+    with pytest.raises(IllegalTransition, match=r"it is stopped; allowed: .*attach"):
         await engine.apply_turn("s", "a")
 
 
