@@ -7,7 +7,6 @@ import random
 import secrets
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -150,13 +149,11 @@ def test_a_task_that_commits_alone_gives_way_now_and_then(tmp_path: Path) -> Non
         for _ in range(10):
             gave_way = asyncio.get_running_loop().create_future()
             asyncio.get_running_loop().call_soon(gave_way.set_result, None)
-            start = time.monotonic()
             turns = 0
             while not gave_way.done():
                 await engine.record_turn("s", [message("a")])
                 turns += 1
                 assert turns < 1000
-            assert time.monotonic() - start < 1
 
     run(tmp_path, work)
 
@@ -319,14 +316,14 @@ def test_g4_commits_on_loop_and_thread_land_in_the_order_they_were_submitted(
         start = recorder.max_notification_id() or 0
         delivered: list[tuple[int, str, int]] = []
 
-        async def session(name: str) -> None:
-            for _ in range(chance.randrange(12)):
+        async def session(name: str, turns: int) -> None:
+            for _ in range(turns):
                 await engine.record_turn(name, [message("x" * chance.choice((10, 5_000)))])
                 for _ in range(chance.randrange(6)):
                     await asyncio.sleep(0)
 
-        await asyncio.gather(*(session(name) for name in names))
-        await session("s0")
+        await asyncio.gather(*(session(name, chance.randrange(12)) for name in names))
+        await session("s0", 12)
         assert spy.at_once
         assert spy.threads
         async for one in engine.subscribe(after=start):

@@ -63,6 +63,20 @@ async def found_free(found: Sequence[ToDo | None]) -> bool:
     return found[-1] is not None and not found[-1].busy
 
 
+class Failing:
+    """An agent that fails whenever this text is in what it takes, and counts how often."""
+
+    def __init__(self, at: str = "") -> None:
+        self.at = at
+        self.times = 0
+
+    async def run_turn(self, turn: Turn) -> str:
+        if self.at not in str(turn.inputs):
+            return "done"
+        self.times += 1
+        raise AgentFailure("no", recoverable=True)
+
+
 async def ended(engine: Engine) -> bool:
     return engine._loops.state("s") == "none"
 
@@ -272,13 +286,7 @@ def test_waits_are_twice_as_long_each_time_up_to_the_longest_until_all_is_well()
 
 @on_an_engine(retry_seconds=3600)
 async def test_input_outlives_an_agent_that_fails_for_a_while(engine: Engine) -> None:
-    times = 0
-
-    async def agent(turn: Turn) -> str:
-        nonlocal times
-        times += 1
-        raise AgentFailure("no", recoverable=True)
-
+    agent = Failing()
     await attached(engine, agent)
     await engine.keep_alive("s")
     await ingest(engine, "one")
@@ -286,53 +294,44 @@ async def test_input_outlives_an_agent_that_fails_for_a_while(engine: Engine) ->
     await ingest(engine, "two")  # which is no reason to fail earlier
     await asyncio.sleep(0.2)
     assert [one.state for one in await engine.inputs("s")] == ["queued", "queued"]
-    assert times == 1
+    assert agent.times == 1
     assert await engine.stop_loop("s")
 
 
-@on_an_engine(retry_seconds=0.2)
-async def test_what_comes_after_abandoned_input_does_not_wait_for_it(engine: Engine) -> None:
-    loop, ends, taken = asyncio.get_running_loop(), list[float](), list[float]()
+@on_an_engine(**FAST)
+async def test_what_comes_after_abandoned_input_does_not_wait_for_it(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent, wait, waits = Failing("bad"), Backoff.wait, list[int]()
 
-    async def agent(turn: Turn) -> str:
-        if "good" in str(turn.inputs):
-            taken.append(loop.time())
-            return "done"
-        ends.append(loop.time())
-        raise AgentFailure("no", recoverable=True)
+    async def counted(backoff: Backoff) -> None:
+        waits.append(agent.times)
+        await wait(backoff)
 
-    async def abandoned() -> bool:
-        return [one.state for one in await engine.inputs("s")] == ["abandoned"]
+    async def states(*expected: str) -> bool:
+        return [one.state for one in await engine.inputs("s")] == [*expected]
 
-    async def consumed() -> bool:
-        return [one.state for one in await engine.inputs("s")] == ["abandoned", "consumed"]
-
+    monkeypatch.setattr(Backoff, "wait", counted)
     await attached(engine, agent)
     await engine.keep_alive("s")
     await ingest(engine, "bad")
-    await until(abandoned)
+    await until(lambda: states("abandoned"))
     await ingest(engine, "good")
-    await until(consumed)
-    assert len(ends) == 3
-    assert taken[0] - ends[-1] < 0.6  # the wait that would have come next is 0.8
+    await until(lambda: states("abandoned", "consumed"))
+    assert agent.times == 3
+    assert waits == [1, 2]
 
 
 @on_an_engine(**FAST)
 async def test_a_loop_tries_a_failed_turn_again_until_its_inputs_are_abandoned(
     engine: Engine,
 ) -> None:
-    times = 0
-
-    async def agent(turn: Turn) -> str:
-        nonlocal times
-        times += 1
-        raise AgentFailure("no", recoverable=True)
-
+    agent = Failing()
     await attached(engine, agent)
     await engine.keep_alive("s")
     await ingest(engine, "one")
     await until(lambda: idle_with_nothing_queued(engine))
-    assert times == 3
+    assert agent.times == 3
     shown = await engine.execution_snapshot("s")
     assert shown is not None
     assert shown.terminal == Failed("turn", "no", recoverable=True)

@@ -194,7 +194,7 @@ def test_another_process_is_heard_while_we_write_too(tmp_path: Path) -> None:
         asyncio.run(main())
 
 
-def test_another_connections_commit_is_seen_soon(tmp_path: Path) -> None:
+def test_another_connections_commit_is_seen(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'a.db'}"
 
     async def main() -> None:
@@ -202,17 +202,12 @@ def test_another_connections_commit_is_seen_soon(tmp_path: Path) -> None:
             await theirs.register("s")
             source = ours.subscribe("s")
             await take(source, 1)
-            delays = []
             for n in range(20):
                 waiting = asyncio.create_task(take(source, 1))
                 await asyncio.sleep(0.005)
                 await theirs.record_turn("s", [message(str(n))])
-                committed = time.monotonic()
-                await waiting
-                delays.append(time.monotonic() - committed)
-            delays.sort()
-            print(f"seen after {delays[10]:.4f} s, at most {delays[-1]:.4f} s")  # noqa: T201
-            assert delays[10] < 5
+                (seen,) = await waiting
+                assert seen.version == n + 2
 
     asyncio.run(main())
 

@@ -29,8 +29,8 @@ from engine.sync.hosting import Host
 
 EXITS = [SystemExit("bad option"), KeyboardInterrupt()]
 GRACE_SECONDS = 0.5
-SOON_SECONDS = 5.0
-"""Well within this comes what takes a second by the grace period; a hang takes for ever."""
+SOON_SECONDS = 60.0
+"""Long before this comes what takes a second by the grace period; a hang takes for ever."""
 
 
 def in_time(work: Callable[[], Any], seconds: float = SOON_SECONDS) -> Any:
@@ -370,21 +370,21 @@ def test_one_ctrl_c_and_a_close_are_enough_while_an_agent_blocks_the_engine(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     url = f"sqlite:///{tmp_path / 'a.db'}"
-    free = threading.Event()
+    free, ended = threading.Event(), threading.Event()
 
     async def agent(turn: Any) -> None:
-        free.wait(3 * SOON_SECONDS)
+        free.wait(SOON_SECONDS)
+        ended.set()
 
     engine = Engine.open(url, grace_seconds=GRACE_SECONDS)
     engine.register("s")
     engine.attach("s", agent)
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
-    began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         engine.apply_turn("s", "hi")
     assert "an agent blocks the engine" in caplog.text
     engine.close()
-    assert time.monotonic() - began < SOON_SECONDS
+    assert not ended.is_set()
     assert "the engine closes later" in caplog.text
     engine.close()
     with pytest.raises(EngineClosed):

@@ -170,10 +170,7 @@ def as_agent(given: object) -> Agent:
         raise InvalidArgument(
             f"an agent is an object, not the class {given.__qualname__}", parameter="agent"
         )
-    if isinstance(given, Agent):
-        runs: object = given.run_turn
-    else:
-        runs = given
+    runs = getattr(given, "run_turn", given)
     if inspect.isasyncgenfunction(runs):
         raise InvalidArgument(
             "an agent returns once and does not yield: what it streams, it emits with turn.emit",

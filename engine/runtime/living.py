@@ -199,17 +199,17 @@ class Living(Running):
             if not waiting:
                 return
             try:
-                out = await self.apply_turn(session_id, input_ids=waiting)
+                drained = await self._drained(session_id, waiting)
             except (SessionBusy, InputNotQueued):
                 if self._loops.state(session_id) != "running":
                     raise
                 continue
-            if isinstance(out.terminal, Cancelled):
+            if isinstance(drained.terminal, Cancelled):
                 return
-            if isinstance(out.terminal, Failed) and queued(
-                (await self._live.read(session_id)).state.work
-            ):
+            if drained.retries:
                 await failures.wait()
+            else:
+                failures.reset()
 
     # Checkpointers
 
