@@ -18,7 +18,6 @@ from engine.runtime.control import Control
 BUDGET = settings(
     max_examples=50,
     stateful_step_count=40,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     print_blob=True,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shorten forty steps takes minutes

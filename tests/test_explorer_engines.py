@@ -36,7 +36,7 @@ def agrees(report: Report, plainest: Plainest) -> None:
     assert report.ok != bool(report.violations or report.unfired or report.unwitnessed)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(model=models())
 def test_every_engine_finds_what_the_plainest_search_finds(model: Model) -> None:
     report = check(model, vectors="never")
@@ -47,7 +47,7 @@ def test_every_engine_finds_what_the_plainest_search_finds(model: Model) -> None
 
 @pytest.mark.parametrize("largest", [1, 4, 4096])
 @pytest.mark.parametrize("memory_bytes", [0, MEMORY_BYTES])
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(model=models())
 def test_however_states_are_packed_and_marked_the_answer_is_the_same(
     largest: int, memory_bytes: int, model: Model

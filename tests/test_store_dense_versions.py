@@ -132,7 +132,7 @@ SUBMISSIONS = st.lists(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("together", [True, False])
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(drawn=SUBMISSIONS, steps=st.lists(st.integers(1, 4), min_size=12, max_size=12))
 def test_g4_random_submissions_leave_what_a_dict_of_versions_says(
     kind: str,
