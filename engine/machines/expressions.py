@@ -150,6 +150,8 @@ class Not(Expression, frozen=True, tag=True):
 
 TRUE: Final = All(())
 
+_NAMED: Final = (Var, Arg, Next)
+_LEAVES: Final = frozenset((*_NAMED, Const, Bound))
 _TWO_SIDED: Final = (Compare, Calculate)
 _MANY: Final = (All, AnyOf)
 
@@ -341,13 +343,18 @@ def _literal(value: Value) -> str:
             return str(value)
 
 
-def nodes(expression: Expression) -> Iterator[Expression]:
-    """Yield the expression and everything in it, outermost first and from left to right."""
+def nodes(expression: Expression) -> list[Expression]:
+    """Return the expression and everything in it, outermost first and from left to right."""
     found = [expression]
-    while found:
-        node = found.pop()
-        yield node
-        found += reversed(_inside(node))
+    for node in found:  # which grows by what is inside
+        if type(node) not in _LEAVES:
+            found += _inside(node)
+    return found
+
+
+def reads(expression: Expression) -> list[Var | Arg | Next]:
+    """Return where the expression reads a variable or an argument, in the same order."""
+    return [node for node in nodes(expression) if isinstance(node, _NAMED)]
 
 
 def deeper_than(most: int, expression: Expression) -> bool:

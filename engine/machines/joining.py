@@ -10,13 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from engine.machines.expressions import (
     All,
-    Arg,
     Expression,
     Value,
     Var,
     conjuncts,
     evaluate,
-    nodes,
+    reads,
     replaced,
 )
 from engine.machines.model import Action
@@ -100,4 +99,4 @@ def _possible(guard: Iterable[Expression], domains: Domains) -> bool:
 
 def _read_by(expression: Expression) -> frozenset[str]:
     """Return the names of the places and arguments that the expression reads."""
-    return frozenset(node.name for node in nodes(expression) if isinstance(node, Arg | Var))
+    return frozenset(node.name for node in reads(expression))

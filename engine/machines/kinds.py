@@ -5,7 +5,7 @@ and arguments can hold, and to a value of that kind. The rules are those of TLA+
 order between words and no truth of numbers.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, NoReturn
 
 import msgspec
@@ -66,10 +66,6 @@ def kind_of(
 
     Every name it reads must be declared in ``variables`` or ``arguments``.
     """
-
-    def kind(part: Expression) -> Kind:
-        return kind_of(part, variables, arguments)
-
     match expression:
         case Const(value):
             return _of_value(value)
@@ -79,40 +75,36 @@ def kind_of(
             return held_by(arguments[name])
         case Bound():
             return _NUMBER
-        case Compare("=" | "≠", left, right):
-            one, two = kind(left), kind(right)
-            if not one.fits(two):
+        case Compare(sign, left, right):
+            one = kind_of(left, variables, arguments)
+            two = kind_of(right, variables, arguments)
+            if sign not in {"=", "≠"}:
+                _need(NUMBER, expression, (left, one), (right, two))
+            elif not one.fits(two):
                 _complain(expression, f"{_named(left, one)} can never be {_named(right, two)}")
             if one.name == NUMBER:
                 _must_decide(expression, variables, arguments)
             return _FLAG
-        case Compare(_, left, right):
-            flag = _needing(NUMBER, expression, kind, left, right, gives=FLAG)
-            _must_decide(expression, variables, arguments)
-            return flag
         case Calculate(_, left, right):
-            return _needing(NUMBER, expression, kind, left, right, gives=NUMBER)
+            for part in (left, right):
+                _need(NUMBER, expression, (part, kind_of(part, variables, arguments)))
+            return _NUMBER
         case All(items) | AnyOf(items):
-            return _needing(FLAG, expression, kind, *items, gives=FLAG)
+            for part in items:
+                _need(FLAG, expression, (part, kind_of(part, variables, arguments)))
+            return _FLAG
         case Not(item):
-            return _needing(FLAG, expression, kind, item, gives=FLAG)
+            _need(FLAG, expression, (item, kind_of(item, variables, arguments)))
+            return _FLAG
         case _:
             raise Mistyped(f"{expression!r} is not an expression")
 
 
-def _needing(
-    wanted: str,
-    node: Expression,
-    kind: Callable[[Expression], Kind],
-    *parts: Expression,
-    gives: str,
-) -> Kind:
-    """Return the kind that the node gives, once all its parts are of the kind it needs."""
-    for part in parts:
-        found = kind(part)
-        if found.name != wanted:
-            _complain(node, f"{_named(part, found)} is not {wanted}")
-    return Kind(gives)
+def _need(wanted: str, node: Expression, *parts: tuple[Expression, Kind]) -> None:
+    """Complain of a part that is of another kind than the node needs."""
+    for part, kind in parts:
+        if kind.name != wanted:
+            _complain(node, f"{_named(part, kind)} is not {wanted}")
 
 
 def _must_decide(

@@ -20,10 +20,10 @@ from engine.machines.expressions import (
     Const,
     Expression,
     Value,
-    Var,
     conjuncts,
     evaluate,
     nodes,
+    reads,
 )
 from engine.machines.vocabulary import Count, Identity, Row, Variable, given_domain
 
@@ -184,11 +184,7 @@ def _bounds(asked: Iterable[Expression], read: Iterable[Variable]) -> set[Bound]
 
 
 def _names(expression: Expression) -> frozenset[_Name]:
-    return frozenset(
-        (isinstance(node, Arg), node.name)
-        for node in nodes(expression)
-        if isinstance(node, Var | Arg)
-    )
+    return frozenset((isinstance(node, Arg), node.name) for node in reads(expression))
 
 
 def _facts(valuation: _Valuation) -> str:

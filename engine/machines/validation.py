@@ -6,7 +6,7 @@ its message and in ``data["row"]``.
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -21,6 +21,7 @@ from engine.machines.expressions import (
     Var,
     deeper_than,
     nodes,
+    reads,
 )
 from engine.machines.kinds import FLAG, Mistyped, kind_of, misfit
 from engine.machines.properties import PHASE, Always, Property, expressions_of
@@ -81,7 +82,7 @@ def _unlike(machine: "Machine") -> Iterable[Row]:
 
 def no_expression(expression: Expression) -> str | None:
     """Return why something is no expression, or holds what is none, or None where it is one."""
-    held: list[object] = list(nodes(expression))
+    held: Sequence[object] = nodes(expression)
     for node in held:
         if not isinstance(node, Expression):
             return f"{node!r} is no expression (equality is equals() and differs())"
@@ -227,7 +228,7 @@ def _reads(machine: "Machine") -> None:
     variables = {variable.name for variable in machine.variables}
     updated = {name for item in machine.all_rows() for name, _ in item.updates}
     bounds = {v.maximum.name: v.maximum for v in machine.variables if isinstance(v, Count)}
-    for item in machine.all_rows():
+    for item in _unlike(machine):
         arguments = {argument.name for argument in machine.verb(item.verb).arguments}
         for node in _nodes(item):
             if isinstance(node, Bound) and bounds.setdefault(node.name, node) != node:
@@ -236,7 +237,7 @@ def _reads(machine: "Machine") -> None:
                 raise _refusal(machine, f"it reads the undeclared variable {node.name!r}", item)
             if isinstance(node, Arg) and node.name not in arguments:
                 raise _refusal(machine, f"it reads the undeclared argument {node.name!r}", item)
-        for node in nodes(item.guard):
+        for node in reads(item.guard):
             if isinstance(node, Var) and node.name not in updated:
                 raise _refusal(machine, f"no row writes {node.name!r}, which its guard reads", item)
 
@@ -249,7 +250,7 @@ def _nodes(item: Row) -> Iterator[Expression]:
 def _kinds(machine: "Machine") -> None:
     """Refuse a guard that is not true or false, and an update its variable cannot hold."""
     variables = {variable.name: variable for variable in machine.variables}
-    for item in machine.all_rows():
+    for item in _unlike(machine):
         arguments = {a.name: a for a in machine.verb(item.verb).arguments}
         try:
             if kind_of(item.guard, variables, arguments).name != FLAG:
@@ -379,13 +380,14 @@ def nonsense(
     problem = no_expression(expression)
     if problem is not None:
         return problem
-    for node in nodes(expression):
+    for node in reads(expression):
         if isinstance(node, Next) and not steps:
             return f"it reads {node.name!r} after a step, but is about one state"
-        if isinstance(node, Var | Next) and node.name not in variables:
+        if isinstance(node, Arg):
+            if node.name not in arguments:
+                return f"it reads the undeclared argument {node.name!r}"
+        elif node.name not in variables:
             return f"it reads {node.name!r}, which is not declared"
-        if isinstance(node, Arg) and node.name not in arguments:
-            return f"it reads the undeclared argument {node.name!r}"
     try:
         if kind_of(expression, variables, arguments).name != FLAG:
             return f"it is not {FLAG}"
