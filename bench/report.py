@@ -111,6 +111,11 @@ def both(values: Sequence[float]) -> str:
     return f"{seconds(median(values))} / {seconds(p99(values))}" if values else "-"
 
 
+def both_rates(values: Sequence[float]) -> str:
+    """Return the median of a rate, and what 99 in a hundred are above."""
+    return f"{median(values):,.0f} / {-p99([-value for value in values]):,.0f}"
+
+
 def ratio(value: float, against: float) -> str:
     """Return how many times the one is the other."""
     if not against:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from bench import plain_search
-from bench.report import Budget, Report, Table, median, ratio, seconds, size
+from bench.report import Budget, Report, Table, both, median, ratio, seconds, size
 from bench.setup import ROOT, Setup
 from engine.machines import Model, instances
 from engine.machines.checking import MEMORY_BYTES, prepared
@@ -57,7 +57,8 @@ def measure(setup: Setup) -> Report:
             plain.append(_plainly(number, following, repeats))
             ours.append(_explored(model, repeats))
             _agree(plain[-1], ours[-1])
-        slow, fast = (median([one.searching for one in taken]) for taken in (plain, ours))
+        searches = [[one.searching for one in taken] for taken in (plain, ours)]
+        slow, fast = map(median, searches)
         whole = median([one.compiling + one.searching for one in ours])
         rows.append(
             [
@@ -65,9 +66,8 @@ def measure(setup: Setup) -> Report:
                 f"{ours[0].counts[0]:,}",
                 ratio(slow, whole),
                 ratio(slow, fast),
-                seconds(fast),
-                seconds(median([one.compiling for one in ours])),
-                seconds(slow),
+                *(both(taken) for taken in (searches[1], [one.compiling for one in ours])),
+                both(searches[0]),
             ]
         )
         if number == 3:  # what a smaller model takes is compiling, and no search
@@ -82,7 +82,7 @@ def measure(setup: Setup) -> Report:
         figures[model.name] = {"plain": slow, "explorer": fast}
     tables = [
         Table(
-            "A search, median",
+            "A search, median / p99 of the rounds",
             [
                 "",
                 "states",
@@ -133,8 +133,8 @@ def _agree(one: Found, other: Found) -> None:
 def _beside_spin(setup: Setup, rounds: int) -> tuple[Table, list[Budget]]:
     model = instances(REFERENCE, 4, properties=())
     ours = [_explored(model) for _ in range(rounds)]
-    fast, peak = median([one.searching for one in ours]), _peak_bytes()
-    compiling = median([one.compiling for one in ours])
+    searches, peak = [one.searching for one in ours], _peak_bytes()
+    fast = median(searches)
     budgets = [
         Budget(
             "memory of a process that searches four instances",
@@ -143,15 +143,24 @@ def _beside_spin(setup: Setup, rounds: int) -> tuple[Table, list[Budget]]:
             peak <= MEMORY_BUDGET,
         )
     ]
-    rows = [["perdure", f"{ours[0].counts[0]:,}", "", seconds(fast), seconds(compiling)]]
+    rows = [
+        [
+            "perdure",
+            f"{ours[0].counts[0]:,}",
+            "",
+            both(searches),
+            both([one.compiling for one in ours]),
+        ]
+    ]
     missing = [name for name in ("spin", "cc") if shutil.which(name) is None]
     if missing:
         rows.append(["SPIN", f"absent: no {' and no '.join(missing)}", "", "", ""])
     else:
-        states, slow, compiled = _spin(setup.folder / "spin", model, rounds)
+        states, taken, compiled = _spin(setup.folder / "spin", model, rounds)
+        slow = median(taken)
         if states != ours[0].counts[0]:
             raise AssertionError(f"SPIN stores {states} states, and not {ours[0].counts[0]}")
-        rows.append(["SPIN", f"{states:,}", ratio(slow, fast), seconds(slow), seconds(compiled)])
+        rows.append(["SPIN", f"{states:,}", ratio(slow, fast), both(taken), seconds(compiled)])
         budgets.append(
             Budget(
                 "searching four instances, beside SPIN",
@@ -161,11 +170,11 @@ def _beside_spin(setup: Setup, rounds: int) -> tuple[Table, list[Budget]]:
             )
         )
     columns = ["", "states", "SPIN / perdure", "search", "compiling"]
-    return Table("Four instances, median", columns, rows), budgets
+    return Table("Four instances, median / p99 of the rounds", columns, rows), budgets
 
 
-def _spin(folder: Path, model: Model, rounds: int) -> tuple[int, float, float]:
-    """Return the states that SPIN stores, and the seconds of its search and of its compilation."""
+def _spin(folder: Path, model: Model, rounds: int) -> tuple[int, list[float], float]:
+    """Return the states SPIN stores, and the seconds of its searches and of its compilation."""
     folder.mkdir()
     (folder / "model.pml").write_text(promela(model, properties=False), "utf-8")
     start = time.perf_counter()
@@ -179,7 +188,7 @@ def _spin(folder: Path, model: Model, rounds: int) -> tuple[int, float, float]:
         ).stdout
         states = int(float(_before(said, " states, stored")))
         taken.append(float(_before(said, " seconds")))
-    return states, median(taken), compiling
+    return states, taken, compiling
 
 
 def _before(text: str, words: str) -> str:

@@ -9,6 +9,7 @@ from bench.report import (
     Report,
     Table,
     absent_rows,
+    both_rates,
     durability,
     label,
     median,
@@ -77,7 +78,7 @@ def measure(setup: Setup) -> Report:
     }
     ours = middle["perdure-full"]
     table = Table(
-        "Turns a second",
+        "Turns a second, median / p99 of the rounds",
         [
             "",
             "durability",
@@ -92,7 +93,7 @@ def measure(setup: Setup) -> Report:
                 durability(settings[name]),
                 *(ratio(found[sessions], ours[sessions]) for sessions in MANY),
                 *(ratio(found[sessions], found[1]) for sessions in MANY),
-                *(f"{found[sessions]:,.0f}" for sessions in TURNS),
+                *(both_rates(rates[name][sessions]) for sessions in TURNS),
             ]
             for name, found in middle.items()
         ],

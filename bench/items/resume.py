@@ -101,8 +101,8 @@ def measure(setup: Setup) -> Report:
                         ratio(median(case.inside), ours),
                         ratio(median(case.inside), alone),
                         both(case.inside),
-                        seconds(median(case.opening)),
-                        seconds(median(case.ready)) if name in (WITH, WITHOUT) else "-",
+                        both(case.opening),
+                        both(case.ready) if name in (WITH, WITHOUT) else "-",
                         both(case.whole),
                     ]
                     for name, case in cases.items()
