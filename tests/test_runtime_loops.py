@@ -550,21 +550,13 @@ async def test_input_that_came_during_an_interrupted_turn_is_drained(engine: Eng
 
 @on_an_engine(lease_seconds=0.2, **FAST)
 async def test_an_interrupted_turn_is_not_tried_again_while_nothing_is_new(engine: Engine) -> None:
-    begun = []
-
-    async def agent(turn: Turn) -> None:
-        begun.append(turn.run_id)
-        await asyncio.sleep(60)
-
-    await attached(engine, agent)
-    await engine.keep_alive("s")
-    await ingest(engine, "one")
-    await until(lambda: running(engine, "s"))
+    gate = await looping(engine)
+    gate.begun.clear()
     await engine.interrupt("s")
     found = watched(engine)
     engine._loops._loops["s"]._to_do = engine._loops._to_do  # type: ignore[misc]
     await until(lambda: looked_often(found))
-    assert len(begun) == 1
+    assert not gate.begun.is_set()
     await engine.attach("s", EchoAgent())
     await until(lambda: idle_with_nothing_queued(engine))
 
