@@ -11,20 +11,27 @@ import pytest
 from processes import message
 
 from engine import (
+    CallNotOpen,
     CheckpointPolicy,
+    Conflict,
     EchoAgent,
     Engine,
     EngineClosed,
     IllegalTransition,
+    InputNotQueued,
     InvalidArgument,
     InvalidMessage,
     PerdureError,
+    ReceiptNotFound,
     SessionNotFound,
+    SessionNotRunning,
     Usage,
     sync,
 )
+from engine.runtime.control import Control
 
 Call = Callable[[Engine], Awaitable[Any]]
+RESULT = {"role": "tool", "tool_call_id": "c", "content": "x"}
 
 
 def rows(engine: Engine) -> list[tuple[Any, ...]]:
@@ -72,13 +79,64 @@ VERBS: dict[str, Callable[[Engine, Any], Awaitable[Any]]] = {
     "apply_turn": lambda engine, s: engine.apply_turn(s),
     "attach": lambda engine, s: engine.attach(s, EchoAgent()),
     "detach": lambda engine, s: engine.detach(s),
+    "ingest": lambda engine, s: engine.ingest(s, "text"),
+    "inputs": lambda engine, s: engine.inputs(s),
+    "abandon_input": lambda engine, s: engine.abandon_input(s, "i"),
+    "supersede_input": lambda engine, s: engine.supersede_input(s, "i", "text"),
+    "coalesce_inputs": lambda engine, s: engine.coalesce_inputs(s, ["i", "j"]),
+    "open_calls": lambda engine, s: engine.open_calls(s),
+    "stage_tool_results": lambda engine, s: engine.stage_tool_results(s, [RESULT]),
+    "abandon_call": lambda engine, s: engine.abandon_call(s, "c"),
+    "stage_tool_filter": lambda engine, s: engine.stage_tool_filter(s, None),
+    "publish": lambda engine, s: engine.publish(s, "name"),
+    "interrupt": lambda engine, s: engine.interrupt(s),
+    "cancel_after_boundary": lambda engine, s: engine.cancel_after_boundary(s),
+    "keep_alive": lambda engine, s: engine.keep_alive(s),
+    "fork": lambda engine, s: engine.fork(s),
+    "join_mob": lambda engine, s: engine.join_mob(s, "mob"),
+    "leave_mob": lambda engine, s: engine.leave_mob(s, "mob"),
+    "belongs_to_mob": lambda engine, s: engine.belongs_to_mob(s, "mob"),
+    "load_persisted": lambda engine, s: engine.load_persisted(s),
+    "checkpoint_committed": lambda engine, s: engine.checkpoint_committed(s, b""),
+    "execution_snapshot": lambda engine, s: engine.execution_snapshot(s),
+    "tool_scope_snapshot": lambda engine, s: engine.tool_scope_snapshot(s),
+    "external_tool_surface_snapshot": lambda engine, s: engine.external_tool_surface_snapshot(s),
+    "peer_ingress_snapshot": lambda engine, s: engine.peer_ingress_snapshot(s),
+    "control.ingest": lambda engine, s: engine.control.ingest(s, "text"),
+    "control.load_boundary_receipt": lambda engine, s: engine.control.load_boundary_receipt(s, "r"),
+    "control.publish_event": lambda engine, s: engine.control.publish_event(s, "name"),
+    "control.runtime_state": lambda engine, s: engine.control.runtime_state(s),
+    "control.recover": lambda engine, s: engine.control.recover(s),
+    "control.recycle": lambda engine, s: engine.control.recycle(s),
+    "control.reset": lambda engine, s: engine.control.reset(s),
+    "control.stop": lambda engine, s: engine.control.stop(s),
+    "control.destroy": lambda engine, s: engine.control.destroy(s),
 }
 ALSO = {
+    "stop_loop": lambda engine, s: engine.stop_loop(s),
+    "control.retire": lambda engine, s: engine.control.retire(s),
     "reserve": lambda engine, s: engine.reserve(s),
     "register": lambda engine, s: engine.register(s),
     "discard_live": lambda engine, s: engine.discard_live(s),
     "subscribe": _following,
 }
+OF_THE_ENGINE: dict[str, Callable[[Engine, Any], Awaitable[Any]]] = {
+    "list": lambda engine, _: engine.list(),
+    "audit": lambda engine, _: engine.audit(),
+    "archive_mob": lambda engine, _: engine.archive_mob("mob"),
+    "runtime_adapter": lambda engine, _: engine.runtime_adapter(),
+    "cancel_all_checkpointers": lambda engine, _: engine.cancel_all_checkpointers(),
+    "rearm_all_checkpointers": lambda engine, _: engine.rearm_all_checkpointers(),
+}
+NO_VERBS = {"open", "close", "release"}
+"""What opens, closes, and gives back what it was given, closed or not."""
+
+
+def test_every_verb_there_is_is_asked_here() -> None:
+    verbs = {name for name in dir(Engine) if callable(getattr(Engine, name))}
+    verbs |= {f"control.{name}" for name in dir(Control)}
+    public = {name for name in verbs if "_" not in (name[0], name.rpartition(".")[2][0])}
+    assert public == {*VERBS, *ALSO, *OF_THE_ENGINE, *NO_VERBS}
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -103,12 +161,20 @@ BAD_IDS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("bad", BAD_IDS)
 @pytest.mark.parametrize("verb", [*VERBS, *ALSO])
-def test_a_malformed_session_id_is_refused(url: str, verb: str, bad: str) -> None:
-    call = (VERBS | ALSO)[verb]
-    refusal = refused(url, InvalidArgument, lambda engine: call(engine, BAD_IDS[bad]))
-    assert refusal.data["parameter"] == "session_id"
+def test_a_malformed_session_id_is_refused(url: str, verb: str) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            await engine.register("s")
+            before = rows(engine)
+            for bad in BAD_IDS.values():
+                with pytest.raises(InvalidArgument) as refusal:
+                    await asyncio.wait_for((VERBS | ALSO)[verb](engine, bad), 30)
+                assert refusal.value.data["parameter"] == "session_id"
+                json.dumps(refusal.value.describe())
+            assert rows(engine) == before
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("good", ["x", "x" * 255, "日本語", "a b", "%2e/../'\"; --", "🙂"])
@@ -342,6 +408,41 @@ def test_a_turn_of_a_hundred_thousand_messages_is_recorded(url: str) -> None:
     asyncio.run(main())
 
 
+READING = {
+    *("read", "history", "receipts", "head", "as_of", "inputs", "open_calls", "belongs_to_mob"),
+    *("load_persisted", "execution_snapshot", "tool_scope_snapshot"),
+    *("external_tool_surface_snapshot", "peer_ingress_snapshot", "control.runtime_state"),
+}
+OF_WHAT_IS_NOT_THERE: dict[str, type[PerdureError]] = {
+    "abandon_call": CallNotOpen,
+    "abandon_input": InputNotQueued,
+    "cancel_after_boundary": SessionNotRunning,
+    "checkpoint_committed": Conflict,
+    "coalesce_inputs": InputNotQueued,
+    "control.load_boundary_receipt": ReceiptNotFound,
+    "interrupt": SessionNotRunning,
+    "load_receipt": ReceiptNotFound,
+    "stage_tool_results": CallNotOpen,
+    "supersede_input": InputNotQueued,
+}
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS.keys() - READING - {"fork"}))
+def test_whatever_comes_after_the_archive_is_refused(url: str, verb: str) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            await engine.register("s")
+            await engine.archive("s")
+            before = rows(engine)
+            with pytest.raises(OF_WHAT_IS_NOT_THERE.get(verb, IllegalTransition)):
+                await VERBS[verb](engine, "s")
+            assert rows(engine) == before
+            for reading in READING:
+                await VERBS[reading](engine, "s")
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize(
     "verb", ["record_turn", "append_context", "stage_context", "checkpoint", "retire", "archive"]
 )
@@ -354,20 +455,13 @@ def test_nothing_more_is_written_after_the_archive(url: str, verb: str) -> None:
             with pytest.raises(IllegalTransition, match="it is archived; allowed: nothing"):
                 await VERBS[verb](engine, "s")
             assert rows(engine) == before
-            for reading in ("read", "history", "receipts", "head", "as_of"):
-                await VERBS[reading](engine, "s")
 
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("verb", [*VERBS, *ALSO, "list", "audit"])
+@pytest.mark.parametrize("verb", [*VERBS, *ALSO, *OF_THE_ENGINE])
 def test_every_verb_of_a_closed_engine_says_so(url: str, verb: str) -> None:
-    calls: dict[str, Callable[[Engine, Any], Awaitable[Any]]] = {
-        **VERBS,
-        **ALSO,
-        "list": lambda engine, _: engine.list(),
-        "audit": lambda engine, _: engine.audit(),
-    }
+    calls = VERBS | ALSO | OF_THE_ENGINE
 
     async def main() -> None:
         async with Engine.open(url) as engine:

@@ -5,10 +5,10 @@ import gc
 
 import pytest
 from engines import FAST, on_an_engine
-from sessions import attached
-from waiting import Gate
+from sessions import attached, has, ingest
+from waiting import Gate, until
 
-from engine import AuthorityRequired, Cancelled, Engine, SessionNotFound
+from engine import AuthorityRequired, Cancelled, Engine, IllegalTransition, SessionNotFound
 from engine.machines import LIFECYCLE, Token
 
 
@@ -78,6 +78,33 @@ async def test_a_session_that_the_machine_has_taken_is_controlled_through_it_alo
     await gate.begun.wait()
     await engine.interrupt("s")
     await turn
+
+
+@on_an_engine(**FAST)
+async def test_the_first_turn_of_a_loop_that_the_machine_starts_is_the_machine_s(
+    engine: Engine,
+) -> None:
+    gate = Gate()
+    await engine.register("s")
+    await ingest(engine, "one")
+    adapter = await engine.runtime_adapter()
+    await adapter.take("s", gate, keep_alive=True)
+    await gate.begun.wait()
+    with pytest.raises(AuthorityRequired, match="belongs to the machine"):
+        await engine.interrupt("s")
+    gate.open.set()
+    await until(lambda: has(engine, 2))
+
+
+@on_an_engine(**FAST)
+async def test_what_has_ended_is_not_taken_to_be_kept_alive(engine: Engine) -> None:
+    await engine.register("s")
+    await engine.archive("s")
+    adapter = await engine.runtime_adapter()
+    with pytest.raises(IllegalTransition, match="cannot keep_alive session 's': it is archived"):
+        await adapter.take("s", keep_alive=True)
+    assert not engine._machine_owned
+    assert engine._loops.state("s") == "none"
 
 
 @on_an_engine(on_file=True, **FAST)

@@ -12,7 +12,13 @@ from typing import Annotated, Final
 import msgspec
 
 from engine.aggregates.work import queued
-from engine.errors import Conflict, InputNotQueued, InvalidArgument, SessionBusy
+from engine.errors import (
+    Conflict,
+    IllegalTransition,
+    InputNotQueued,
+    InvalidArgument,
+    SessionBusy,
+)
 from engine.machines import LIFECYCLE, SESSION, Token
 from engine.runtime.agents import AgentLike
 from engine.runtime.arguments import LARGEST_COUNT
@@ -73,15 +79,15 @@ class RuntimeAdapter:
     ) -> None:
         """Make the session's control the machine's: plain interrupts are refused from here on.
 
-        ``agent`` is attached, and ``keep_alive`` starts a loop. Raises SessionNotFound, and with
-        an agent what `Engine.attach` does.
+        ``agent`` is attached, and ``keep_alive`` starts a loop. Raises SessionNotFound, with an
+        agent what `Engine.attach` does, and with a loop what `Engine.keep_alive` does.
         """
         name = self._engine._check_known(session_id)  # noqa: SLF001 - the engine's other half
         if agent is not None:
             await self._engine.attach(name, agent)
-        self._engine._machine_owned.add(name)  # noqa: SLF001 - the engine's other half
         if keep_alive:
-            await self._engine.keep_alive(name)
+            await self._engine.keep_alive(name)  # whose first turn comes after the next line
+        self._engine._machine_owned.add(name)  # noqa: SLF001 - the engine's other half
 
     async def give_back(self, session_id: str) -> None:
         """Let everybody control the session again, but for the end of a turn that runs now."""
@@ -131,9 +137,19 @@ class Living(Running):
         The loop ends with the session, when a retired one is drained, with `stop_loop`, or with
         the engine. A turn that fails is tried again after ``retry_seconds`` (see `Engine.open`),
         and then twice as long; its inputs are abandoned once three turns have had them. An
-        interrupted turn is tried again once something new is recorded. Raises SessionNotFound.
+        interrupted turn is tried again once something new is recorded. Raises SessionNotFound,
+        IllegalTransition for a session that has ended.
         """
-        self._loops.start(self._check_known(session_id))
+        state = (await self._live.read(self._check_known(session_id))).state
+        if state.phase in SESSION.final:
+            raise IllegalTransition(
+                machine=SESSION.name,
+                subject=f"session {state.id!r}",
+                verb="keep_alive",
+                phase=state.phase,
+                allowed=LIFECYCLE.allowed(state.lifecycle),
+            )
+        self._loops.start(state.id)
 
     async def stop_loop(self, session_id: str) -> bool:
         """Stop the session's loop, its turn interrupted; return whether there was one."""

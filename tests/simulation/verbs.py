@@ -101,7 +101,7 @@ VERBS: Final[dict[str, Verb]] = {
         families.fork_again,
         _AT_A_POINT,
     ),
-    "keep_alive": Verb(0.7, phases.keep_alive, _READS),
+    "keep_alive": Verb(0.7, phases.keep_alive, (*_READS, IllegalTransition)),
     "stop_loop": Verb(0.5, phases.stop_loop),
     "cancel_all_checkpointers": Verb(0.2, phases.cancel_all_checkpointers),
     "rearm_all_checkpointers": Verb(0.3, phases.rearm_all_checkpointers),
