@@ -90,6 +90,7 @@ async def test_the_first_turn_of_a_loop_that_the_machine_starts_is_the_machine_s
     adapter = await engine.runtime_adapter()
     await adapter.take("s", gate, keep_alive=True)
     await gate.begun.wait()
+    await adapter.give_back("s")  # but for the turn that runs
     with pytest.raises(AuthorityRequired, match="belongs to the machine"):
         await engine.interrupt("s")
     gate.open.set()
