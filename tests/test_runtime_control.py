@@ -125,6 +125,18 @@ def test_an_executor_that_was_taken_away_runs_nothing_once_the_session_is_recycl
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("verb", ["recover", "recycle", "reset"])
+def test_an_executor_outlives_whatever_but_takes_it_away(url: str, verb: str) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            await engine.register("s")
+            await engine.attach("s", EchoAgent())
+            await getattr(engine.control, verb)("s")
+            assert (await engine.apply_turn("s", "anybody there?")).terminal == Completed()
+
+    asyncio.run(main())
+
+
 def test_stopping_interrupts_the_turn_that_runs_and_attaching_revives(url: str) -> None:
     async def main() -> None:
         async with Engine.open(url) as engine:

@@ -64,6 +64,20 @@ async def test_a_failing_agent_leaves_the_session_as_it_was_plus_the_failure(
     assert after.version == before.version + 2
 
 
+@on_an_engine()
+async def test_an_agent_that_returns_what_is_no_answer_is_told_what_would_be(
+    engine: Engine,
+) -> None:
+    async def agent(turn: Turn) -> Any:
+        return 5
+
+    await attached(engine, agent)
+    out = await engine.apply_turn("s", "a")
+    assert out.terminal == Failed(
+        "turn", "an agent returns a TurnResult, messages, a text or None, not int"
+    )
+
+
 @pytest.mark.parametrize(
     "terminal",
     [

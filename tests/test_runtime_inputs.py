@@ -55,8 +55,9 @@ def test_an_input_waits_until_a_run_takes_it_and_then_is_consumed(url: str) -> N
             (view,) = await engine.inputs("s")
             assert (view.state, view.lane, view.source) == ("consumed", "queue", "mail")
             assert (view.attempts, view.last_run_id, view.boundary_sequence) == (1, "r", 1)
-            moves = [step.state for step in view.history]
-            assert moves == ["accepted", "queued", "staged", "applied", "consumed"]
+            moves = [(step.state, step.run_id) for step in view.history]
+            assert moves[:2] == [("accepted", None), ("queued", None)]
+            assert moves[2:] == [("staged", "r"), ("applied", "r"), ("consumed", "r")]
             assert view.messages == [message("hello")]
             assert texts(await engine.history("s"))[0] == "hello"
 

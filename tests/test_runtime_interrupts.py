@@ -199,6 +199,29 @@ async def test_g2_a_boundary_that_lands_while_its_turn_is_interrupted_has_its_re
     )
 
 
+@on_an_engine(on_file=True, **FAST)
+async def test_what_another_engine_asked_for_holds_at_the_very_next_boundary(
+    engine: Engine, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.runtime.ending.WATCH_SECONDS", 3600)  # nobody looks in between
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def agent(turn: Turn) -> str:
+        begun.set()
+        await go.wait()
+        await turn.boundary([says("one")])
+        raise AssertionError("it goes on")
+
+    await attached(engine, agent)
+    turn = asyncio.create_task(engine.apply_turn("s", "a"))
+    await begun.wait()
+    async with Engine.open(url) as other:
+        await other.cancel_after_boundary("s")
+    go.set()
+    assert isinstance((await turn).terminal, Cancelled)
+    assert (await engine.history("s")).messages == [user("a"), says("one")]
+
+
 # Callers that are cancelled
 
 

@@ -561,6 +561,25 @@ async def test_an_interrupted_turn_is_not_tried_again_while_nothing_is_new(engin
     await until(lambda: idle_with_nothing_queued(engine))
 
 
+@on_an_engine(**FAST)
+async def test_a_loop_looks_again_by_itself_only_while_another_s_turn_runs(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.runtime.loops.OWNER_SECONDS", 0.01)
+    found = watched(engine)
+    await attached(engine, gate := Gate())
+    await engine.keep_alive("s")
+    turn = asyncio.create_task(engine.apply_turn("s", "a"))
+    await gate.begun.wait()
+    await until(lambda: looked_often([one for one in found if one is not None and one.busy]))
+    gate.open.set()
+    await turn
+    await until(lambda: found_free(found))
+    looks = len(found)
+    await asyncio.sleep(0.2)
+    assert len(found) < looks + 5  # it may still be told of the turn's end
+
+
 async def waiting(engine: Engine) -> bool:
     return engine._loops.state("s") == "waiting"
 
