@@ -15,6 +15,7 @@ from processes import message
 from engine import (
     CallsUnresolved,
     Conflict,
+    EchoAgent,
     Engine,
     IllegalTransition,
     InvalidArgument,
@@ -332,12 +333,18 @@ def test_k_calls_that_are_open_at_the_point_are_open_in_the_fork(url: str) -> No
         async with Engine.open(url) as engine:
             await engine.register("o")
             await engine.record_turn("o", [message("go"), asked, answer])
+            await engine.publish("o", "noted")
+            await engine.control.stop("o")  # while nothing runs
+            await engine.attach("o", EchoAgent())
+            await engine.record_turn("o", [message("so")])
             await engine.abandon_call("o", "c-2")
             for given, found in (
                 ({"at_message": 1}, []),
                 ({"at_message": 2}, ["c-1", "c-2"]),
                 ({"at_message": 3}, ["c-2"]),
-                ({"at_version": 3}, []),
+                ({"at_message": 4}, ["c-2"]),
+                ({"at_version": 6}, ["c-2"]),
+                ({"at_version": 7}, []),
             ):
                 view = await engine.fork("o", **given)  # type: ignore[arg-type]
                 for _ in range(2):
