@@ -60,16 +60,19 @@ async def test_a_reservation_keeps_others_out_until_it_is_used_or_given_back(
     await engine.apply_turn("s", "c")
 
 
-@on_an_engine(**FAST)
+@on_an_engine(max_active=1, **FAST)
 async def test_a_reservation_in_use_is_not_released_by_its_holder(engine: Engine) -> None:
     gate = Gate()
     await attached(engine, gate)
+    await engine.register("t")
     seat = await engine.reserve("s")
     turn = asyncio.create_task(engine.apply_turn("s", "a", reservation=seat))
     await gate.begun.wait()
     await engine.release(seat)
     with pytest.raises(SessionBusy):
         await engine.reserve("s")
+    with pytest.raises(AtCapacity):
+        await engine.reserve("t")
     gate.open.set()
     await turn
     await engine.apply_turn("s", "b")

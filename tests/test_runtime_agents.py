@@ -149,6 +149,18 @@ async def test_an_agent_with_nothing_to_do_leaves_no_receipt(engine: Engine) -> 
 
 
 @on_an_engine()
+async def test_what_landed_at_a_boundary_is_in_the_prompt_once(engine: Engine) -> None:
+    async def agent(turn: Turn) -> str:
+        assert await turn.prompt() == [user("a")]
+        await turn.boundary([says("one")])
+        assert await turn.prompt() == [user("a"), says("one")]
+        return "two"
+
+    await attached(engine, agent)
+    assert (await engine.apply_turn("s", "a")).terminal == Completed()
+
+
+@on_an_engine()
 async def test_staged_context_lands_before_the_request(engine: Engine) -> None:
     seen: list[Any] = []
 

@@ -200,6 +200,27 @@ async def test_g2_a_boundary_that_lands_while_its_turn_is_interrupted_has_its_re
 
 
 @on_an_engine(on_file=True, **FAST)
+async def test_an_agent_learns_before_the_boundary_that_another_engine_asked_for_its_end(
+    engine: Engine, url: str
+) -> None:
+    begun = asyncio.Event()
+
+    async def agent(turn: Turn) -> str:
+        begun.set()
+        await turn.scope.wait()
+        return "then this is all"
+
+    await attached(engine, agent)
+    turn = asyncio.create_task(engine.apply_turn("s", "a"))
+    await begun.wait()
+    async with Engine.open(url) as other:
+        await other.cancel_after_boundary("s")
+    out = await asyncio.wait_for(turn, 60)
+    assert out.receipt is not None
+    assert out.receipt.message_count == 2
+
+
+@on_an_engine(on_file=True, **FAST)
 async def test_what_another_engine_asked_for_holds_at_the_very_next_boundary(
     engine: Engine, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

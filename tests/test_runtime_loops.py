@@ -81,6 +81,10 @@ async def ended(engine: Engine) -> bool:
     return engine._loops.state("s") == "none"
 
 
+async def forgotten(engine: Engine) -> bool:
+    return not engine._loops._loops and engine._loops._following is None
+
+
 async def looping(engine: Engine) -> Gate:
     """Return the gate that the turn waits at which the session's loop has begun."""
     gate = Gate()
@@ -224,6 +228,7 @@ async def test_a_loop_ends_when_a_retired_session_is_drained(engine: Engine) -> 
     await engine.keep_alive("s")
     await until(lambda: has(engine, 2))
     await until(lambda: ended(engine))
+    await until(lambda: forgotten(engine))
     await engine.archive("s")
     with pytest.raises(SessionNotFound):
         await engine.keep_alive("nobody")
