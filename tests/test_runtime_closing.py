@@ -83,10 +83,13 @@ async def test_hung_turns_are_ended_together_when_the_engine_closes(
         for number in range(6):
             await attached(other, agent, f"s{number}")
         turns = [asyncio.create_task(other.apply_turn(f"s{n}", "a")) for n in range(6)]
+        agents_ended = list[int]()
+        for turn in turns:
+            turn.add_done_callback(lambda _: agents_ended.append(len(ended)))
         await begun.wait()
         await other.close()
         assert {(await turn).terminal for turn in turns} == {Cancelled("the engine is closing")}
-        assert len(ended) == 6
+        assert agents_ended == [6] * 6
 
 
 @on_an_engine()
