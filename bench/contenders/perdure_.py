@@ -101,15 +101,15 @@ class Perdure(Contender):
         if retired:
             await self.engine.retire(session)
 
-    async def list_pages(self, count: int, **filters: Any) -> list[float]:
-        """Return the seconds of each of ``count`` first pages of 50 sessions."""
+    async def list_pages(self, count: int, expected: int, **filters: Any) -> list[float]:
+        """Return the seconds of each of ``count`` first pages, which have so many sessions."""
         seconds = []
         for _ in range(count):
             start = time.perf_counter()
             page = await self.engine.list(limit=50, **filters)
             seconds.append(time.perf_counter() - start)
-            if len(page) != 50:
-                raise RuntimeError(f"a page of {len(page)} sessions, not 50")
+            if len(page) != expected:
+                raise RuntimeError(f"a page of {len(page)} sessions, not {expected}")
         return seconds
 
     async def audited(self, jobs: int) -> dict[str, Any]:
