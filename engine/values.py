@@ -50,7 +50,8 @@ FailureKind = Literal[
     "rejected", "context", "turn", "hook_denied", "hook_failed", "stopped", "internal"
 ]
 """Why a run failed: the agent refused the request, could not take its context, or failed in the
-turn itself; a hook said no, or broke; the executor was stopped; or perdure itself is at fault."""
+turn itself; a hook said no, or broke; the executor was stopped; or, ``internal``, there was no
+agent to be made, or perdure itself is at fault."""
 
 
 class Completed(msgspec.Struct, frozen=True, tag_field="terminal", tag="completed"):

@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import hashlib
 import json
+import operator
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -188,6 +189,42 @@ def test_an_unusual_session_id_is_taken_as_it_is(url: str, good: str) -> None:
             assert (await engine.audit([good])).ok
 
     asyncio.run(main())
+
+
+class Text(str):
+    """A text that is not encoded as one."""
+
+    __slots__ = ()
+
+
+def test_a_choice_is_recorded_as_the_text_that_it_equals(url: str) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            await engine.register("s")
+            await engine.ingest("s", "a", input_id="i", lane=Text("steer"))  # type: ignore[arg-type]
+            await engine.attach("s", EchoAgent())
+            boundary: Any = Text("run_checkpoint")
+            for out in (
+                await engine.record_turn("s", [message("a")], boundary=boundary),
+                await engine.apply_turn("s", "a", boundary=boundary),
+            ):
+                assert out.receipt is not None
+                assert type(out.receipt.boundary) is str
+            assert [one.lane for one in await engine.inputs("s")] == ["steer"]
+            assert (await engine.audit()).ok
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("plane", ["ingest", "control.ingest"])
+@pytest.mark.parametrize(
+    ("nothing", "kind"),
+    [(None, InvalidArgument), ("", InvalidArgument), (" ", InvalidArgument), ([], InvalidMessage)],
+)
+def test_an_input_brings_something(
+    url: str, nothing: Any, kind: type[PerdureError], plane: str
+) -> None:
+    refused(url, kind, lambda engine: operator.attrgetter(plane)(engine)("s", nothing))
 
 
 @pytest.mark.parametrize("bad", BAD_IDS)

@@ -1,5 +1,7 @@
 """Turns that fail: the failure is recorded and can be read, and what landed before it stays."""
 
+import asyncio
+import dataclasses
 import enum
 from collections.abc import AsyncIterator
 from typing import Any
@@ -8,20 +10,27 @@ from unittest.mock import ANY
 import pytest
 from engines import on_an_engine
 from messages import digest, says, user
-from sessions import attached
+from sessions import attached, ingest
+from waiting import until
 
 from engine import (
     AgentFailure,
     CallbackPending,
     Cancelled,
     Completed,
+    EchoAgent,
     Engine,
     Failed,
     InvalidArgument,
     StaleWriter,
     Turn,
     TurnResult,
+    Usage,
 )
+
+
+async def states(engine: Engine, *expected: str) -> bool:
+    return [one.state for one in await engine.inputs("s")] == [*expected]
 
 
 class Mute(Exception):
@@ -29,6 +38,10 @@ class Mute(Exception):
 
     def __str__(self) -> str:
         raise RuntimeError
+
+
+class Number(int):
+    """A whole number that is not encoded as one."""
 
 
 class Kind(enum.StrEnum):
@@ -129,12 +142,48 @@ async def test_a_builder_that_fails_is_a_failed_turn(engine: Engine) -> None:
     await engine.record_turn("s", [user("b")])
 
 
+async def refusing(session: Any) -> Any:
+    raise AgentFailure("not for you", kind="rejected", recoverable=True)
+
+
+@on_an_engine(agents=refusing)
+async def test_a_builder_may_say_how_it_failed(engine: Engine) -> None:
+    await engine.register("s")
+    out = await engine.apply_turn("s", "a")
+    assert out.terminal == Failed("rejected", "not for you", recoverable=True)
+
+
+class OfItsOwnKind(AgentFailure):
+    def __init__(self, kind: Any, recoverable: Any) -> None:
+        super().__init__("x")
+        self.kind, self.recoverable = kind, recoverable
+
+
+@dataclasses.dataclass
+class Overloaded(AgentFailure):
+    status: int
+
+
+class Secretive(AgentFailure):
+    @property
+    def kind(self) -> Any:  # type: ignore[override]
+        raise ValueError("who asks?")
+
+    @kind.setter
+    def kind(self, given: Any) -> None:
+        pass
+
+
 @pytest.mark.parametrize(
     "failure",
     [
         lambda: AgentFailure("x", kind="rate_limited"),  # type: ignore[arg-type]
         lambda: AgentFailure("x", recoverable="yes"),  # type: ignore[arg-type]
         lambda: AgentFailure("x" * 100_000),
+        lambda: OfItsOwnKind("denied", "503"),
+        lambda: OfItsOwnKind(["rejected"], None),
+        lambda: Overloaded(503),
+        lambda: Secretive("x"),
     ],
 )
 @on_an_engine()
@@ -151,7 +200,87 @@ async def test_g9_whatever_an_agent_says_of_its_failure_can_be_read_again(
     assert (await engine.apply_turn("s", "a", run_id="r")).terminal == out.terminal
 
 
+@on_an_engine(retry_seconds=0.01)
+async def test_a_loop_goes_on_whatever_its_agent_s_failure_looks_like(engine: Engine) -> None:
+    async def agent(turn: Turn) -> str:
+        raise Overloaded(503)
+
+    await attached(engine, agent)
+    await engine.keep_alive("s")
+    await ingest(engine, "one")
+    await until(lambda: states(engine, "abandoned"))
+    await engine.attach("s", EchoAgent())
+    await ingest(engine, "two")
+    await until(lambda: states(engine, "abandoned", "consumed"))
+
+
 # What cannot be recorded
+
+
+class Cancelling:
+    """Messages that cancel whoever goes through them."""
+
+    def __iter__(self) -> Any:
+        raise asyncio.CancelledError
+
+
+@on_an_engine()
+async def test_g9_messages_that_cannot_be_gone_through_fail_the_turn(engine: Engine) -> None:
+    async def agent(turn: Turn) -> TurnResult:
+        return TurnResult(messages=Cancelling())  # type: ignore[arg-type]
+
+    await attached(engine, agent)
+    out = await engine.apply_turn("s", "a", run_id="r")
+    assert out.terminal == Failed("turn", "CancelledError: ")
+    assert (await engine.apply_turn("s", "a", run_id="r")).terminal == out.terminal
+
+
+@on_an_engine()
+async def test_g9_a_reason_that_cannot_be_told_ends_the_turn_nevertheless(engine: Engine) -> None:
+    async def agent(turn: Turn) -> str:
+        turn.scope.request(Mute())  # type: ignore[arg-type]
+        await turn.boundary([says("one")])
+        return "two"
+
+    await attached(engine, agent)
+    out = await engine.apply_turn("s", "a")
+    assert out.terminal == Cancelled("what it says cannot be told (RuntimeError)")
+    assert (await engine.read("s")).phase == "attached"
+
+
+@on_an_engine()
+async def test_g9_a_run_whose_end_broke_on_the_way_to_the_log_ends_as_failed(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def agent(turn: Any) -> str:
+        commit = turn._commit
+
+        async def broken(command: Any) -> Any:
+            turn._commit = commit
+            raise TypeError("not to be encoded")
+
+        turn._commit = broken
+        return "done"
+
+    await attached(engine, agent)
+    out = await engine.apply_turn("s", "a", run_id="r")
+    assert out.terminal == Failed("internal", "TypeError: not to be encoded")
+    assert (await engine.apply_turn("s", "a", run_id="r")).terminal == out.terminal
+    assert "not to be encoded" in caplog.text
+
+
+@on_an_engine()
+async def test_a_run_gives_back_at_once_what_a_retry_will_read(engine: Engine) -> None:
+    async def agent(turn: Turn) -> TurnResult:
+        return TurnResult(
+            terminal=Completed(result={"pair": (1, 2)}), usage=Usage(input_tokens=Number(3))
+        )
+
+    await attached(engine, agent)
+    out = await engine.apply_turn("s", "a", run_id="r")
+    assert out.terminal == Completed(result={"pair": [1, 2]})
+    assert (await engine.apply_turn("s", "a", run_id="r")).terminal == out.terminal
+    assert (await engine.read("s")).usage == Usage(input_tokens=3)
 
 
 @pytest.mark.parametrize("returned", [7, [1], {"content": float("nan")}, "\udcff"])

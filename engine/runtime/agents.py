@@ -8,7 +8,7 @@ works as an agent.
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol, get_args, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 import msgspec
 
@@ -43,16 +43,18 @@ class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
 class AgentFailure(Exception):
     """What an agent raises to say how a turn failed; any other exception is a failed ``turn``.
 
-    ``recoverable`` says that asking again may help.
+    ``recoverable`` says that asking again may help. A subclass may set both, as it likes.
     """
+
+    kind: FailureKind = "turn"
+    recoverable: bool = False
 
     def __init__(
         self, message: str, *, kind: FailureKind = "turn", recoverable: bool = False
     ) -> None:
         super().__init__(message)
-        kinds: tuple[FailureKind, ...] = get_args(FailureKind)
-        self.kind: Final[FailureKind] = next((known for known in kinds if known == kind), "turn")
-        self.recoverable: Final = bool(recoverable)
+        self.kind = kind
+        self.recoverable = recoverable
 
 
 class TurnInput(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,7 +18,8 @@ Content = str | Mapping[str, Any] | Iterable[Mapping[str, Any]]
 Request = Content | None
 """What a turn is asked: as an input's content, or nothing."""
 
-BOUNDARIES: Final = get_args(Boundary)
+BOUNDARIES: Final[tuple[Boundary, ...]] = get_args(Boundary)
+LANES: Final[tuple[Lane, ...]] = get_args(Lane)
 LARGEST_COUNT: Final = 2**63 - 1
 LONGEST_SECONDS: Final = 10 * 365 * 24 * 3600.0
 
@@ -52,18 +53,19 @@ def request_messages(request: Request) -> Messages:
 def content_messages(content: Content, what: str) -> Messages:
     """Return what an input brings as the messages it is recorded as.
 
-    Raises InvalidArgument for a text that is empty, InvalidMessage for what is no message.
+    Raises InvalidArgument for a text that is empty and for None, InvalidMessage for what is no
+    message.
     """
-    if isinstance(content, str) and not content.strip():
+    if content is None or (isinstance(content, str) and not content.strip()):
         raise InvalidArgument(f"{what} is empty", parameter=what)
     return request_messages(content)
 
 
 def checked_lane(lane: Lane) -> Lane:
     """Return the lane if it is one."""
-    if lane not in ("queue", "steer"):
+    if lane not in LANES:
         raise InvalidArgument(f"a lane is 'queue' or 'steer', not {lane!r}", parameter="lane")
-    return lane
+    return lane if type(lane) is str else LANES[LANES.index(lane)]
 
 
 def checked_boundary(boundary: Boundary) -> Boundary:
@@ -72,7 +74,7 @@ def checked_boundary(boundary: Boundary) -> Boundary:
         raise InvalidArgument(
             f"a boundary is one of {', '.join(BOUNDARIES)}, not {boundary!r}", parameter="boundary"
         )
-    return boundary
+    return boundary if type(boundary) is str else BOUNDARIES[BOUNDARIES.index(boundary)]
 
 
 def encoded_json(value: object, what: str) -> msgspec.Raw:
@@ -154,7 +156,9 @@ def checked_usage(usage: Usage) -> Usage:
         raise InvalidArgument(f"usage must be a Usage, not {usage!r}", parameter="usage")
     for field in usage.__struct_fields__:
         checked_count(getattr(usage, field), f"usage.{field}")
-    return usage
+    if type(usage) is Usage and type(usage.input_tokens) is type(usage.output_tokens) is int:
+        return usage
+    return Usage(input_tokens=int(usage.input_tokens), output_tokens=int(usage.output_tokens))
 
 
 def optional_id(value: str | None, what: str) -> str | None:

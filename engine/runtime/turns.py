@@ -27,7 +27,6 @@ from engine.aggregates import (
 )
 from engine.aggregates.messages import NO_MESSAGES, Messages, decode_messages, encode_object
 from engine.aggregates.work import staged
-from engine.errors import CallNotOpen, InvalidMessage
 from engine.runtime.agents import (
     Agent,
     AgentFailure,
@@ -41,6 +40,7 @@ from engine.runtime.agents import (
 )
 from engine.runtime.arguments import checked_usage
 from engine.runtime.cancellation import result_of, unhurried
+from engine.runtime.failures import failed_as, not_recorded, plain, said
 from engine.runtime.writing import Written
 from engine.values import (
     CallbackPending,
@@ -56,7 +56,6 @@ from projections.catalog import SessionView, view_of
 from projections.history import receipt_in
 
 _LOGGER: Final = logging.getLogger("perdure")
-_LONGEST_TEXT: Final = 10_000
 
 Commit = Callable[[SessionCommand], Awaitable[Written]]
 """Decides on a command of the run's session, alone among its writers, and commits it."""
@@ -215,10 +214,8 @@ class LiveTurn:
         command, terminal = self._outcome(task)
         try:
             written = await self._commit(command)
-        except (InvalidMessage, CallNotOpen) as refusal:  # of what the agent returned
-            again_helps = isinstance(refusal, CallNotOpen)
-            failure = AgentFailure(str(refusal), recoverable=again_helps)
-            command, terminal = self._failure(failure)
+        except Exception as wrong:  # noqa: BLE001 - the run is to end
+            command, terminal = self._failure(not_recorded(wrong))
             written = await self._commit(command)
         self.terminal = terminal
         return written, terminal
@@ -226,9 +223,11 @@ class LiveTurn:
     async def _run(self, agent_of: Callable[[], Awaitable[Agent]]) -> Any:
         try:
             agent = self.agent = await agent_of()
+        except AgentFailure:
+            raise
         except Exception as error:
             raise AgentFailure(
-                f"no agent was made: {type(error).__name__}: {error}", kind="internal"
+                f"no agent was made: {type(error).__name__}: {said(error)}", kind="internal"
             ) from error
         return await answer_of(agent, agent.run_turn(self))
 
@@ -273,7 +272,7 @@ class LiveTurn:
             return self._failure(error)
         try:
             return self._completion(as_result(task.result()))
-        except Exception as wrong:  # noqa: BLE001 - whatever it returned, the run is to end
+        except (Exception, asyncio.CancelledError) as wrong:  # noqa: BLE001 - the run is to end
             return self._failure(wrong)
 
     def _completion(self, result: TurnResult) -> tuple[SessionCommand, Terminal]:
@@ -291,6 +290,8 @@ class LiveTurn:
         encoded = msgspec.json.decode(encode_object(given, "result"), type=dict[str, msgspec.Raw])
         if not isinstance(terminal, Completed):  # as a retry will read it, or not at all
             terminal = msgspec.json.decode(encoded["result"], type=type(terminal))
+        elif terminal.result is not None:
+            terminal = Completed(result=msgspec.json.decode(encoded["result"]))
         command = CompleteRun(
             now=self._now(),
             run_id=self.run_id,
@@ -306,13 +307,13 @@ class LiveTurn:
         return command, terminal
 
     def _failure(self, error: BaseException) -> tuple[SessionCommand, Terminal]:
-        said = _said(error)
+        message = said(error)
         if not isinstance(error, AgentFailure) or error.__cause__ is not None:
             _LOGGER.warning("the agent of run %s failed", self.run_id, exc_info=error)
         if isinstance(error, AgentFailure):
-            terminal = Failed(error.kind, said, error.recoverable)
+            terminal = failed_as(error, message)
         else:
-            terminal = Failed("turn", _plain(f"{type(error).__name__}: {said}"))
+            terminal = Failed("turn", plain(f"{type(error).__name__}: {message}"))
         command = FailRun(
             now=self._now(),
             run_id=self.run_id,
@@ -325,7 +326,7 @@ class LiveTurn:
 
     def _cancellation(self) -> tuple[SessionCommand, Terminal]:
         reason = self.scope.reason
-        terminal = Cancelled(reason=None if reason is None else _plain(str(reason)))
+        terminal = Cancelled(reason=None if reason is None else said(reason))
         command = CancelRun(
             now=self._now(),
             run_id=self.run_id,
@@ -371,19 +372,6 @@ def _encoded(messages: Iterable[Message]) -> Messages:
         return encode_messages(messages)  # which refuses them
     given = list(messages)
     return encode_messages(given) if given else NO_MESSAGES
-
-
-def _plain(text: str) -> str:
-    """Return an error's text as JSON can carry it, and not more of it than anybody reads."""
-    return text[:_LONGEST_TEXT].encode("utf-8", "backslashreplace").decode()
-
-
-def _said(error: BaseException) -> str:
-    """Return what an error says, as `_plain`; some cannot even say that."""
-    try:
-        return _plain(str(error))
-    except Exception as worse:  # noqa: BLE001 - whatever it raises, the run is to end
-        return f"what it says cannot be told ({type(worse).__name__})"
 
 
 def _forget(task: asyncio.Task[Any]) -> None:
