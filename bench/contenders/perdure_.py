@@ -64,6 +64,16 @@ class Perdure(Contender):
         page = await self.engine.history(session, offset=max(0, total - count), limit=count)
         return page.messages
 
+    async def cold_page(self, session: str, count: int) -> float:
+        """Return the seconds of the last page, of a session that is not folded."""
+        start = time.perf_counter()
+        total = (await self.engine.history(session, limit=0)).message_count
+        page = await self.engine.history(session, offset=max(0, total - count), limit=count)
+        seconds = time.perf_counter() - start
+        if len(page.messages) != count:
+            raise RuntimeError(f"{len(page.messages)} messages, not {count}")
+        return seconds
+
     async def fold(self, session: str) -> int:
         """Fold the session and read no messages; return how many it has."""
         return (await self.engine.read(session)).message_count
