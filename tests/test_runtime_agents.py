@@ -106,12 +106,46 @@ async def test_a_turn_needs_a_session_and_an_agent(engine: Engine) -> None:
         await engine.apply_turn("s", "a")
 
 
+class Unspeakable(Exception):
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+    __str__ = __repr__
+
+
+class Broken:
+    """An agent, until it is asked for one thing, or what it is."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self.what:
+            raise Unspeakable
+        if name == "run_turn":
+            return EchoAgent().run_turn
+        raise AttributeError(name)
+
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("what", ["name", "run_turn"])
+@on_an_engine()
+async def test_an_agent_that_cannot_be_looked_at_is_refused(engine: Engine, what: str) -> None:
+    await engine.register("s")
+    with pytest.raises(InvalidArgument, match=r"cannot be \w+ \(Unspeakable\)"):
+        await engine.attach("s", Broken(what))
+    with pytest.raises(InvalidArgument, match="object is neither"):
+        await engine.attach("s", object())  # type: ignore[arg-type]
+
+
 @on_an_engine()
 async def test_what_a_request_cannot_be_is_refused_before_anything_is_written(
     engine: Engine,
 ) -> None:
     await attached(engine, EchoAgent())
-    for request in ([], [1], {"a": float("nan")}):
+    for request in ([], [1], {"a": float("nan")}, "", " "):
         with pytest.raises(InvalidMessage):
             await engine.apply_turn("s", request)  # type: ignore[arg-type]
     with pytest.raises(InvalidArgument):

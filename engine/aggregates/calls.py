@@ -60,7 +60,7 @@ def tools_in(array: msgspec.Raw | bytes) -> Tools | None:
 
 def _made(message: dict[str, Any]) -> Iterator[CallMade]:
     for call in _objects(message.get("tool_calls")):
-        tool = call.get("function", call.get("custom"))
+        tool = call.get("function") or call.get("custom")  # some write the other as null
         if isinstance(tool, dict) and isinstance(call.get("id"), str):
             yield CallMade(call["id"], str(tool.get("name")), _given(tool))
     kind, call_id = message.get("type"), message.get("call_id")

@@ -172,7 +172,12 @@ def as_agent(given: object) -> Agent:
         raise InvalidArgument(
             f"an agent is an object, not the class {given.__qualname__}", parameter="agent"
         )
-    runs = getattr(given, "run_turn", given)
+    try:
+        runs = getattr(given, "run_turn", given)
+    except Exception as error:
+        raise InvalidArgument(
+            f"the agent's run_turn cannot be had ({type(error).__name__})", parameter="agent"
+        ) from error
     if inspect.isasyncgenfunction(runs):
         raise InvalidArgument(
             "an agent returns once and does not yield: what it streams, it emits with turn.emit",
@@ -183,7 +188,8 @@ def as_agent(given: object) -> Agent:
     if callable(given):
         return _CallableAgent(given)
     raise InvalidArgument(
-        f"an agent has an async run_turn(turn), or is an async callable, not {given!r}",
+        "an agent has an async run_turn(turn), or is an async callable; "
+        f"{type(given).__name__} is neither",
         parameter="agent",
     )
 
@@ -200,7 +206,7 @@ def name_of(agent: object) -> str:
         return own.encode().decode()
     except Exception as error:
         raise InvalidArgument(
-            f"the agent's name cannot be recorded: {error!a}", parameter="agent"
+            f"the agent's name cannot be recorded ({type(error).__name__})", parameter="agent"
         ) from error
 
 

@@ -43,6 +43,8 @@ def request_messages(request: Request) -> Messages:
         case None:
             return NO_MESSAGES
         case str():
+            if not request.strip():
+                raise InvalidMessage("request", "is empty")
             return encode_messages([{"role": "user", "content": request}])
         case Mapping():
             return encode_messages([request])

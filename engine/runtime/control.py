@@ -124,7 +124,8 @@ class Control:
         """Close a run whose owner is gone; nothing where there is none.
 
         Every verb that writes does this by itself when it meets such a run. Raises
-        SessionNotFound, SessionBusy while the run's owner lives, StaleWriter.
+        SessionNotFound, SessionBusy while the run's owner lives, IllegalTransition for a session
+        that has ended, StaleWriter.
         """
         before, written = await self._close_work(session_id, Recover(now=self._now()))
         run, after = before.work.run, written.folded.state

@@ -94,10 +94,12 @@ class Running(Ending):
         return view_of(written.folded.state)
 
     async def reserve(self, session_id: str) -> Claim:
-        """Take the right to run the session's next turn; others are refused meanwhile.
+        """Take the right to run the session's next turn; others here are refused meanwhile.
 
-        Give it to `apply_turn`, which uses it up, or back with `release`; or use it as an ``async
-        with`` block. Raises SessionBusy, AtCapacity, EngineClosed.
+        It is this engine's, as nothing of it is recorded: another engine on the same database is
+        refused once the turn has begun, and may begin its own before. Give it to `apply_turn`,
+        which uses it up, or back with `release`; or use it as an ``async with`` block. Raises
+        SessionBusy, AtCapacity, EngineClosed.
         """
         self._check_open()
         name = checked_id(session_id, "session_id")

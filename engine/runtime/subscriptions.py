@@ -1,6 +1,7 @@
-"""Subscriptions: recorded events in the order of their positions, old ones first, then live.
+"""Subscriptions: recorded events in the order of their positions, old ones first, then new.
 
-What running turns emit can come along, marked as what it is.
+What running turns emit can come along, marked as what it is. It does not wait for a subscription
+that is behind with what is recorded; all of a run's comes before the run's end.
 
 Invariants: nothing is delivered before its commit, nothing is missed and nothing is repeated; a
 slow subscriber delays no commit, because it reads the log at its own pace; a row that is no event
