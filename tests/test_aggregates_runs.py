@@ -557,16 +557,9 @@ RESPONSES_CALL = encode_messages(
 RESPONSES_RESULT = encode_messages(
     [{"type": "function_call_output", "call_id": "f-1", "output": "one"}]
 )
-CUSTOM_CALL = encode_messages(
-    [
-        {
-            "role": "assistant",
-            "tool_calls": [
-                {"id": "x-1", "type": "custom", "custom": {"name": "look", "input": "there"}}
-            ],
-        }
-    ]
-)
+CUSTOM = {"id": "x-1", "type": "custom", "custom": {"name": "look", "input": "there"}}
+CUSTOM_CALL = encode_messages([{"role": "assistant", "tool_calls": [CUSTOM]}])
+DUMPED_CALL = encode_messages([{"role": "assistant", "tool_calls": [CUSTOM | {"function": None}]}])
 
 
 def item(kind: str, key: str = "call_id") -> Messages:
@@ -579,6 +572,7 @@ def item(kind: str, key: str = "call_id") -> Messages:
     [
         (calls("c-1"), result("c-1"), ["c-1"]),
         (CUSTOM_CALL, result("x-1"), ["x-1"]),
+        (DUMPED_CALL, result("x-1"), ["x-1"]),
         (ANTHROPIC_CALLS, ANTHROPIC_RESULTS, ["t-1", "t-2"]),
         (RESPONSES_CALL, RESPONSES_RESULT, ["f-1"]),
         (item("custom_tool_call"), item("custom_tool_call_output"), ["i-1"]),
