@@ -1,8 +1,20 @@
 """What the append item says: its tables, its budgets' lines, and the numbers for the plot."""
 
+import statistics
 from typing import Any, Final, NamedTuple
 
-from bench.report import Budget, Table, absent_rows, both, durability, label, median, ratio, size
+from bench.report import (
+    Budget,
+    Table,
+    absent_rows,
+    both,
+    durability,
+    label,
+    median,
+    ratio,
+    seconds,
+    size,
+)
 from bench.workload import MESSAGE_BYTES
 from engine.store.schema import PAGE_BYTES
 
@@ -17,6 +29,25 @@ GROWTH_NOTE: Final = (
     "and the long ones', which is narrower than the table: there, a new session has the machine to "
     "itself."
 )
+COPYING_NOTE: Final = (
+    "Before each slice of turns the write-ahead log is copied into the file, so that none of the "
+    "copying falls into the turns whose latency the first table shows, of any contender. It does "
+    "in the sustained line of the budgets."
+)
+OWN: Final = {
+    "full": (
+        "encoding its messages and its event, hashing it twice (into its link and into the "
+        "conversation's digest), deciding and folding it, and, where a commit is slow enough to be "
+        "left to the writing thread, waking that and the event loop again (`make profile`)."
+    ),
+    "normal": (
+        "encoding its messages and its event, hashing it twice (into its link and into the "
+        "conversation's digest), deciding it, folding it, and turning the event loop "
+        "(`make profile`). The commit is so cheap there that this is more than the commit."
+    ),
+}
+"""Where a turn's own time goes, as `make profile` tells it."""
+
 BUCKET: Final = 250
 BUDGET_BYTES: Final = 600
 
@@ -111,10 +142,6 @@ def budgets(found: Measured) -> list[Budget]:
     """Return the budgets' lines."""
     last, ours = found.points[-1], found.sizes["perdure-full"]
 
-    def over(one: str, other: str) -> float:
-        mine, others = found.taken[one], found.taken[other]
-        return median([median(mine[at]) / median(others[at]) for at in (NEW, *found.points)])
-
     alone = found.taken["perdure-full"]
     growths = (
         ("median latency", median(alone[last]) / median(alone[BESIDE])),
@@ -124,17 +151,9 @@ def budgets(found: Measured) -> list[Budget]:
     beyond, slack = found.row_bytes - MESSAGE_BYTES, ours[last]["on_disk"] - found.row_bytes
     return [
         *(
-            Budget(
-                f"one durable turn at `{level}` / {other}",
-                f"at most {most:g}x",
-                f"{(times := over(f'perdure-{level}', raw)):.2f}x",
-                times <= most,
-                because=_own_share(found, f"perdure-{level}", raw, most),
-            )
-            for level, raw, most, other in (
-                ("full", "raw-full", 1.3, "a raw `sqlite3` commit of the same bytes"),
-                ("normal", "raw-normal", 2.0, "the same at NORMAL"),
-            )
+            line
+            for level, most in (("full", 1.3), ("normal", 2.0))
+            for line in _beside_raw(found, level, most)
         ),
         *(
             Budget(
@@ -167,13 +186,48 @@ def budgets(found: Measured) -> list[Budget]:
     ]
 
 
-def _own_share(found: Measured, name: str, raw: str, most: float) -> str:
+def _beside_raw(found: Measured, level: str, most: float) -> list[Budget]:
+    """Return the lines of one turn beside one raw row: without copying of the log, and with it."""
+    turns, rows = f"perdure-{level}", f"raw-{level}"
+    ours, raw = found.taken[turns], found.taken[rows]
+    times = median([median(ours[at]) / median(raw[at]) for at in (NEW, *found.points)])
+    lines = [
+        Budget(
+            f"one durable turn at `{level}` / a raw `sqlite3` commit of the same bytes, medians of "
+            "turns in which the write-ahead log is not copied into the file",
+            f"at most {most:g}x",
+            f"{times:.2f}x",
+            times <= most,
+            because=_own_share(found, turns, rows, most, OWN[level]),
+        )
+    ]
+    if (mine := found.series.get(turns)) and (others := found.series.get(rows)):
+        turn, row = statistics.fmean(mine), statistics.fmean(others)
+        lines.append(
+            Budget(
+                f"the same at `{level}`, sustained: the mean of {len(mine):,} turns in a row, "
+                "with all copying of the log",
+                f"at most {most:g}x",
+                ratio(turn, row),
+                turn <= most * row,
+                because=(
+                    f"A turn takes {seconds(turn)} and a raw commit {seconds(row)} in the mean, "
+                    "all that happened included: the few that copy the log, and those that waited "
+                    "for something else. Each was recorded once, one after the other, so that this "
+                    "line is less certain than the one above it."
+                ),
+            )
+        )
+    return lines
+
+
+def _own_share(found: Measured, name: str, raw: str, most: float, where: str) -> str:
     last = found.points[-1]
     turn, row = median(found.taken[name][last]) * 1e6, median(found.taken[raw][last]) * 1e6
     return (
-        f"At {last:,} turns a raw commit takes {row:.0f} µs here, so that the budget leaves "
-        f"{(most - 1) * row:.0f} µs to check, encode, hash and decide a turn and to pass it "
-        f"through the event loop; perdure takes {turn - row:.0f} µs for that."
+        f"At {last:,} turns a turn takes {turn:.0f} µs and a raw commit {row:.0f} µs; the budget "
+        f"allows {most * row:.0f}. The {turn - row:.0f} µs between them are perdure's own: "
+        f"{where}"
     )
 
 
@@ -217,7 +271,7 @@ def notes(found: Measured) -> list[str]:
         for name, reached in found.reached.items()
         if name in found.settings and len(reached) < len(found.points) and reached
     ]
-    return [GROWTH_NOTE, *([f"{'; '.join(slow)}."] if slow else [])]
+    return [GROWTH_NOTE, COPYING_NOTE, *([f"{'; '.join(slow)}."] if slow else [])]
 
 
 def _longest(
