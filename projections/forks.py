@@ -3,12 +3,35 @@
 Invariants: a fork is only made from what the session's log, folded, says its conversation was.
 """
 
+from typing import NamedTuple
+
+import msgspec
+
 from engine.aggregates import Origin, Session
 from engine.errors import InvalidArgument, LogCorrupt
 from engine.store import Mapper, Store
 from projections.history import count_at, version_reaching
 from projections.lineage import forked_state
 from projections.snapshots import load
+
+
+class ForkPoint(NamedTuple):
+    """The state that a fork begins with, and how it names its origin.
+
+    ``least`` is the version of the point itself. Where calls are open there the origin is named at
+    its newest version, which may be another when the same fork is asked for again.
+    """
+
+    state: Session
+    origin: Origin
+    least: int
+
+    def like(self, recorded: Origin | None) -> Origin:
+        """Return how the fork names its origin, as was recorded if that is the same point."""
+        if recorded is None or not self.least <= recorded.version <= self.origin.version:
+            return self.origin
+        same = msgspec.structs.replace(self.origin, version=recorded.version) == recorded
+        return recorded if same else self.origin
 
 
 def fork_point(
@@ -20,16 +43,17 @@ def fork_point(
     at_version: int | None,
     at_message: int | None,
     replaces: bool,
-) -> tuple[Session, Origin]:
-    """Return the state that a fork of the session begins with, and how it names its origin.
+) -> ForkPoint:
+    """Return where a fork of the session begins.
 
     The point is a version, a number of messages, or where neither is given the newest. The version
-    named is the first that has the messages, where their number was given. ``replaces`` says that
-    there must be a message behind them. Raises InvalidArgument for a point that the session never
-    had, LogCorrupt where the log does not hold what it says it does.
+    named is the one that was given, or the first that has the messages, where their number was
+    given; but where calls are open there it is the newest, for what became of them since counts.
+    ``replaces`` says that there must be a message behind them. Raises InvalidArgument for a point
+    that the session never had, LogCorrupt where the log does not hold what it says it does.
     """
     recorder = store.recorder
-    version = recorder.last_version(session_id) or 0
+    newest = version = recorder.last_version(session_id) or 0
     if at_version is not None:
         if not 1 <= at_version <= version:
             raise InvalidArgument(
@@ -49,19 +73,23 @@ def fork_point(
             )
         count = at_message
         version = version_reaching(recorder, mapper, session_id, version, count)
-    load(store, mapper, session_id, upto=version)  # every event up to there is sound
     given = Origin(
         session_id=session_id, version=version, message_count=count, conversation_digest=""
     )
-    state = forked_state(recorder, mapper, fork_id, given)
+    point = _at(store, mapper, fork_id, given)
+    if version < newest and point.state.work.calls:
+        point = _at(store, mapper, fork_id, msgspec.structs.replace(given, version=newest))
+    return point._replace(least=version)
+
+
+def _at(store: Store, mapper: Mapper, fork_id: str, given: Origin) -> ForkPoint:
+    session_id, version, count, _ = msgspec.structs.astuple(given)
+    load(store, mapper, session_id, upto=version)  # every event up to there is sound
+    state = forked_state(store.recorder, mapper, fork_id, given)
     kept = state.conversation
     if kept.count != count:
         raise LogCorrupt(
             session_id, version, "receipt", f"it says {count} messages and holds {kept.count}"
         )
-    return state, Origin(
-        session_id=session_id,
-        version=version,
-        message_count=count,
-        conversation_digest=kept.digest(),
-    )
+    origin = msgspec.structs.replace(given, conversation_digest=kept.digest())
+    return ForkPoint(state, origin, version)

@@ -6,6 +6,7 @@ whatever the fork says about it.
 """
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple, get_args
 
 import msgspec
@@ -23,16 +24,17 @@ from engine.aggregates import (
     RunInterrupted,
     RunRolledBack,
     Session,
-    SessionEvent,
+    SessionDestroyed,
     SessionForked,
     SessionStopped,
     ToolResultsStaged,
     Work,
     initial_state,
 )
+from engine.aggregates.calls import tools_in
 from engine.aggregates.conversation import EMPTY
 from engine.aggregates.session import origin_in
-from engine.aggregates.work import NO_WORK, calls_after, calls_in_doubt
+from engine.aggregates.work import NO_WORK, calls_after
 from engine.errors import LogCorrupt
 from engine.store import Mapper, Recorder, links
 from engine.store.mapper import UNDECODABLE, message_bytes
@@ -44,7 +46,8 @@ LANDED: Final = frozenset(event.__struct_config__.tag for event in get_args(Land
 _BEGUN: Final = RunBegun.__struct_config__.tag
 _SETTLED: Final = frozenset(kind.__struct_config__.tag for kind in (RunCompleted, RunRolledBack))
 _BROKEN_OFF: Final = frozenset(
-    kind.__struct_config__.tag for kind in (RunFailed, RunCancelled, RunInterrupted, SessionStopped)
+    kind.__struct_config__.tag
+    for kind in (RunFailed, RunCancelled, RunInterrupted, SessionStopped, SessionDestroyed)
 )
 _OF_CALLS: Final = frozenset(
     kind.__struct_config__.tag for kind in (CallAbandoned, ToolResultsStaged)
@@ -58,14 +61,15 @@ _OPENED_IN_A_FORK: Final = 1
 class Part(NamedTuple):
     """Messages ``start`` to ``end`` of a conversation, and the session that recorded them.
 
-    They are in its rows up to ``version``. ``cut`` says that those rows may hold more.
+    They are in its rows up to ``version``, which may hold more. ``past`` says that all messages in
+    those rows are behind the last one that is kept.
     """
 
     session_id: str
     version: int
     start: int
     end: int
-    cut: bool
+    past: bool = False
 
 
 def parts_of(
@@ -77,14 +81,12 @@ def parts_of(
     """
     found: list[Part] = []
     met = {session_id}
-    cut = False
     while True:
         origin = origin_of(recorder, mapper, session_id)
         kept = 0 if origin is None else max(0, origin.message_count)
-        found.append(Part(session_id, version, min(kept, end), end, cut))
+        found.append(Part(session_id, version, min(kept, end), end, past=end < kept))
         if origin is None or (start and start >= kept):
             return found[::-1]
-        cut = end < kept
         end = min(kept, end)
         _check_origin(recorder, session_id, origin, met)
         met.add(origin.session_id)
@@ -107,7 +109,9 @@ def forked_state(recorder: Recorder, mapper: Mapper, session_id: str, origin: Or
     """Return the state of a fork before its first event: its conversation, and the calls in it.
 
     Each call that has no result among the messages kept is open, and unknown where it may have been
-    executed: where its run was interrupted, or its result was staged, which the fork does not get.
+    executed by the version that the fork names: where its run broke off or was still going on, or
+    its result was staged or landed, which the fork does not get. One that was given up is not open,
+    unless more messages were kept than the fork has: then that was another branch's decision.
     What the conversation is comes from the origin's rows alone; `checked_fork` compares it with
     what the fork says. Raises LogCorrupt where an origin is missing, shorter than it was, or
     unreadable.
@@ -159,38 +163,72 @@ def _check_origin(recorder: Recorder, session_id: str, origin: Origin, met: set[
 def _with_part(
     recorder: Recorder, mapper: Mapper, part: Part, conversation: Conversation, work: Work
 ) -> tuple[Conversation, Work]:
-    """Return the conversation and the open calls after a part."""
-    running = False
+    """Return the conversation and the open calls after a part.
+
+    What its rows hold behind the messages kept is asked for one thing: whether a call that is open
+    there may have been executed since.
+    """
+    running, past = False, part.past
+    pending = set(work.calls)  # those that have not been answered or given up in these rows
+    given_up: set[str] = set()
     for row in rows_of(recorder, part.session_id, upto=part.version):
         wanted = part.end - conversation.count
-        if part.cut and not wanted:
+        if not wanted and not work.calls:
             break
         if row.topic in LANDED:
-            messages = _messages_in(row)[:wanted]
-            if messages:
-                array = msgspec.Raw(b"[" + b",".join(map(bytes, messages)) + b"]")
-                conversation = conversation.extend(array, len(messages))
+            messages = _messages_in(row)
+            kept, behind = messages[:wanted], messages[wanted:]
+            if kept:
+                array = _joined(kept)
+                conversation = conversation.extend(array, len(kept))
                 work = calls_after(work, array, _OPENED_IN_A_FORK)
+                pending = set(work.calls)
+            if behind:
+                past = True
+                answered = pending & _answered_by(behind)
+                work, pending = _in_doubt(work, answered), pending - answered
         elif row.topic in _OF_CALLS:
-            work = _with_said(work, mapper.to_event(row, None))
+            event = mapper.to_event(row, None)
+            if isinstance(event, ToolResultsStaged):
+                work = _in_doubt(work, pending & set(event.call_ids))
+            elif isinstance(event, CallAbandoned):
+                pending.discard(event.call_id)
+                given_up.add(event.call_id)
+            if wanted:
+                work, given_up = _without(work, given_up), set()
         elif running and row.topic in _BROKEN_OFF:
-            work = msgspec.structs.replace(work, calls=calls_in_doubt(work))
+            work = _in_doubt(work, pending)
         if row.topic == _BEGUN:
             running = True
         elif row.topic in _SETTLED or row.topic in _BROKEN_OFF:
             running = False
-    return conversation, work
+    if running:
+        work = _in_doubt(work, pending)
+    return conversation, work if past else _without(work, given_up)
 
 
-def _with_said(work: Work, event: SessionEvent) -> Work:
-    """Return the work once a call was given up, or results were staged that no fork gets."""
-    calls = dict(work.calls)
-    if isinstance(event, CallAbandoned):
-        calls.pop(event.call_id, None)
-    elif isinstance(event, ToolResultsStaged):
-        for call_id in calls.keys() & set(event.call_ids):
-            calls[call_id] = msgspec.structs.replace(calls[call_id], status="unknown")
+def _in_doubt(work: Work, call_ids: AbstractSet[str]) -> Work:
+    """Return the work where these calls are unknown, of those that are open."""
+    calls = {
+        call_id: msgspec.structs.replace(call, status="unknown") if call_id in call_ids else call
+        for call_id, call in work.calls.items()
+    }
     return msgspec.structs.replace(work, calls=calls)
+
+
+def _without(work: Work, call_ids: AbstractSet[str]) -> Work:
+    """Return the work without these calls."""
+    calls = {call_id: call for call_id, call in work.calls.items() if call_id not in call_ids}
+    return msgspec.structs.replace(work, calls=calls)
+
+
+def _answered_by(messages: list[msgspec.Raw]) -> frozenset[str]:
+    tools = tools_in(_joined(messages))
+    return frozenset() if tools is None else frozenset(tools.answered)
+
+
+def _joined(messages: list[msgspec.Raw]) -> msgspec.Raw:
+    return msgspec.Raw(b"[" + b",".join(map(bytes, messages)) + b"]")
 
 
 def _messages_in(row: StoredEvent) -> list[msgspec.Raw]:

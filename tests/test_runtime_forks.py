@@ -22,6 +22,7 @@ from engine import (
     InvalidMessage,
     LogCorrupt,
     SessionNotFound,
+    TurnResult,
 )
 from engine.runtime.forking import REPLACEMENT_RUN
 from engine.store import Mapper, links, open_store
@@ -338,22 +339,23 @@ def test_k_calls_that_are_open_at_the_point_are_open_in_the_fork(url: str) -> No
             await engine.attach("o", EchoAgent())
             await engine.record_turn("o", [message("so")])
             await engine.abandon_call("o", "c-2")
+            had = {"c-1": "unknown", "c-2": "intended"}  # it was answered in the origin
             for given, found in (
-                ({"at_message": 1}, []),
-                ({"at_message": 2}, ["c-1", "c-2"]),
-                ({"at_message": 3}, ["c-2"]),
-                ({"at_message": 4}, ["c-2"]),
-                ({"at_version": 6}, ["c-2"]),
-                ({"at_version": 7}, []),
+                ({"at_message": 1}, {}),
+                ({"at_message": 2}, had),
+                ({"at_message": 3}, {"c-2": "intended"}),
+                ({"at_message": 4}, {}),
+                ({"at_version": 6}, {}),
+                ({"at_version": 7}, {}),
             ):
                 view = await engine.fork("o", **given)  # type: ignore[arg-type]
                 for _ in range(2):
                     calls = await engine.open_calls(view.id)
-                    assert [(call.id, call.status) for call in calls] == [
-                        (name, "intended") for name in found
-                    ]
+                    assert {call.id: call.status for call in calls} == found
                     await engine.discard_live(view.id)
                 if "c-1" in found:
+                    with pytest.raises(CallsUnresolved):
+                        await engine.record_turn(view.id, [message("on")])
                     await engine.stage_tool_results(view.id, [answer])
                     await engine.record_turn(view.id, [message("on")])
                     whole = [message("go"), asked, answer, message("on")]
@@ -410,12 +412,10 @@ def test_k_what_may_have_been_executed_is_unknown_in_the_fork_and_refuses_its_ne
             await turn
             assert await statuses("o") == {"c-1": "executed", "c-2": "unknown"}
             early = await engine.fork("o", at_message=2)
-            assert await statuses(early.id) == {"c-1": "intended", "c-2": "intended"}
             between = await engine.fork("o", at_version=staged.version)
-            assert await statuses(between.id) == {"c-1": "unknown", "c-2": "intended"}
             fork = await engine.fork("o")
             whole = await engine.fork(fork.id)
-            for name in (fork.id, whole.id):
+            for name in (early.id, between.id, fork.id, whole.id):
                 assert await statuses(name) == {"c-1": "unknown", "c-2": "unknown"}
                 with pytest.raises(CallsUnresolved):
                     await engine.record_turn(name, [message("on")])
@@ -430,6 +430,96 @@ def test_k_what_may_have_been_executed_is_unknown_in_the_fork_and_refuses_its_ne
             await engine.record_turn(fork.id, [message("on")])
             assert await said(engine, fork.id) == [message("go"), asked, answer, message("on")]
             assert (await engine.audit()).ok
+
+    asyncio.run(main())
+
+
+async def with_calls(engine: Engine, landed: asyncio.Event, go: asyncio.Event) -> asyncio.Task[Any]:
+    """Begin a run that lands two calls, and ends when it is told to, one of them answered."""
+    made = [{"id": i, "function": {"name": "look", "arguments": "{}"}} for i in ("c-1", "c-2")]
+
+    async def agent(turn: Any) -> TurnResult:
+        await turn.boundary([{"role": "assistant", "tool_calls": made}])
+        landed.set()
+        await go.wait()
+        return TurnResult(messages=[{"role": "tool", "tool_call_id": "c-1", "content": "one"}])
+
+    await engine.register("o")
+    await engine.attach("o", agent)
+    return asyncio.create_task(engine.apply_turn("o", "go"))
+
+
+POINTS: tuple[dict[str, Any], ...] = ({}, {"at_message": 2}, {"at_version": 4})
+
+
+async def statuses_at(engine: Engine, point: dict[str, Any]) -> set[str]:
+    view = await engine.fork("o", **point)
+    return {call.status for call in await engine.open_calls(view.id)}
+
+
+def test_g9_what_a_run_that_is_not_over_may_be_executing_is_unknown_in_a_fork(url: str) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            landed, go = asyncio.Event(), asyncio.Event()
+            turn = await with_calls(engine, landed, go)
+            await landed.wait()
+            for point in POINTS:
+                assert await statuses_at(engine, point) == {"unknown"}
+            assert {call.status for call in await engine.open_calls("o")} == {"intended"}
+            go.set()
+            await turn
+            view = await engine.fork("o", at_version=4)
+            calls = {call.id: call.status for call in await engine.open_calls(view.id)}
+            assert calls == {"c-1": "unknown", "c-2": "intended"}
+            assert await statuses_at(engine, {}) == {"intended"}
+            assert (await engine.audit()).ok
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("point", POINTS, ids=str)
+def test_g9_a_fork_that_is_the_first_touch_of_a_run_without_an_owner_has_its_calls_in_doubt(
+    sqlite_url: str, point: dict[str, Any]
+) -> None:
+    async def main() -> None:
+        landed = asyncio.Event()
+        lost = await Engine.open(sqlite_url, grace_seconds=0.1)
+        turn = await with_calls(lost, landed, asyncio.Event())
+        await landed.wait()
+        await lost._ownership.release()  # as if its process had died
+        async with Engine.open(sqlite_url) as engine:
+            fork = await engine.fork("o", **point)
+            assert {call.status for call in await engine.open_calls(fork.id)} == {"unknown"}
+            with pytest.raises(CallsUnresolved):
+                await engine.record_turn(fork.id, [message("on")])
+            await engine.open_calls("o")  # which closes the run
+            assert await statuses_at(engine, point) == {"unknown"}
+            assert (await engine.audit()).ok
+        turn.cancel()
+        await asyncio.gather(turn, return_exceptions=True)
+        await lost.close()
+
+    asyncio.run(main())
+
+
+def test_g3_a_fork_with_open_calls_can_be_asked_for_again_whatever_the_origin_recorded_since(
+    url: str,
+) -> None:
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            landed, go = asyncio.Event(), asyncio.Event()
+            turn = await with_calls(engine, landed, go)
+            await landed.wait()
+            firsts = [
+                (point, await engine.fork("o", new_session_id=f"f-{n}", **point))
+                for n, point in enumerate(POINTS[1:])
+            ]
+            go.set()
+            await turn
+            for point, first in firsts:
+                assert await engine.fork("o", new_session_id=first.id, **point) == first
+                with pytest.raises(Conflict):
+                    await engine.fork("o", new_session_id=first.id, at_message=1)
 
     asyncio.run(main())
 

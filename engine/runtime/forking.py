@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
+
 from engine.aggregates import Fork, RecordTurn, Session, encode_messages
 from engine.aggregates.retries import same_turn
 from engine.errors import InvalidArgument
@@ -16,7 +18,7 @@ from engine.runtime.inputs import TakingInput
 from engine.runtime.recording import conflict
 from engine.runtime.writing import Written
 from projections.catalog import SessionView, view_of
-from projections.forks import fork_point
+from projections.forks import ForkPoint, fork_point
 from projections.snapshots import Folded, nothing_folded
 
 REPLACEMENT_RUN: Final = "fork-replacement"
@@ -44,8 +46,13 @@ class Forking(TakingInput):
         the first message it does not keep, in the same commit, as a turn with a receipt. It copies
         nothing: history, digests and audits read on into the origin's rows, whatever becomes of the
         origin. Labels and metadata are its own; runs, inputs, keys and staged context stay with the
-        origin; tool calls that are open among the messages kept are open in the fork, and unknown
-        where they were, or where the result is only staged in the origin.
+        origin.
+
+        Tool calls that are open among the messages kept are open in the fork, and unknown where
+        they may have been executed by now, however the point is named: where they are or were
+        unknown in the origin, where a run that had them is not over, and where there is a result,
+        staged or behind the point. What the origin gave up is open in the fork all the same if more
+        messages followed. Where calls are open, the version named is the origin's newest.
 
         A ``new_session_id`` makes a retry safe, where the point is given too. Raises
         SessionNotFound, InvalidArgument for a point the session never had, InvalidMessage, Conflict
@@ -67,7 +74,7 @@ class Forking(TakingInput):
             None if labels is None else checked_labels(labels),
             None if metadata is None else checked_metadata(metadata),
         )
-        before, origin = await asyncio.to_thread(
+        point = await asyncio.to_thread(
             fork_point,
             self._store,
             self._mapper,
@@ -77,15 +84,17 @@ class Forking(TakingInput):
             at_message=at_message,
             replaces=replace is not None,
         )
-        fork = Fork(now=now, origin=origin, labels=given[0], metadata=given[1])
-        return view_of((await self._forked(before, fork, turn)).folded.state)
+        fork = Fork(now=now, origin=point.origin, labels=given[0], metadata=given[1])
+        return view_of((await self._forked(point, fork, turn)).folded.state)
 
-    async def _forked(self, before: Session, fork: Fork, turn: RecordTurn | None) -> Written:
+    async def _forked(self, point: ForkPoint, fork: Fork, turn: RecordTurn | None) -> Written:
+        before = point.state
         live = self._live.get(before.id)
 
         async def work(folded: Folded) -> Written:
             if folded.state.version:
-                written = await self._writer.commit(live, folded, fork)
+                again = msgspec.structs.replace(fork, origin=point.like(folded.state.origin))
+                written = await self._writer.commit(live, folded, again)
                 await self._check_same_start(folded.state, turn)
                 return written
             empty = nothing_folded(before.id)._replace(state=before)

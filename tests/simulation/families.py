@@ -117,7 +117,9 @@ def _is_at(made: SessionLog, point: dict[str, Any]) -> bool:
     if replaced != ("replace" in point):
         return False
     if "at_version" in point:
-        return bool(begun["origin_version"] == point["at_version"])
+        counts = made.known.logs[begun["origin_session_id"]].counts
+        whole = begun["origin_messages"] == counts[point["at_version"]]
+        return bool(whole and begun["origin_version"] >= point["at_version"])
     return bool(begun["origin_messages"] == point["at_message"])
 
 

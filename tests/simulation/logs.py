@@ -49,6 +49,7 @@ class SessionLog(WorkInHand):
         self._meaning(event)
         self.counts.append(len(self.messages))
         self.groups.append(tuple(self.mobs))
+        self.at_risk.append(set() if self.current is None else self.offered)
         self.filters.append(self.filter and self.filter[0])
         run = LAW.value(self.law, "run")
         self._must(run == self.current, "G4", f"the law has run {run}, the log {self.current}")
@@ -195,7 +196,7 @@ class SessionLog(WorkInHand):
             self._given(message)
             self._landed.add(message)
             self._say(message)
-            self._tools(json.loads(message), event["version"])
+            self._tools(json.loads(message), event)
         receipt = event["receipt"]
         facts = receipt["message_count"], receipt["conversation_digest"], receipt["sequence"]
         expected = len(self.messages), self.digest(), sequence
@@ -226,15 +227,16 @@ class SessionLog(WorkInHand):
         self._must(fitting, "G9", f"nobody asked for a fork of {kept} messages: {points}")
         for message in origin.messages[:kept]:
             self._say(message)
-            self._tools(json.loads(message), 1)
+            self._tools(json.loads(message), event)
 
         for call_id, said in origin.abandoned.items():
-            if said.is_seen(event) and self.calls.pop(call_id, None):
+            there_are = origin.counts[event["origin_version"]]
+            if said.counts(event, there_are) and self.calls.pop(call_id, None):
                 self.abandoned[call_id] = said.inherited(kept)
-        for call_id, said in origin.doubted.items():
-            if said.is_seen(event) and call_id in self.calls:
-                self.calls[call_id][0] = "unknown"
-                self.doubted[call_id] = said.inherited(kept)
+        seen = {name: said for name, said in origin.doubted.items() if said.is_seen(event)}
+        self._doubt({*seen, *origin.at_risk[event["origin_version"]]}, event)
+        for call_id in self.calls.keys() & self.doubted.keys():
+            self.calls[call_id][0] = "unknown"
         self._must(event["origin_digest"] == self.digest(), "G1", "the digest of what it kept")
 
     # Runs, inputs and calls
@@ -276,10 +278,10 @@ class SessionLog(WorkInHand):
         self._must(told == abandoned, "G1", f"{event['tag']} gives up {told}, not {abandoned}")
         self._drop(abandoned, "staged")
         if event["tag"] != "run-rolled-back":
-            for name, call in self.calls.items():
+            for call in self.calls.values():
                 if call[0] == "intended":
                     call[0] = "unknown"
-                    self.doubted.setdefault(name, self._said(event))
+            self._doubt(self.offered, event)
         run.ended = event["tag"]
         self.current = None
 
@@ -304,7 +306,7 @@ def _fits(point: Mapping[str, Any], event: Mapping[str, Any], origin: Any) -> bo
         return False
     if "at_message" in point:
         return bool(kept == point["at_message"])
-    whole = kept == origin.counts[version]
     if "at_version" in point:
-        return bool(whole and version == point["at_version"])
-    return bool(whole and version >= point["least"])
+        whole = kept == origin.counts[point["at_version"]]
+        return bool(whole and version >= point["at_version"])
+    return bool(kept == origin.counts[version] and version >= point["least"])

@@ -42,10 +42,18 @@ class Said(NamedTuple):
     kept: int | None
 
     def is_seen(self, event: Mapping[str, Any]) -> bool:
-        """Whether a fork sees it, which reads of a session before its origin what it must."""
-        if self.kept is None:
-            return bool(self.version <= event["origin_version"])
-        return bool(event["origin_messages"] >= min(self.kept, self.behind + 1))
+        """Whether a fork sees it, which reads all of its origin up to the version that it names."""
+        return self.kept is not None or bool(self.version <= event["origin_version"])
+
+    def counts(self, event: Mapping[str, Any], there_are: int) -> bool:
+        """Whether a call that was given up then is so in a fork.
+
+        It is where the fork keeps messages behind it, or all that ``there_are``.
+        """
+        kept = event["origin_messages"]
+        if self.kept is not None:
+            return bool(kept >= min(self.kept, self.behind + 1))
+        return self.is_seen(event) and (self.behind < kept or kept == there_are)
 
     def inherited(self, kept: int) -> "Said":
         """Return what it is in the fork, which keeps so many messages."""
@@ -74,6 +82,7 @@ class WorkInHand:
         self.calls: dict[str, list[Any]] = {}  # id: [status, version]
         self.abandoned: dict[str, Said] = {}  # id: when it was
         self.doubted: dict[str, Said] = {}  # id: when it first may have been executed
+        self.at_risk: list[set[str]] = [set()]  # calls that a run has which is not over, by version
         self.mobs: list[str] = []
         self.filter: tuple[Any, int] | None = None  # and the version that staged it
         self.next_filter: tuple[Any, int] | None = None
@@ -126,7 +135,7 @@ class WorkInHand:
                 for call_id in event["call_ids"]:
                     self._must(call_id in self.calls, "G9", f"a result of no call, {call_id}")
                     self.calls[call_id][0] = "executed"
-                    self.doubted.setdefault(call_id, self._said(event))
+                self._doubt(event["call_ids"], event)
             case "call-abandoned":
                 self._must(self.calls.pop(event["call_id"], None), "G9", "no such call")
                 self.abandoned[event["call_id"]] = self._said(event)
@@ -144,6 +153,7 @@ class WorkInHand:
                 if self.current is not None:
                     self.runs[self.current].ended = event["tag"]
                     self.current = None
+                    self._doubt(self.offered, event)
             case "session-archived":
                 self._must(not self.inputs_in("queued", "staged"), "G1", "archived with input")
             case _:
@@ -175,6 +185,15 @@ class WorkInHand:
                 self._must(news in self.known.news, "G9", "nobody published that")
             case _:
                 pass
+
+    @property
+    def offered(self) -> set[str]:
+        """The calls that are open, here or where a fork from before they were given up has them."""
+        return {*self.calls, *(name for name, said in self.abandoned.items() if said.kept)}
+
+    def _doubt(self, call_ids: Iterable[str], event: Mapping[str, Any]) -> None:
+        for call_id in call_ids:
+            self.doubted.setdefault(call_id, self._said(event))
 
     def _said(self, event: Mapping[str, Any]) -> Said:
         return Said(event["version"], len(self.messages), None)
@@ -210,11 +229,12 @@ class WorkInHand:
             self._must(key not in self.keys, "G3", f"key {key} again")
             self.keys[key] = event
 
-    def _tools(self, message: dict[str, Any], version: int) -> None:
+    def _tools(self, message: dict[str, Any], event: Mapping[str, Any]) -> None:
         for call in message.get("tool_calls", ()):
-            self.calls[call["id"]] = ["intended", version]
+            self.calls[call["id"]] = ["intended", event["version"]]
         if message["role"] == "tool":
             self.calls.pop(message["tool_call_id"], None)
+            self._doubt([message["tool_call_id"]], event)
 
     def _given(self, message: str) -> None:
         self._must(
