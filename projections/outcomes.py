@@ -17,6 +17,7 @@ from engine.aggregates import (
     SessionEvent,
     SessionStopped,
 )
+from engine.errors import LogCorrupt
 from engine.store import Mapper, Recorder
 from engine.values import (
     ApplyOutput,
@@ -35,7 +36,7 @@ def outcome_of_run(
 ) -> ApplyOutput | None:
     """Return what the run that began at a version came to, None while it is current.
 
-    Raises LogCorrupt for a damaged row.
+    Raises LogCorrupt for a damaged row, and for a result that is not what its terminal says.
     """
     receipt = terminal = None
     for event in events_of_run(recorder, mapper, session_id, run_id, version):
@@ -54,7 +55,13 @@ def _terminal(event: SessionEvent) -> Terminal | None:
                 case "completed":
                     return Completed(result)
                 case "callback_pending":
-                    return msgspec.convert(result, CallbackPending)
+                    try:
+                        return msgspec.convert(result, CallbackPending)
+                    except msgspec.ValidationError as error:
+                        detail = f"the result is no call that waits: {error}"
+                        raise LogCorrupt(
+                            event.session_id, event.version, "undecodable", detail
+                        ) from error
                 case "no_pending_boundary":
                     return NoPendingBoundary()
         case RunFailed():

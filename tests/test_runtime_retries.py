@@ -1,13 +1,29 @@
 """Turns asked for again under their id: nothing runs twice, and the answer is what is recorded."""
 
 import asyncio
+import contextlib
+import json
+import sqlite3
 
 import pytest
 from engines import FAST, on_an_engine
+from messages import CALL
 from sessions import attached
 from waiting import Gate
 
-from engine import AgentFailure, Conflict, EchoAgent, Engine, Failed, Turn
+from engine import (
+    AgentFailure,
+    CallbackPending,
+    Conflict,
+    EchoAgent,
+    Engine,
+    Failed,
+    LogCorrupt,
+    Turn,
+    TurnResult,
+)
+from engine.store import links
+from engine.store.opening import sqlite_path
 
 
 @on_an_engine()
@@ -65,3 +81,24 @@ async def test_g3_a_retry_of_a_finished_run_is_answered_while_another_turn_runs(
         await engine.apply_turn("s", "other", run_id="r")
     gate.open.set()
     await turn
+
+
+@on_an_engine(on_file=True)
+async def test_a_recorded_result_that_no_run_gave_back_is_corruption(
+    engine: Engine, url: str
+) -> None:
+    async def agent(turn: Turn) -> TurnResult:
+        return TurnResult(messages=[CALL], terminal=CallbackPending("ask", {}, "c-1"))
+
+    await attached(engine, agent)
+    await engine.apply_turn("s", "a", run_id="r")
+    with contextlib.closing(sqlite3.connect(sqlite_path(url), isolation_level=None)) as other:
+        found = "SELECT state FROM stored_events ORDER BY position DESC LIMIT 2"
+        (newest,), (before,) = other.execute(found).fetchall()
+        event = json.loads(newest) | {"result": None}
+        del event["link"]
+        body = json.dumps(event, separators=(",", ":")).encode()
+        sealed, _ = links.seal(links.sealed_link(before), body)
+        other.execute("UPDATE stored_events SET state = ? WHERE state = ?", (sealed, newest))
+    with pytest.raises(LogCorrupt, match="version 4: the result is no call that waits"):
+        await engine.apply_turn("s", "a", run_id="r")
