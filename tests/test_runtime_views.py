@@ -129,13 +129,30 @@ class Raising(EchoAgent):
         raise SessionNotFound("\ud800")
 
 
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+class Speechless(EchoAgent):
+    def show(self) -> Any:
+        raise Unspeakable
+
+
+class Cancelling(EchoAgent):
+    def show(self) -> Any:
+        raise asyncio.CancelledError
+
+
 class Unreachable(EchoAgent):
     @property
     def show(self) -> Any:
         raise ValueError("not now")
 
 
-@pytest.mark.parametrize("kind", [Asynchronous, Unlike, Raising, Unreachable])
+@pytest.mark.parametrize(
+    "kind", [Asynchronous, Unlike, Raising, Speechless, Cancelling, Unreachable]
+)
 @pytest.mark.parametrize("hook", HOOKS)
 @on_an_engine()
 async def test_a_hook_that_shows_nothing_of_its_kind_is_refused_by_name(

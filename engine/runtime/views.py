@@ -4,12 +4,14 @@ Invariants: these are looked at and never decided on; an agent offers what it ha
 for what it does not offer.
 """
 
+import asyncio
 import inspect
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from engine.errors import InvalidArgument
+from engine.runtime.failures import said
 from engine.runtime.turns import LiveTurn
 from engine.values import Terminal
 
@@ -29,7 +31,8 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Where an agent is in its work.
 
     The engine fills in what it knows: ``loop_state`` and ``turn_phase``, the run, the boundaries it
-    has landed, whether it was asked to end, and how the last run ended. The rest is the agent's.
+    has landed, whether it was asked to end, and how the last run ended that it saw to its end
+    itself, None once it has dropped its live copy of the session. The rest is the agent's.
     """
 
     loop_state: Literal["none", "waiting", "running"] = "none"
@@ -142,8 +145,8 @@ def shown_by(agent: object, hook: str, kind: type[Shown]) -> Shown | None:
     try:
         method = getattr(agent, hook, None)
         shown = method() if callable(method) else None
-    except Exception as error:
-        raise _misshown(hook, kind, f"it raised {type(error).__name__}: {error}") from error
+    except (Exception, asyncio.CancelledError) as error:  # nothing is awaited: nobody cancelled it
+        raise _misshown(hook, kind, f"it raised {type(error).__name__}: {said(error)}") from error
     if shown is None or isinstance(shown, kind):
         return shown
     if inspect.iscoroutine(shown):
