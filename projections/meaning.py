@@ -41,12 +41,13 @@ from engine.aggregates.work import (
 from engine.errors import CallNotOpen
 from engine.machines import LIFECYCLE
 from engine.store.mapper import UNDECODABLE, is_sliced
-from engine.values import Receipt, Usage
+from engine.values import CallbackPending, Receipt, Usage
 from projections.accounts import Problem, account_problems, doubt_problems, known_run_problems
 from projections.reading import UNLAWFUL, why_unlawful
 
 _OBJECTS: Final = msgspec.json.Decoder(list[dict[str, Any]])
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Any])
+_CALLBACK: Final = msgspec.json.Decoder(CallbackPending)
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -118,6 +119,8 @@ def _landing_problems(
         return
     if not isinstance(event, ContextAppended) and not _is_possible(event.usage):
         yield "receipt", "the usage counts fewer than no tokens"
+    if isinstance(event, RunCompleted):
+        yield from _result_problems(event)
     if event.receipt is None:
         yield from _no_receipt_problems(before, event, own)
         return
@@ -149,6 +152,15 @@ def _no_receipt_problems(before: Session, event: RunCompleted, own: int) -> Iter
         yield "receipt", "the event has no receipt, and counts staged messages"
     if event.terminal != "no_pending_boundary" and (before.staged or before.work.results):
         yield "receipt", "the run ended without what was staged for it"
+
+
+def _result_problems(event: RunCompleted) -> Iterator[Problem]:
+    """Yield what is wrong with what a run gave back, which for a callback is the call."""
+    if event.terminal == "callback_pending":
+        try:
+            _CALLBACK.decode(event.result)
+        except UNDECODABLE as error:
+            yield "undecodable", f"the result is no call that waits: {error}"
 
 
 def _first_receipt_problems(before: Session, receipt: Receipt) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import pytest
 from messages import CALL, says, user
+from msgspec import Raw
 
 from engine.aggregates import (
     AbandonCall,
@@ -91,6 +92,13 @@ CALLED: Final = turn("called", CALL)
 RESULT: Final = StageToolResults(now=AT, messages=of(answer("c-1")))
 BEGUN: Final = BeginRun(**RUN)
 CONTEXT: Final = StageContext(now=AT, message=of(says("context")))
+WAITING: Final = CompleteRun(
+    **RUN,
+    messages=of(CALL),
+    terminal="callback_pending",
+    waits_for="c-1",
+    result=Raw(b'{"terminal":"callback_pending","tool_name":"look","call_id":"c-1"}'),
+)
 IN_DOUBT: Final = (CALLED, BEGUN, FailRun(**RUN, kind="turn", message="no"))
 ANSWERED_OUTSIDE: Final = (
     BEGUN,
@@ -286,6 +294,18 @@ LIES: Final[dict[str, Lie]] = {
         ),
         {"into": "past"},
     ),
+    **{
+        f"a callback that is {result.decode()}": Lie(
+            (BEGUN, WAITING), {"result": Raw(result)}, "undecodable"
+        )
+        for result in (
+            b"null",
+            b"[1]",
+            b'{"terminal":"callback_pending"}',
+            b'{"terminal":"callback_pending","tool_name":7}',
+            b'{"terminal":"failed","tool_name":"look"}',
+        )
+    },
     "a call given up that never was": Lie(
         (CALLED, AbandonCall(now=AT, call_id="c-1")), {"call_id": "never"}
     ),
