@@ -25,8 +25,8 @@ ANSWER_SECONDS: Final = 900
 
 
 PATIENCE: Final = 20
-"""How many times longer perdure and the raw rows may take to grow a session: without them there is
-nothing to compare with."""
+"""How many times longer perdure, the raw rows and the naive design may take to grow a session:
+without them there is nothing to compare with."""
 
 
 class Failed(Exception):

@@ -13,6 +13,9 @@ from bench.coordinator import version_of
 from bench.report import both, median, p99
 from bench.setup import PINNED, ROOT, interpreter
 
+MEASURED: Final = ("engine", "projections", "bench", "tests/reference_model.py", "pyproject.toml")
+"""What a result depends on. (The page that results are written into is not among it.)"""
+
 CALM: Final = 8
 """How many times its median the 99th percentile of a sync may take on a machine left alone."""
 
@@ -95,11 +98,24 @@ def _syncs(folder: Path) -> list[float]:
 
 
 def _revision() -> str:
-    found = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607 - whichever git is on the path
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
-    return f"commit {found.stdout.strip()}" if found.returncode == 0 else "no commit"
+    """Return the commit, and whether what ran is another thing than what it holds."""
+    commit = _git("rev-parse", "--short", "HEAD")
+    if not commit:
+        return "no commit"
+    changed = _git("status", "--porcelain", "--", *MEASURED)
+    return f"commit {commit}{' with changes that are not committed' if changed else ''}"
+
+
+def _git(*arguments: str) -> str:
+    """Return what git prints, nothing where it cannot be asked."""
+    try:
+        found = subprocess.run(
+            ["git", *arguments],  # noqa: S607 - whichever git is on the path
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+        )
+    except OSError:
+        return ""
+    return found.stdout.strip() if found.returncode == 0 else ""

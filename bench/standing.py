@@ -22,7 +22,7 @@ PEERS: Final = (
     "full-snapshots",
 )
 EVEN: Final = 0.97
-"""Closer than this to one is a draw, given how much two runs differ."""
+"""Less than this leads; closer to one is a draw, given how much two runs differ."""
 
 
 class Times(NamedTuple):
@@ -72,7 +72,9 @@ def standing(figures: Mapping[str, Mapping[str, Any]]) -> Table | None:
             cells = [_cell(costs.get(name)) for costs in columns.values()]
             rows.append([name, append["durability"][name], *cells])
     return Table(
-        "Each peer's cost in terms of perdure's at `full`; **bold** where the peer costs less",
+        "Each peer's cost in terms of perdure's at `full`; **bold** where the peer costs less than "
+        f"{EVEN:g} of it, since closer than that is a draw; *not reached* where the peer did not "
+        "come so far in the time that its table says it had",
         ["", "durability", *columns],
         rows,
     )

@@ -72,6 +72,7 @@ def measure(setup: Setup) -> Report:
             settings=dict(contest.settings),
             absent=dict(contest.absent),
             row_bytes=row_bytes,
+            grow_seconds=GROW_SECONDS,
         )
     return Report(
         tables=[latency(measured), volume(measured)],

@@ -3,6 +3,7 @@
 import statistics
 from typing import Any, Final, NamedTuple
 
+from bench.coordinator import PATIENCE
 from bench.report import (
     Budget,
     Table,
@@ -28,6 +29,11 @@ GROWTH_NOTE: Final = (
     "The budget of growth in time compares sessions of perdure whose turns alternate, a new one's "
     "and the long ones', which is narrower than the table: there, a new session has the machine to "
     "itself."
+)
+TIME_NOTE: Final = (
+    "*Not reached* is a number of turns that a contender did not come to in {seconds:g} s, which "
+    "each has to record a session up to each point; perdure and what this project wrote itself "
+    "have {patience} times as long."
 )
 COPYING_NOTE: Final = (
     "Before each slice of turns the write-ahead log is copied into the file, so that none of the "
@@ -67,6 +73,7 @@ class Measured(NamedTuple):
     settings: dict[str, dict[str, str]]
     absent: dict[str, str]
     row_bytes: float
+    grow_seconds: float
 
     def names(self) -> list[str]:
         """Return who took part, in the order of the tables."""
@@ -267,11 +274,16 @@ def figures(found: Measured) -> dict[str, Any]:
 def notes(found: Measured) -> list[str]:
     """Return what is to be said beside the tables."""
     slow = [
-        f"{label(name)} came to {max(reached.values()):,} turns in the time it was given"
+        f"{label(name)} came to {max(reached.values()):,} turns"
         for name, reached in found.reached.items()
         if name in found.settings and len(reached) < len(found.points) and reached
     ]
-    return [GROWTH_NOTE, COPYING_NOTE, *([f"{'; '.join(slow)}."] if slow else [])]
+    limits = TIME_NOTE.format(seconds=found.grow_seconds, patience=PATIENCE)
+    return [
+        GROWTH_NOTE,
+        COPYING_NOTE,
+        " ".join([limits, *([f"{'; '.join(slow)}."] if slow else [])]),
+    ]
 
 
 def _longest(

@@ -6,7 +6,7 @@ file and never folded it. There, how many messages there are is what `history` i
 
 from typing import Final
 
-from bench.coordinator import Contest, Failed, settle, working
+from bench.coordinator import PATIENCE, Contest, Failed, settle, working
 from bench.report import Budget, Report, Table, absent_rows, both, label, median, ratio, seconds
 from bench.setup import Setup
 from bench.workload import session_id
@@ -31,6 +31,10 @@ NOTE: Final = (
     "A live session's message count is in memory. A fresh process is started for each page: its "
     "clock starts when the file is open, and it asks `history` twice, for the count and for the "
     "page, without folding the session. The others are asked in the process that recorded."
+)
+TIME_NOTE: Final = (
+    f"A contender has {GROW_SECONDS} s to record each session, perdure and what this project wrote "
+    f"itself {PATIENCE} times as long; who did not come to the last turn is absent."
 )
 CACHED_NOTE: Final = (
     "Cached aggregates hold every message of every session in memory, so they read nothing at all."
@@ -119,7 +123,7 @@ def measure(setup: Setup) -> Report:
             )
             for which, found in (("live", ours), ("in a fresh process", cold))
         ],
-        notes=[NOTE, *([CACHED_NOTE] if "eventsourcing-cached" in names else [])],
+        notes=[NOTE, TIME_NOTE, *([CACHED_NOTE] if "eventsourcing-cached" in names else [])],
         figures={
             name: {turns: median(values) for turns, values in found.items()}
             for name, found in shown.items()
