@@ -1,6 +1,6 @@
 """The coordinator: starts workers, and gives all contenders a slice of the work in turn.
 
-Invariants: the order changes from round to round, so that drift of the machine hits all alike, and
+Invariants: the order is shuffled anew each round, so that drift of the machine hits all alike, and
 nobody always follows the same neighbour; a contender that is not installed, or fails, is left out
 from then on and listed with the reason.
 """

@@ -26,7 +26,9 @@ TITLE: Final = "Import: real transcripts"
 CONTENDERS: Final = ("perdure-full", "raw-full", "full-snapshots", "openai-agents")
 NOTE: Final = (
     "The command starts an interpreter, derives ids from the content, checks every line and "
-    "records 64 sessions at once; the others record what they are given in order."
+    "records 64 sessions at once; the others record what they are given in order. Its connection "
+    "cannot be asked from outside. It opens the engine with the defaults, and what the next row's "
+    "connection says, which is opened with the same, stands for it."
 )
 BESIDE: Final = ROOT.parent / "shared" / "data" / "airline-transcripts.jsonl"
 BUNDLED: Final = ROOT / "engine" / "cli" / "transcripts.jsonl"
@@ -53,7 +55,7 @@ def measure(setup: Setup) -> Report:
     rows = [
         [
             "`perdure import`, the whole command",
-            durability(settings["perdure-full"]),
+            f"as the next, by its defaults: {durability(settings['perdure-full'])}",
             "1.00x",
             *_row(command, turns, source),
         ]
