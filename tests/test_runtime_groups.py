@@ -8,7 +8,7 @@ import pytest
 from processes import message
 from sessions import said
 
-from engine import Engine, IllegalTransition, InvalidArgument, SessionNotFound
+from engine import Engine, IllegalTransition, InvalidArgument, SessionNotFound, Turn
 from engine.runtime.agents import EchoAgent
 
 
@@ -131,6 +131,48 @@ def test_archiving_a_group_can_first_drain_what_its_members_have_queued(url: str
             report = await engine.archive_mob("crew", pending="drain")
             assert [one.outcome for one in report] == ["archived", "archived"]
             assert await said(engine, "b") == ["waits", "waits"]
+
+    asyncio.run(main())
+
+
+def test_who_leaves_a_group_while_it_is_archived_is_left_alone(url: str) -> None:
+    async def main() -> None:
+        begun, go = asyncio.Event(), asyncio.Event()
+
+        async def agent(turn: Turn) -> str:
+            begun.set()
+            await go.wait()
+            return "done"
+
+        async with Engine.open(url, agents=lambda _: agent) as engine:
+            for name in "abcd":
+                await engine.register(name)
+                await engine.join_mob(name, "crew")
+            for name in "ac":
+                await engine.ingest(name, "waits")
+            archiving = asyncio.create_task(engine.archive_mob("crew", pending="drain"))
+            await begun.wait()
+            for name in "abc":
+                await engine.leave_mob(name, "crew")
+            go.set()
+            report = await archiving
+            assert [(one.session_id, one.outcome) for one in report] == [("d", "archived")]
+            phases = {view.id: view.phase for view in await engine.list()}
+            assert phases == {"a": "retired", "b": "idle", "c": "idle", "d": "archived"}
+            assert len(await engine.inputs("c")) == 1
+
+    asyncio.run(main())
+
+
+def test_a_member_that_left_in_another_process_is_not_archived(sqlite_url: str) -> None:
+    async def main() -> None:
+        async with Engine.open(sqlite_url) as engine, Engine.open(sqlite_url) as other:
+            await engine.register("a")
+            await engine.join_mob("a", "crew")
+            await other.leave_mob("a", "crew")
+            assert not await engine._archived_from("crew", "a", None, "refuse")  # as just listed
+            await other.join_mob("a", "crew")
+            assert await engine._archived_from("crew", "a", None, "refuse")
 
     asyncio.run(main())
 

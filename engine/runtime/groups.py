@@ -6,13 +6,17 @@ each member, and one that is refused stops no other.
 
 from typing import Literal, get_args
 
-from engine.aggregates import JoinMob, LeaveMob
+from engine.aggregates import Archive, JoinMob, LeaveMob
 from engine.errors import InvalidArgument, PerdureError
 from engine.machines import SESSION
 from engine.runtime.arguments import optional_text
+from engine.runtime.cancellation import followed
 from engine.runtime.forking import Forking
+from engine.runtime.recording import known
+from engine.runtime.writing import Written
 from engine.values import MobMember, checked_id
 from projections.catalog import SessionView, view_of
+from projections.snapshots import Folded
 
 MobMembers = list[MobMember]
 Pending = Literal["refuse", "abandon", "drain"]
@@ -57,25 +61,54 @@ class Grouping(Forking):
         """Archive every member of the group; return what came of it, session by session.
 
         ``pending`` is as in `archive`. A member that cannot be archived is reported with the error
-        that `archive` raises, and the others go on. Raises InvalidArgument, StoreError.
+        that `archive` raises, and the others go on. One that has left by its turn is left alone,
+        and out of the report; so is one that leaves while it is drained, but for being retired.
+        Raises InvalidArgument, StoreError.
         """
         if pending not in get_args(Pending):
             raise InvalidArgument(
                 f"pending is 'refuse', 'abandon' or 'drain', not {pending!r}", parameter="pending"
             )
         reason = optional_text(reason)
-        members = await self.list(mob=checked_id(mob, "mob"))
-        return [await self._archived_member(one, reason, pending) for one in members]
+        mob = checked_id(mob, "mob")
+        report: MobMembers = []
+        for member in await self.list(mob=mob):
+            name = member.id
+            if member.phase in SESSION.final:
+                report.append(MobMember(session_id=name, outcome="already_ended"))
+                continue
+            try:
+                if await self._archived_from(mob, name, reason, pending):
+                    report.append(MobMember(session_id=name, outcome="archived"))
+            except PerdureError as error:
+                refused = MobMember(
+                    session_id=name, outcome="refused", code=error.code, message=str(error)
+                )
+                report.append(refused)
+        return report
 
-    async def _archived_member(
-        self, member: SessionView, reason: str | None, pending: Pending
-    ) -> MobMember:
-        if member.phase in SESSION.final:
-            return MobMember(session_id=member.id, outcome="already_ended")
-        try:
-            await self.archive(member.id, reason=reason, pending=pending)
-        except PerdureError as error:
-            return MobMember(
-                session_id=member.id, outcome="refused", code=error.code, message=str(error)
-            )
-        return MobMember(session_id=member.id, outcome="archived")
+    async def _archived_from(
+        self, mob: str, session_id: str, reason: str | None, pending: Pending
+    ) -> bool:
+        """Archive the session if it is still a member of the group, and return whether it was."""
+        if pending == "drain":
+            if not await self.belongs_to_mob(session_id, mob):
+                return False
+            await self._drain_session(session_id, reason)
+        live = self._live.get(session_id)
+        command = Archive(now=self._now(), reason=reason, abandon_inputs=pending == "abandon")
+
+        async def work(folded: Folded) -> Written | None:
+            folded = await self._attended(live, known(folded))
+            if mob not in folded.state.mobs:
+                self._live.check_current(live)
+                return None
+            return await self._writer.commit(live, folded, command)
+
+        def over(written: Written | None) -> None:
+            if written is not None:
+                self._session_over(session_id)
+
+        self._check_open()
+        written = await followed(lambda: self._writer.alone(live, work), over)
+        return written is not None
