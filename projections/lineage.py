@@ -7,6 +7,7 @@ whatever the fork says about it.
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, get_args
 
 import msgspec
@@ -178,15 +179,16 @@ def _with_part(
         if row.topic in LANDED:
             messages = _messages_in(row)
             kept, behind = messages[:wanted], messages[wanted:]
-            if kept:
-                array = _joined(kept)
-                conversation = conversation.extend(array, len(kept))
-                work = calls_after(work, array, _OPENED_IN_A_FORK)
-                pending = set(work.calls)
-            if behind:
-                past = True
-                answered = pending & _answered_by(behind)
-                work, pending = _in_doubt(work, answered), pending - answered
+            with _readable(row):
+                if kept:
+                    array = _joined(kept)
+                    conversation = conversation.extend(array, len(kept))
+                    work = calls_after(work, array, _OPENED_IN_A_FORK)
+                    pending = set(work.calls)
+                if behind:
+                    past = True
+                    answered = pending & _answered_by(behind)
+                    work, pending = _in_doubt(work, answered), pending - answered
         elif row.topic in _OF_CALLS:
             event = mapper.to_event(row, None)
             if isinstance(event, ToolResultsStaged):
@@ -234,9 +236,16 @@ def _joined(messages: list[msgspec.Raw]) -> msgspec.Raw:
 def _messages_in(row: StoredEvent) -> list[msgspec.Raw]:
     """Return the messages that a row landed, each as its bytes."""
     state: Any = row.state  # bytes, unless someone changed it
-    try:
+    with _readable(row):
         joined = message_bytes(state)
         return [] if joined is None else _ARRAY.decode(b"[" + bytes(joined) + b"]")
+
+
+@contextmanager
+def _readable(row: StoredEvent) -> Iterator[None]:
+    """Raise LogCorrupt where the row's messages turn out to be none."""
+    try:
+        yield
     except (*UNDECODABLE, AttributeError) as error:
         raise LogCorrupt(
             str(row.originator_id),

@@ -598,6 +598,34 @@ def test_g7_a_changed_message_of_the_origin_shows_in_the_fork(tmp_path: Path, jo
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_g7_a_message_of_the_origin_that_is_none_is_found_kept_or_behind_the_point(
+    tmp_path: Path, place: int
+) -> None:
+    made = [{"id": "c-1", "function": {"name": "look", "arguments": "{}"}}]
+    path = tmp_path / "a.db"
+
+    async def main() -> None:
+        async with Engine.open(f"sqlite:///{path}") as engine:
+            await engine.register("o")
+            asked = {"role": "assistant", "tool_calls": made}
+            await engine.record_turn("o", [message("go"), asked])
+            await engine.record_turn("o", [message("no tool_result in it"), message("on")])
+            await engine.fork("o", at_message=2, new_session_id="f")
+
+    asyncio.run(main())
+
+    def spoilt(event: dict[str, Any]) -> dict[str, Any]:
+        if event["version"] == place + 2:
+            event["messages"][place] = ["tool_calls", "tool_call_id"]
+        return event
+
+    connection = sqlite3.connect(path)
+    relinked(connection, "o", spoilt)
+    connection.close()
+    assert {("o", place + 2, "transition"), ("f", 1, "undecodable")} <= audited(path)
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_g7_a_missing_origin_is_a_finding_and_not_a_crash(tmp_path: Path, jobs: int) -> None:
     path = tmp_path / "a.db"

@@ -11,9 +11,11 @@ completions' older ``function_call`` has no id to answer it by.
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
+
+_OBJECTS: Final = msgspec.json.Decoder(list[dict[str, Any]])
 
 
 class CallMade(NamedTuple):
@@ -52,7 +54,7 @@ def tools_in(array: msgspec.Raw | bytes) -> Tools | None:
     if b"tool_" not in recorded and b"_call" not in recorded:
         return None
     steps: list[CallMade | Answer] = []
-    for message in msgspec.json.decode(recorded):
+    for message in _OBJECTS.decode(recorded):
         steps += _made(message)
         steps += map(Answer, _answered(message))
     return Tools(steps) if steps else None
