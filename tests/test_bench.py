@@ -13,10 +13,10 @@ import pytest
 pytest.importorskip("bench.registry", reason="no benchmark beside these tests")
 
 from bench import __main__ as command
-from bench import plot, profiling, results
+from bench import machine, plot, profiling, results
 from bench.contenders import CONTENDERS, load
 from bench.coordinator import Contest, Failed, Worker
-from bench.items import append
+from bench.items import append, decision, listing
 from bench.registry import ITEMS
 from bench.report import Budget, budget_table, durability
 from bench.results import Kept
@@ -94,6 +94,73 @@ def test_a_worker_without_its_environment_says_so(
 )
 def test_unequal_durability_is_marked(mode: str, level: str, shown: str) -> None:
     assert durability({"journal_mode": mode, "synchronous": level}) == shown
+
+
+def test_a_listing_is_asked_for_what_many_few_and_no_sessions_have() -> None:
+    found = {
+        name: listing._matching(100_000, **filters) for name, filters in listing.FILTERS.items()
+    }
+    assert {name for name, count in found.items() if count == 0} == {
+        name for name in found if name.startswith("none: ")
+    }
+    assert {name for name, count in found.items() if 0 < count < listing.PAGE} == {
+        "rare: by label and phase"
+    }
+
+
+def test_labels_of_a_listing_do_not_tell_the_phase() -> None:
+    """Each combination of labels is retired as often as any other, and idle ten times as often."""
+    retired: dict[str, int] = {}
+    for n in range(len(listing.LABELS) * listing.RETIRED_EACH):
+        labels = str(sorted(listing.LABELS[n % len(listing.LABELS)].items()))
+        retired.setdefault(labels, 0)
+        retired[labels] += n % listing.RETIRED_EACH == 0
+    times = {str(sorted(one.items())): 0 for one in listing.LABELS}
+    for one in listing.LABELS:
+        times[str(sorted(one.items()))] += 1
+    assert retired == times
+
+
+def test_every_verb_is_decided_where_it_is_allowed(found: dict[str, Kept]) -> None:
+    moves = decision._moves()
+    assert {verb for verb, _ in moves} == {verb.name for verb in decision.SESSION.verbs}
+    assert ("begin_run", "retired") in moves
+    assert ("begin_run", "stopped") not in moves
+    rows = [row[0].partition(",")[0] for row in found["decision"].report.tables[0].rows]
+    assert len([row for row in rows if row.startswith("refused: ")]) == 2
+    assert {verb.name for verb in decision.SESSION.verbs} <= set(rows)
+
+
+def test_a_history_page_is_asked_of_a_live_session_and_of_a_fresh_process(
+    found: dict[str, Kept],
+) -> None:
+    rows = [row[0] for row in found["history"].report.tables[0].rows]
+    assert rows[:2] == ["perdure, full, live", "perdure, full, in a fresh process"]
+    assert [one.what.rpartition(", ")[2] for one in found["history"].report.budgets] == [
+        "live",
+        "in a fresh process",
+    ]
+
+
+def test_a_turn_is_set_beside_a_raw_commit_with_the_copying_of_the_log_too(
+    found: dict[str, Kept],
+) -> None:
+    lines = [one.what for one in found["append"].report.budgets]
+    assert [line for line in lines if "sustained" in line] == [
+        f"the same at `{level}`, sustained: the mean of 180 turns in a row, with all copying of "
+        "the log"
+        for level in ("full", "normal")
+    ]
+
+
+def test_a_tree_that_was_changed_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {"rev-parse": "1234567", "status": " M engine/errors.py"}
+    monkeypatch.setattr(machine, "_git", lambda verb, *_: answers[verb])
+    assert machine._revision() == "commit 1234567 with changes that are not committed"
+    answers["status"] = ""
+    assert machine._revision() == "commit 1234567"
+    answers["rev-parse"] = ""
+    assert machine._revision() == "no commit"
 
 
 def test_the_budgets_are_one_table_that_says_what_is_not_met() -> None:

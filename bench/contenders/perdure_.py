@@ -74,10 +74,6 @@ class Perdure(Contender):
             raise RuntimeError(f"{len(page.messages)} messages, not {count}")
         return seconds
 
-    async def fold(self, session: str) -> int:
-        """Fold the session and read no messages; return how many it has."""
-        return (await self.engine.read(session)).message_count
-
     async def checkpoint(self, session: str) -> None:
         """Commit a checkpoint, which keeps a snapshot."""
         await self.engine.checkpoint(session)
