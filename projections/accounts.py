@@ -73,6 +73,13 @@ def account_problems(before: Session, event: SessionEvent, after: Session) -> It
             return
 
 
+def input_due(before: Session, event: SessionEvent) -> str | None:
+    """Return the id of the new input that the event behind this one must bring."""
+    if isinstance(event, InputsDropped) and event.into not in before.inputs:
+        return event.into
+    return None
+
+
 def known_run_problems(before: Session, run_id: str) -> Iterator[Problem]:
     """Yield what is wrong with the id of a run that is new."""
     if run_id in before.runs:

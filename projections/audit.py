@@ -17,12 +17,22 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from engine.aggregates import Origin, Session, SessionEvent, SessionForked, initial_state, tag_of
+from engine.aggregates import (
+    InputAccepted,
+    InputsDropped,
+    Origin,
+    Session,
+    SessionEvent,
+    SessionForked,
+    initial_state,
+    tag_of,
+)
 from engine.aggregates.session import origin_in
 from engine.errors import LogCorrupt, StoreError
 from engine.store import Mapper, links
 from engine.store.mapper import UNDECODABLE, RawRow, contradiction
 from engine.values import Head
+from projections.accounts import input_due
 from projections.findings import Finding, Kind
 from projections.meaning import replayed
 from projections.snapshots import Kept, encode_snapshot, version_within
@@ -31,7 +41,8 @@ _AT: Final = re.compile(
     r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
     r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
 )
-_FORKED: Final = SessionForked.__struct_config__.tag
+_ASKING_MORE: Final = (SessionForked.__struct_config__.tag, InputsDropped.__struct_config__.tag)
+"""The tags of events that are held against more than the state before them."""
 
 Origins = Callable[[str, Origin], Session]
 """Returns the state that a fork begins with; see `projections.lineage.forked_state`."""
@@ -84,6 +95,7 @@ class SessionAudit:
         self._links: tuple[str, ...] = (links.genesis(printable(session_id)),)
         self._state: Session | None = initial_state(session_id)
         self._held: tuple[RawRow, SessionEvent, str] | None = None
+        self._due: str | None = None  # the input that the next event must bring
 
     def check(self, row: tuple[Any, ...]) -> None:
         """Check one row (a plain tuple will do) against itself, those before it and the law."""
@@ -99,7 +111,8 @@ class SessionAudit:
         before = self._state
         if (
             before is None
-            or topic == _FORKED
+            or topic in _ASKING_MORE
+            or self._due is not None
             or self._held is not None
             or self._heads
             or len(self._links) != 1
@@ -273,6 +286,10 @@ class SessionAudit:
             self._go_on_from(event)
         if self._state is None:
             return
+        due, self._due = self._due, input_due(self._state, event)
+        if due is not None and not (isinstance(event, InputAccepted) and event.input_id == due):
+            detail = f"the input {due!r}, which was to replace others, does not come behind it"
+            self._find("transition", event.version - 1, detail)
         self._state, problems = replayed(self._state, event, state)
         for kind, problem in problems:
             self._find(kind, event.version, problem)

@@ -387,6 +387,16 @@ def test_g8_an_event_that_is_never_decided_is_found(
     assert places(audited([*before, event])) == {(event.version, "transition")}
 
 
+def test_g8_what_replaces_an_input_and_does_not_come_with_it_is_found() -> None:
+    drop = DropInputs(now=AT, input_ids=("a",), outcome="superseded", into="b")
+    events = asked(taken("a"), drop, taken("b"), turn("t", user("x")))
+    assert audited(events) == []
+    told = msgspec.structs.replace(events[2], into="never")
+    assert places(audited([*events[:2], told, *events[3:]])) == {(3, "transition")}
+    other = msgspec.structs.replace(events[4], version=4)
+    assert places(audited([*events[:3], other])) == {(3, "transition")}
+
+
 def test_g8_a_checkpoint_of_a_checkpoint_is_found() -> None:
     events = asked(turn("t", user("x")), CommitCheckpoint(now=AT))
     again = msgspec.structs.replace(events[-1], version=4)
