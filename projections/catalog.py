@@ -97,6 +97,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     owner: str | None = None
 
 
+_OF_GROUPS: Final = frozenset(str(kind.__struct_config__.tag) for kind in (MobJoined, MobLeft))
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(Entry)
 
@@ -258,7 +259,9 @@ def _labels_of(entry: Entry) -> dict[str, str]:
 
 def _derived_safely(mapper: Mapper, entry: Entry, row: Notification) -> Entry:
     """Return the entry after the row, or marked as damaged there, once and for all."""
-    if entry.damaged_at is not None or row.id <= entry.newest:
+    if entry.damaged_at is not None:
+        return _with_groups(mapper, entry, row)
+    if row.id <= entry.newest:
         return entry
     try:
         event = mapper.to_event(row, entry.link)
@@ -268,7 +271,27 @@ def _derived_safely(mapper: Mapper, entry: Entry, row: Notification) -> Entry:
         newest = row.id if type(row.id) is int else entry.newest  # another type is no position
         return msgspec.structs.replace(derived, link=link_of(row) or "", newest=newest)
     except (LogCorrupt, IllegalTransition):
-        return msgspec.structs.replace(entry, damaged_at=entry.version + 1)
+        damaged = msgspec.structs.replace(entry, damaged_at=entry.version + 1)
+        return _with_groups(mapper, damaged, row)
+
+
+def _with_groups(mapper: Mapper, entry: Entry, row: Notification) -> Entry:
+    """Return the entry of a damaged session in the groups that the row has it join or leave.
+
+    It is told of as a member of those: whoever archives a group hears that it could not be.
+    """
+    if row.topic not in _OF_GROUPS:
+        return entry
+    try:
+        event = mapper.to_event(row, previous=None)
+    except LogCorrupt:
+        return entry
+    if isinstance(event, MobJoined) and event.mob not in entry.mobs:
+        return msgspec.structs.replace(entry, mobs=(*entry.mobs, event.mob))
+    if isinstance(event, MobLeft):
+        others = tuple(mob for mob in entry.mobs if mob != event.mob)
+        return msgspec.structs.replace(entry, mobs=others)
+    return entry
 
 
 def list_sessions(

@@ -177,6 +177,42 @@ def test_a_member_that_left_in_another_process_is_not_archived(sqlite_url: str) 
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_member_that_was_damaged_before_it_joined_is_reported(
+    tmp_path: Path, *, lost: bool
+) -> None:
+    path = tmp_path / "a.db"
+    url = f"sqlite:///{path}"
+
+    async def recorded() -> None:
+        async with Engine.open(url) as engine:
+            for name in "ab":
+                await engine.register(name)
+                await engine.record_turn(name, [message("x")])
+                await engine.join_mob(name, "crew")
+                await engine.join_mob(name, "past")
+                await engine.leave_mob(name, "past")
+
+    async def archived() -> None:
+        async with Engine.open(url) as engine:
+            assert await members(engine) == ["a", "b"]
+            assert await members(engine, "past") == []
+            report = await engine.archive_mob("crew")
+            found = [(one.session_id, one.outcome, one.code) for one in report]
+            assert found == [("a", "refused", "LOG_CORRUPT"), ("b", "archived", None)]
+
+    asyncio.run(recorded())
+    connection = sqlite3.connect(path)
+    of = "stored_events WHERE originator_id = 'a' AND originator_version = 2"
+    if lost:
+        connection.execute(f"DELETE FROM {of}")
+    else:
+        connection.execute(f"UPDATE {of}".replace(" WHERE", " SET state = x'00' WHERE"))
+    connection.commit()
+    connection.close()
+    asyncio.run(archived())
+
+
 def test_membership_is_in_the_log_and_so_survives_everything(sqlite_url: str) -> None:
     async def main() -> None:
         async with Engine.open(sqlite_url) as engine:
