@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = [item.name for item in ITEMS]
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("items", nargs="*", metavar="ITEM", help=f"of {', '.join(names)}")
-    parser.add_argument("--quick", action="store_true", help="small sizes, two or three minutes in all")
+    parser.add_argument("--quick", action="store_true", help="small sizes, two or three minutes")
     parser.add_argument("--no-peers", action="store_true", help="perdure and raw sqlite3 alone")
     parser.add_argument(
         "--document", action="store_true", help="write the newest results into docs/benchmarks.md"
