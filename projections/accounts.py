@@ -31,7 +31,8 @@ from engine.aggregates import (
     ToolResultsStaged,
 )
 from engine.aggregates.calls import tools_in
-from engine.aggregates.work import in_phase, queued, run_ended, unknown_calls
+from engine.aggregates.session import calls_in_the_way
+from engine.aggregates.work import in_phase, queued, run_ended
 from projections.findings import Kind
 
 Problem = tuple[Kind, str]
@@ -49,7 +50,7 @@ def account_problems(before: Session, event: SessionEvent, after: Session) -> It
     match event:
         case RunBegun():
             yield from known_run_problems(before, event.run_id)
-            yield from doubt_problems(before)
+            yield from doubt_problems(before, event.run_id)
         case RunFailed() | RunCancelled() | RunRolledBack() | RunInterrupted() | SessionStopped():
             yield from _ending_problems(before, event)
         case InterruptRequested():
@@ -86,9 +87,11 @@ def known_run_problems(before: Session, run_id: str) -> Iterator[Problem]:
         yield "receipt", f"run {run_id!r} was recorded before"
 
 
-def doubt_problems(before: Session) -> Iterator[Problem]:
-    """Yield what keeps any run from beginning: calls of which nobody knows what became of them."""
-    if unknown := unknown_calls(before.work):
+def doubt_problems(
+    before: Session, run_id: str, recorded: msgspec.Raw | None = None
+) -> Iterator[Problem]:
+    """Yield what keeps a run from beginning: calls of which nobody knows what became of them."""
+    if unknown := calls_in_the_way(before, run_id, recorded):
         yield "transition", f"a run began while the call {unknown[0]!r} was unknown"
 
 

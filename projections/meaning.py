@@ -137,7 +137,7 @@ def _landing_problems(
         return
     if isinstance(event, TurnApplied):
         yield from _first_receipt_problems(before, receipt)
-        yield from doubt_problems(before)
+        yield from doubt_problems(before, receipt.run_id, event.messages)
     else:
         yield from _run_receipt_problems(before, event, receipt)
         yield from _run_messages_problems(before, event, receipt)

@@ -24,7 +24,7 @@ from engine import (
     SessionNotFound,
     TurnResult,
 )
-from engine.runtime.forking import REPLACEMENT_RUN
+from engine.aggregates.session import REPLACEMENT_RUN
 from engine.store import Mapper, links, open_store
 from projections import audit_store, canonical_digest, recorded_digest
 from projections.snapshots import Kept, restore
@@ -447,6 +447,41 @@ async def with_calls(engine: Engine, landed: asyncio.Event, go: asyncio.Event) -
     await engine.register("o")
     await engine.attach("o", agent)
     return asyncio.create_task(engine.apply_turn("o", "go"))
+
+
+def test_k_a_replaced_tool_result_says_what_came_of_its_call(url: str) -> None:
+    made = [{"id": i, "function": {"name": "look", "arguments": "{}"}} for i in ("c-1", "c-2")]
+    asked = {"role": "assistant", "tool_calls": made}
+
+    def answer(call_id: str, text: str) -> dict[str, str]:
+        return {"role": "tool", "tool_call_id": call_id, "content": text}
+
+    async def main() -> None:
+        async with Engine.open(url) as engine:
+            await engine.register("o")
+            await engine.record_turn("o", [asked, answer("c-1", "one"), answer("c-2", "two")])
+            with pytest.raises(CallsUnresolved) as refusal:
+                await engine.fork("o", at_message=1, replace=answer("c-1", "other"))
+            assert refusal.value.data["call_ids"] == ["c-2"]
+            with pytest.raises(CallsUnresolved):
+                await engine.fork("o", at_message=2, replace=message("never mind"))
+            for _ in range(2):
+                view = await engine.fork(
+                    "o", at_message=2, replace=answer("c-2", "other"), new_session_id="f"
+                )
+            assert view.version == 2
+            assert await engine.open_calls("f") == []
+            await engine.record_turn("f", [message("on")])
+            await engine.discard_live("f")
+            whole = [asked, answer("c-1", "one"), answer("c-2", "other"), message("on")]
+            assert await said(engine, "f") == whole
+            assert (await engine.audit()).ok
+            # The same message, recorded as any other turn, is no replacement.
+            later = await engine.fork("o", at_message=2)
+            with pytest.raises(CallsUnresolved):
+                await engine.record_turn(later.id, [answer("c-2", "other")])
+
+    asyncio.run(main())
 
 
 POINTS: tuple[dict[str, Any], ...] = ({}, {"at_message": 2}, {"at_version": 4})

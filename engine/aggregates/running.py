@@ -37,7 +37,7 @@ from engine.aggregates.events import (
 )
 from engine.aggregates.messages import NO_MESSAGES, Messages
 from engine.aggregates.retries import request_digest
-from engine.aggregates.session import Session
+from engine.aggregates.session import Session, calls_in_the_way
 from engine.aggregates.work import (
     check_not_answered,
     check_waits_for,
@@ -46,7 +46,6 @@ from engine.aggregates.work import (
     results_to_land,
     run_ended,
     staged,
-    unknown_calls,
 )
 from engine.errors import (
     AuthorityRequired,
@@ -123,7 +122,8 @@ def _check_free(state: Session, command: RecordTurn | BeginRun) -> None:
     if work.run is not None:
         raise SessionBusy(state.id)
     refusal: PerdureError | None = None
-    if work.calls and (unknown := unknown_calls(work)):
+    recorded = command.messages.array() if work.calls and isinstance(command, RecordTurn) else None
+    if work.calls and (unknown := calls_in_the_way(state, command.run_id, recorded)):
         refusal = CallsUnresolved(state.id, unknown)
     elif command.input_ids:
         waiting = queued(work)

@@ -9,6 +9,7 @@ from typing import Final
 import immutables
 import msgspec
 
+from engine.aggregates.calls import tools_in
 from engine.aggregates.conversation import EMPTY, Conversation
 from engine.aggregates.events import (
     NO_OBJECT,
@@ -44,7 +45,7 @@ from engine.aggregates.events import (
     ToolResultsStaged,
     TurnApplied,
 )
-from engine.aggregates.work import NO_WORK, Work
+from engine.aggregates.work import NO_WORK, Work, unknown_calls
 from engine.machines import LIFECYCLE, Configuration, Value
 from engine.values import Usage
 
@@ -88,6 +89,10 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     conversation_digest: str
 
 
+REPLACEMENT_RUN: Final = "fork-replacement"
+"""The run by which a fork puts a message in place of its origin's."""
+
+
 def origin_in(event: SessionForked) -> Origin:
     """Return the origin that an event names."""
     return Origin(
@@ -129,6 +134,19 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     def phase(self) -> str:
         """Return the lifecycle phase."""
         return self.lifecycle.phase
+
+
+def calls_in_the_way(
+    state: Session, run_id: str, recorded: msgspec.Raw | None = None
+) -> tuple[str, ...]:
+    """Return the unknown calls because of which a run cannot begin, or be ``recorded`` as a turn.
+
+    A message that a fork begins with in place of its origin's may be what came of a call.
+    """
+    unknown = unknown_calls(state.work)
+    replaces = run_id == REPLACEMENT_RUN and state.version == 1 and state.origin is not None
+    tools = tools_in(recorded) if unknown and replaces and recorded is not None else None
+    return tuple(one for one in unknown if tools is None or one not in tools.answered)
 
 
 def initial_state(

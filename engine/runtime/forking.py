@@ -6,12 +6,13 @@ from is read from the origin's rows, checked, and named in its first event with 
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from engine.aggregates import Fork, RecordTurn, Session, encode_messages
 from engine.aggregates.retries import same_turn
+from engine.aggregates.session import REPLACEMENT_RUN
 from engine.errors import InvalidArgument
 from engine.runtime.arguments import checked_count, checked_labels, checked_metadata
 from engine.runtime.inputs import TakingInput
@@ -21,7 +22,6 @@ from projections.catalog import SessionView, view_of
 from projections.forks import ForkPoint, fork_point
 from projections.snapshots import Folded, nothing_folded
 
-REPLACEMENT_RUN: Final = "fork-replacement"
 """The run id under which a fork records the message that takes another's place."""
 
 
@@ -58,8 +58,8 @@ class Forking(TakingInput):
         SessionNotFound, InvalidArgument for a point the session never had, InvalidMessage, Conflict
         where the new id is in use, IllegalTransition where the fork has ended since, LogCorrupt
         where the origin does not hold what its receipts say. Raises CallsUnresolved, of the fork
-        that there would be, where ``replace`` would come behind calls that are unknown: fork
-        without it, resolve them in the fork, and record the message there.
+        that there would be, where ``replace`` would come behind calls that are unknown, and says
+        nothing of them: fork without it, resolve them in the fork, and record the message there.
         """
         session_id = self._check_known(session_id)
         self._check_point(at_version, at_message, replace=replace is not None)
