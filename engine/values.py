@@ -136,7 +136,8 @@ class OpenCall(msgspec.Struct, frozen=True, kw_only=True):
 
     ``arguments`` are as the model wrote them; ``version`` is where the call was recorded (1 for one
     that a fork began with). Its ``status`` is intended; executed, once its result is staged; or
-    unknown, where the run that made it failed, was interrupted or lost its owner.
+    unknown, where the run that made it failed, was interrupted or lost its owner, and in a fork
+    where the origin's run may have executed it (see `Engine.fork`).
     """
 
     id: str
