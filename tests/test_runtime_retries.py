@@ -99,6 +99,9 @@ async def test_a_recorded_result_that_no_run_gave_back_is_corruption(
         del event["link"]
         body = json.dumps(event, separators=(",", ":")).encode()
         sealed, _ = links.seal(links.sealed_link(before), body)
-        other.execute("UPDATE stored_events SET state = ? WHERE state = ?", (sealed, newest))
-    with pytest.raises(LogCorrupt, match="version 4: the result is no call that waits"):
-        await engine.apply_turn("s", "a", run_id="r")
+        change = "UPDATE stored_events SET state = ? WHERE state = ?"
+        other.execute(change, (sealed, newest))
+        with pytest.raises(LogCorrupt, match="version 4: the result is no call that waits"):
+            await engine.apply_turn("s", "a", run_id="r")
+        other.execute(change, (newest, sealed))
+    assert (await engine.apply_turn("s", "a", run_id="r")).duplicate

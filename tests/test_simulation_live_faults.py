@@ -17,7 +17,7 @@ from simulation.clock import PROCESS
 from simulation.planting import Fault, Plant, assert_found, changed, folded
 
 from engine.aggregates import Session, SessionEvent, ToolFilterStaged, deciding
-from engine.errors import AuthorityRequired
+from engine.errors import AuthorityRequired, PerdureError
 from engine.runtime import forking, living, subscriptions, turns
 from engine.runtime.ending import Ending
 from engine.runtime.groups import Grouping
@@ -209,26 +209,24 @@ def a_drain_that_abandons(plant: Plant) -> None:
 
 def a_group_that_one_member_keeps(plant: Plant) -> None:
     """Archiving a group ends with the first member that cannot be archived."""
-    archived = Grouping._archived_member
-    refused: list[Any] = []
+    archived, whole = Grouping._archived_from, Grouping.archive_mob
+    refused: list[PerdureError] = []
 
-    async def stopping(self: Grouping, member: Any, *given: Any) -> Any:
-        outcome = await archived(self, member, *given)
-        refused.extend([outcome] if outcome.outcome == "refused" else [])
-        return outcome
+    async def stopping(self: Grouping, *given: Any) -> bool:
+        if refused:
+            return False
+        try:
+            return await archived(self, *given)
+        except PerdureError as error:
+            refused.append(error)
+            raise
 
-    async def whole(
-        self: Grouping, mob: str, *, reason: str | None = None, pending: Any = "refuse"
-    ) -> Any:
+    async def beginning(self: Grouping, mob: str, **named: Any) -> Any:
         refused.clear()
-        return [
-            await self._archived_member(one, reason, pending)
-            for one in await self.list(mob=mob)
-            if not refused
-        ]
+        return await whole(self, mob, **named)
 
-    plant.setattr(Grouping, "_archived_member", stopping)
-    plant.setattr(Grouping, "archive_mob", whole)
+    plant.setattr(Grouping, "_archived_from", stopping)
+    plant.setattr(Grouping, "archive_mob", beginning)
 
 
 def a_filter_that_is_in_effect_at_once(plant: Plant) -> None:
