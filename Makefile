@@ -25,7 +25,7 @@ check: $(VENV)/dev  ## lint, types, layers, contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/test_layers.py
+	$(BIN)/python -m pytest -q tests/project/test_layers.py
 	$(BIN)/perdure spec --check
 
 format: $(VENV)/dev
@@ -36,7 +36,7 @@ specs: $(VENV)/dev  ## write the contracts under specs/
 	$(BIN)/perdure spec
 
 checkers: $(VENV)/dev  ## SPIN and TLC, which the suite holds its own checker against, where they can be had
-	sh tests/install_checkers.sh $(BIN)/python
+	sh tests/support/install_checkers.sh $(BIN)/python
 
 bench: $(VENV)/dev  ## beside its peers, in one run; BENCH_ARGS=--document writes docs/benchmarks.md
 	$(BIN)/python -m bench $(BENCH_ARGS)
@@ -49,7 +49,7 @@ wheel-test: $(VENV)/dev  ## the suite against the built wheel, in an environment
 	$(BIN)/python -m build --wheel
 	$(PYTHON) -m venv .wheel-venv
 	.wheel-venv/bin/python -m pip install --quiet "$$(ls dist/*.whl)[test]"
-	sh tests/against_wheel.sh $(WORKERS)
+	sh tests/support/against_wheel.sh $(WORKERS)
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "perdure needs Python 3.11 or newer; set PYTHON=/path/to/python"; exit 1; }

@@ -13,7 +13,13 @@ from bench.coordinator import version_of
 from bench.report import both, median, p99
 from bench.setup import PINNED, ROOT, interpreter
 
-MEASURED: Final = ("engine", "projections", "bench", "tests/reference_model.py", "pyproject.toml")
+MEASURED: Final = (
+    "engine",
+    "projections",
+    "bench",
+    "tests/support/reference_model.py",
+    "pyproject.toml",
+)
 """What a result depends on. (The page that results are written into is not among it.)"""
 
 CALM: Final = 8

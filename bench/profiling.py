@@ -21,17 +21,17 @@ from pathlib import Path
 from types import CodeType, FrameType, TracebackType
 from typing import Final, NamedTuple, Self
 
-from bench.setup import ROOT
+import perdure
 from bench.workload import TURN, session_id
-from engine import Engine
-from engine.store import Mapper, open_store
-from projections import audit_store, page_of
-from projections.snapshots import load
+from perdure import Engine
+from perdure.projections import audit_store, page_of
+from perdure.projections.snapshots import load
+from perdure.store import Mapper, open_store
 
 PERIOD_SECONDS: Final = 0.001
 LEAST_SHARE: Final = 0.012
 MAIN: Final = "main thread"
-LAYERS: Final = ("engine", "projections")
+PACKAGE: Final = Path(perdure.__file__).parent
 SESSION: Final = session_id("profiled")
 
 
@@ -97,10 +97,10 @@ def _place(thread: str, innermost: FrameType) -> Place:
 def _layer(code: CodeType) -> str | None:
     """Return the layer that the code lies in, None for what is not the project's."""
     path = Path(code.co_filename)
-    if not path.is_relative_to(ROOT) or path.relative_to(ROOT).parts[0] not in LAYERS:
+    if not path.is_relative_to(PACKAGE):
         return None
-    parts = path.relative_to(ROOT).parts
-    return ".".join(parts[:2] if len(parts) > 2 else parts[:1])
+    inner = path.relative_to(PACKAGE).parts
+    return ".".join(("perdure", *inner[:-1][:1]))
 
 
 @functools.cache

@@ -1,6 +1,6 @@
 """perdure: an embeddable, event-sourced engine for AI-agent sessions."""
 
-from engine.errors import (
+from perdure.errors import (
     AtCapacity,
     AuthorityRequired,
     CallNotOpen,
@@ -23,8 +23,13 @@ from engine.errors import (
     StoreError,
     Unsupported,
 )
-from engine.runtime import Control, Delivery, Engine, Environment
-from engine.runtime.agents import (
+from perdure.projections.audit.findings import AuditReport, Finding
+from perdure.projections.catalog import SessionView
+from perdure.projections.history import HistoryPage
+from perdure.projections.inputs import InputStep, InputView
+from perdure.runtime import Control, Delivery, Engine, Environment
+from perdure.runtime.session.checkpointers import CheckpointPolicy
+from perdure.runtime.turn.agent import (
     Agent,
     AgentFailure,
     EchoAgent,
@@ -34,10 +39,7 @@ from engine.runtime.agents import (
     TurnInput,
     TurnResult,
 )
-from engine.runtime.checkpointers import CheckpointPolicy
-from engine.runtime.living import RuntimeAdapter
-from engine.runtime.streams import LiveEvent, Missed
-from engine.runtime.views import (
+from perdure.runtime.turn.agent_views import (
     ExecutionSnapshot,
     ExternalToolSurfaceSnapshot,
     Operation,
@@ -46,7 +48,9 @@ from engine.runtime.views import (
     ToolScopeSnapshot,
     ToolSurfaceEntry,
 )
-from engine.values import (
+from perdure.runtime.verbs.loops import RuntimeAdapter
+from perdure.runtime.watch.streams import LiveEvent, Missed
+from perdure.values import (
     ApplyOutput,
     Boundary,
     CallbackPending,
@@ -70,10 +74,8 @@ from engine.values import (
     StopReport,
     Usage,
 )
-from projections.catalog import SessionView
-from projections.findings import AuditReport, Finding
-from projections.history import HistoryPage
-from projections.inputs import InputStep, InputView
+
+__version__ = "0.1.0"
 
 __all__ = [
     "Agent",

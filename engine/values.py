@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from engine.errors import InvalidArgument
+from perdure.errors import InvalidArgument
 
 MAX_ID_LENGTH = 255
 

@@ -6,7 +6,7 @@ page that walks through it is docs/lifecycles.md.
 
 import msgspec
 
-from engine.machines import (
+from perdure.machines import (
     PHASE,
     Always,
     AlwaysPossible,

@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from typing import Any
 
-from engine import Delivery, Engine, Failed, LiveEvent, PerdureError, Turn
+from perdure import Delivery, Engine, Failed, LiveEvent, PerdureError, Turn
 
 ENDS = ("run-completed", "run-failed", "run-cancelled", "run-interrupted", "run-rolled-back")
 

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from engine import (
+from perdure import (
     CallbackPending,
     Completed,
     Engine,

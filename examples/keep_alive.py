@@ -15,8 +15,8 @@ import asyncio
 import signal
 import sys
 
-from engine import Engine, PerdureError, Turn
-from engine.aggregates import RunCompleted
+from perdure import Engine, PerdureError, Turn
+from perdure.aggregates import RunCompleted
 
 
 class Worker:

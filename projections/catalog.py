@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import msgspec
 from eventsourcing.persistence import Notification
 
-from engine.aggregates import (
+from perdure.aggregates import (
     BoundaryApplied,
     ContextAppended,
     ContextStaged,
@@ -26,14 +26,14 @@ from engine.aggregates import (
     SessionRegistered,
     TurnApplied,
 )
-from engine.aggregates.events import NO_OBJECT
-from engine.aggregates.session import advance, origin_in
-from engine.errors import IllegalTransition, LogCorrupt, SessionNotFound, StoreError
-from engine.machines import LIFECYCLE, Configuration
-from engine.store import CatalogRow, Derived, Mapper, Recorder, Store, links
-from engine.store.derived import MemoryDerived
-from engine.values import Usage
-from projections.reading import PAGE_BYTES, is_text, link_of
+from perdure.aggregates.session.events import NO_OBJECT
+from perdure.aggregates.session.state import advance, origin_in
+from perdure.errors import IllegalTransition, LogCorrupt, SessionNotFound, StoreError
+from perdure.machines import LIFECYCLE, Configuration
+from perdure.projections.rows import PAGE_BYTES, is_text, link_of
+from perdure.store import CatalogRow, Derived, Mapper, Recorder, Store, links
+from perdure.store.derived import MemoryDerived
+from perdure.values import Usage
 
 _NO_MESSAGES_DIGEST: Final = Session(id="").conversation.digest()
 _BATCH: Final = 1000

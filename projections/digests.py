@@ -9,14 +9,14 @@ from collections.abc import Iterable
 
 from eventsourcing.persistence import StoredEvent
 
-from engine.aggregates import Conversation
-from engine.aggregates.conversation import EMPTY
-from engine.errors import InvalidMessage, LogCorrupt, Unsupported
-from engine.store import Mapper, Recorder
-from engine.store.mapper import UNDECODABLE, message_bytes
-from projections.history import page_of
-from projections.lineage import LANDED, forked_state, origin_of
-from projections.reading import rows_of
+from perdure.aggregates import Conversation
+from perdure.aggregates.session.conversation import EMPTY
+from perdure.errors import InvalidMessage, LogCorrupt, Unsupported
+from perdure.projections.history import page_of
+from perdure.projections.origins import LANDED, forked_state, origin_of
+from perdure.projections.rows import rows_of
+from perdure.store import Mapper, Recorder
+from perdure.store.mapper import UNDECODABLE, message_bytes
 
 
 def recorded_digest(recorder: Recorder, session_id: str) -> str:

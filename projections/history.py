@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.aggregates import (
+from perdure.aggregates import (
     Landed,
     RunBegun,
     RunEnded,
@@ -20,10 +20,10 @@ from engine.aggregates import (
     SessionStopped,
     decode_messages,
 )
-from engine.store import Mapper, Recorder, links
-from engine.values import Receipt
-from projections.lineage import Part, parts_between, parts_of
-from projections.reading import events_of, link_of
+from perdure.projections.origins import Part, parts_between, parts_of
+from perdure.projections.rows import events_of, link_of
+from perdure.store import Mapper, Recorder, links
+from perdure.values import Receipt
 
 _NEIGHBOURS: Final = 8
 _RUN_OVER: Final = RunEnded | SessionStopped | SessionDestroyed

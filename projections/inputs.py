@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.aggregates import (
+from perdure.aggregates import (
     BoundaryApplied,
     InputAccepted,
     InputsDropped,
@@ -26,12 +26,12 @@ from engine.aggregates import (
     TurnApplied,
     decode_messages,
 )
-from engine.aggregates.events import Lane
-from engine.aggregates.work import DROPS, INPUTS
-from engine.machines import Configuration
-from engine.machines.inputs import INPUT
-from engine.store import Mapper, Recorder
-from projections.reading import UNLAWFUL, events_of, unlawful
+from perdure.aggregates.session.events import Lane
+from perdure.aggregates.session.work import DROPS, INPUTS
+from perdure.machines import Configuration
+from perdure.machines.builtin.input import INPUT
+from perdure.projections.rows import UNLAWFUL, events_of, unlawful
+from perdure.store import Mapper, Recorder
 
 
 class InputStep(msgspec.Struct, frozen=True, kw_only=True):

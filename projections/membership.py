@@ -3,10 +3,10 @@
 Invariants: derived from the session's own events before that one; what came later changes nothing.
 """
 
-from engine.aggregates import MobJoined, MobLeft
-from engine.errors import LogCorrupt
-from engine.store import Mapper, Recorder
-from projections.reading import rows_of
+from perdure.aggregates import MobJoined, MobLeft
+from perdure.errors import LogCorrupt
+from perdure.projections.rows import rows_of
+from perdure.store import Mapper, Recorder
 
 _TOPICS = frozenset(str(kind.__struct_config__.tag) for kind in (MobJoined, MobLeft))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from engine.aggregates import (
+from perdure.aggregates import (
     RunCancelled,
     RunCompleted,
     RunFailed,
@@ -17,9 +17,10 @@ from engine.aggregates import (
     SessionEvent,
     SessionStopped,
 )
-from engine.errors import LogCorrupt
-from engine.store import Mapper, Recorder
-from engine.values import (
+from perdure.errors import LogCorrupt
+from perdure.projections.history import events_of_run, receipt_in
+from perdure.store import Mapper, Recorder
+from perdure.values import (
     ApplyOutput,
     CallbackPending,
     Cancelled,
@@ -28,7 +29,6 @@ from engine.values import (
     NoPendingBoundary,
     Terminal,
 )
-from projections.history import events_of_run, receipt_in
 
 
 def outcome_of_run(

@@ -20,7 +20,7 @@ import immutables
 import msgspec
 from eventsourcing.persistence import StoredEvent
 
-from engine.aggregates import (
+from perdure.aggregates import (
     Origin,
     Session,
     SessionCheckpointed,
@@ -30,16 +30,16 @@ from engine.aggregates import (
     evolve,
     initial_state,
 )
-from engine.aggregates.conversation import EMPTY, Conversation
-from engine.aggregates.session import origin_in
-from engine.errors import LogCorrupt, StoreError
-from engine.machines import Configuration
-from engine.store import Mapper, Recorder, Store, links
-from engine.store.mapper import UNDECODABLE
-from engine.values import Usage
-from projections.digests import reread
-from projections.lineage import checked_fork
-from projections.reading import UNLAWFUL, events_of, link_of, rows_of, unlawful
+from perdure.aggregates.session.conversation import EMPTY, Conversation
+from perdure.aggregates.session.state import origin_in
+from perdure.errors import LogCorrupt, StoreError
+from perdure.machines import Configuration
+from perdure.projections.digests import reread
+from perdure.projections.origins import checked_fork
+from perdure.projections.rows import UNLAWFUL, events_of, link_of, rows_of, unlawful
+from perdure.store import Mapper, Recorder, Store, links
+from perdure.store.mapper import UNDECODABLE
+from perdure.values import Usage
 
 FORMAT: Final = 5
 GROWTH_FACTOR: Final = 8

@@ -9,29 +9,31 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")  # no test asks how long something takes
 
+TESTS = Path(__file__).resolve().parent
+
 REAL_TRANSCRIPTS = Path(
     os.environ.get(
         "PERDURE_TRANSCRIPTS",
-        Path(__file__).resolve().parents[2] / "shared" / "data" / "airline-transcripts.jsonl",
+        TESTS.parents[1] / "shared" / "data" / "airline-transcripts.jsonl",
     )
 )
 
 
 THOROUGH = frozenset(
     (
-        "test_crash",
-        "test_engine_machine",
-        "test_explorer_engines",
-        "test_machines_mutation",
-        "test_machines_properties",
-        "test_planted_faults",
-        "test_printing_tla",
-        "test_refinement",
-        "test_simulation",
-        "test_simulation_faults",
-        "test_simulation_live_faults",
-        "test_spin",
-        "test_tampering",
+        "kit/test_engine_machine.py",
+        "kit/test_planted_faults.py",
+        "kit/test_refinement.py",
+        "machines/test_mutation.py",
+        "machines/test_printing_tla.py",
+        "machines/test_properties.py",
+        "machines/test_search_engines.py",
+        "machines/test_spin.py",
+        "projections/test_tampering.py",
+        "whole/test_crash.py",
+        "whole/test_simulation.py",
+        "whole/test_simulation_faults.py",
+        "whole/test_simulation_live_faults.py",
     )
 )
 """Long, and about the code alone: where the code is installed changes nothing about them."""
@@ -40,7 +42,7 @@ THOROUGH = frozenset(
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the long tests, which the run against the wheel leaves out."""
     for item in items:
-        if item.path.stem in THOROUGH:
+        if item.path.relative_to(TESTS).as_posix() in THOROUGH:
             item.add_marker("thorough")
 
 

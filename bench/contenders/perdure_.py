@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from bench.contenders.base import Contender, Settings, settings_of
 from bench.workload import TURN, Message, session_id
-from engine import Engine
-from engine import sync as blocking
+from perdure import Engine
+from perdure import sync as blocking
 
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _FILLING: Final = 800

@@ -14,8 +14,8 @@ import msgspec
 
 from bench.contenders.base import Contender, Settings, settings_of, turns_of
 from bench.workload import MESSAGE_BYTES, ROW_BYTES, TURN, Message, session_id
-from engine.store.connections import CHECKPOINT_PAGES
-from engine.store.schema import LOG, PAGE_BYTES
+from perdure.store.sqlite.connections import CHECKPOINT_PAGES
+from perdure.store.sqlite.schema import LOG, PAGE_BYTES
 
 _INSERT: Final = (
     "INSERT INTO stored_events (originator_id, originator_version, topic, state)"

@@ -17,7 +17,7 @@ from bench.report import (
     size,
 )
 from bench.workload import MESSAGE_BYTES
-from engine.store.schema import PAGE_BYTES
+from perdure.store.sqlite.schema import PAGE_BYTES
 
 NEW: Final = 0
 """The point of a session that is new: its turns 1 to 50."""

@@ -17,12 +17,12 @@ from typing import Final, NamedTuple
 from bench import plain_search
 from bench.report import Budget, Report, Table, both, median, ratio, seconds, size
 from bench.setup import ROOT, Setup
-from engine.machines import Model, instances
-from engine.machines.checking import MEMORY_BYTES, prepared
-from engine.machines.printing.promela import promela
-from engine.machines.searching import Budget as Limit
-from engine.machines.searching import search
-from tests.reference_model import REFERENCE, looking_across
+from perdure.machines import Model, instances
+from perdure.machines.checker.check import MEMORY_BYTES, prepared
+from perdure.machines.checker.search import Budget as Limit
+from perdure.machines.checker.search import search
+from perdure.machines.printing.promela import promela
+from tests.support.reference_model import REFERENCE, looking_across
 
 NAME: Final = "checking"
 TITLE: Final = "Checking: every state that can be reached"
@@ -198,8 +198,8 @@ def _before(text: str, words: str) -> str:
 
 _PEAK: Final = """
 import resource
-from engine.machines import check
-from tests.reference_model import REFERENCE
+from perdure.machines import check
+from tests.support.reference_model import REFERENCE
 check(REFERENCE, instances=4, properties=())
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

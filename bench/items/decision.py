@@ -17,10 +17,10 @@ from typing import Any, Final, NamedTuple
 from bench.report import Budget, Report, Table, median, p99, ratio
 from bench.setup import Setup
 from bench.workload import TURN
-from engine.aggregates import RecordTurn, Register, decide, encode_messages, evolve, initial_state
-from engine.errors import IllegalTransition
-from engine.machines import LIFECYCLE, SESSION, Configuration, Count, Verb
-from engine.machines.reference import Reference
+from perdure.aggregates import RecordTurn, Register, decide, encode_messages, evolve, initial_state
+from perdure.errors import IllegalTransition
+from perdure.machines import LIFECYCLE, SESSION, Configuration, Count, Verb
+from perdure.machines.reference import Reference
 
 NAME: Final = "decision"
 TITLE: Final = "Decision: one lifecycle move"

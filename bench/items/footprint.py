@@ -32,7 +32,7 @@ DISTRIBUTIONS: Final = DEPENDENCIES[2:]
 
 NOTE: Final = (
     "Processor time of fresh processes, all modules compiled before, as they are where perdure "
-    "is installed. What `import engine` loads beyond its dependencies, of the standard library "
+    "is installed. What `import perdure` loads beyond its dependencies, of the standard library "
     "and further modules of the four distributions, counts against it in the budgets, and not in "
     "the last ratio. asyncio and sqlite3 are no distributions and yet what it is built on: the "
     "budget has a line without them, which is its letter, and one with them."
@@ -46,7 +46,7 @@ _LOADED: Final = (
     "import sys, json, importlib\n"
     "for name in sys.argv[1:]: importlib.import_module(name)\n"
     "print(json.dumps([name for name in sys.modules"
-    " if name.partition('.')[0] not in ('engine', 'projections', '__main__')]))"
+    " if name.partition('.')[0] not in ('perdure', '__main__')]))"
 )
 _TIMED: Final = (
     "import importlib, sys, time\n"
@@ -58,7 +58,7 @@ _TIMED: Final = (
 
 def measure(setup: Setup) -> Report:
     """Run the item."""
-    everything = json.loads(_python(_LOADED, "engine"))
+    everything = json.loads(_python(_LOADED, "perdure"))
     known = set(json.loads(_python(_LOADED, *DEPENDENCIES)))
     more = [name for name in everything if name not in known]
     named = [name for name in more if name.partition(".")[0] not in sys.stdlib_module_names]
@@ -71,7 +71,7 @@ def measure(setup: Setup) -> Report:
         installed.append(float(_python(_TIMED, *DISTRIBUTIONS)))
         theirs.append(float(_python(_TIMED, *DEPENDENCIES)))
         others.append(float(_python(_TIMED, *everything)))
-        ours.append(float(_python(_TIMED, "engine")))
+        ours.append(float(_python(_TIMED, "perdure")))
     times, alone = median(ours) / median(theirs), median(ours) / median(installed)
     held: dict[int, float] = {}
     for turns, count in LIVE[: setup.sized(len(LIVE), 2)]:
@@ -95,7 +95,7 @@ def measure(setup: Setup) -> Report:
                         both(found),
                     ]
                     for name, found in (
-                        ("`import engine`", ours),
+                        ("`import perdure`", ours),
                         (f"its distributions: {', '.join(DISTRIBUTIONS)}", installed),
                         (f"its dependencies: {', '.join(DEPENDENCIES)}", theirs),
                         (
@@ -126,7 +126,7 @@ def measure(setup: Setup) -> Report:
                 alone <= 1.5,
                 because=(
                     f"The distributions take {seconds(median(installed))}. Of the "
-                    f"{seconds(median(ours))} of `import engine`, asyncio and sqlite3 are "
+                    f"{seconds(median(ours))} of `import perdure`, asyncio and sqlite3 are "
                     f"{seconds(median(theirs) - median(installed))} that the distributions have "
                     "not loaded; the next line has the rest."
                 ),

@@ -96,7 +96,7 @@ def _command(database: Path, source: Path) -> float:
         [
             sys.executable,
             "-m",
-            "engine.cli",
+            "perdure.cli",
             "import",
             str(source),
             "--db",

@@ -1,6 +1,6 @@
 """Facts: the events of a session, its state, and the two pure functions between them."""
 
-from engine.aggregates.commands import (
+from perdure.aggregates.session.commands import (
     AbandonCall,
     AcceptInput,
     AppendContext,
@@ -35,13 +35,13 @@ from engine.aggregates.commands import (
     StageToolResults,
     Stop,
 )
-from engine.aggregates.conversation import (
+from perdure.aggregates.session.conversation import (
     Conversation,
 )
-from engine.aggregates.deciding import (
+from perdure.aggregates.session.decide import (
     decide,
 )
-from engine.aggregates.events import (
+from perdure.aggregates.session.events import (
     BoundaryApplied,
     CallAbandoned,
     ContextAppended,
@@ -77,21 +77,21 @@ from engine.aggregates.events import (
     TurnApplied,
     tag_of,
 )
-from engine.aggregates.evolving import (
+from perdure.aggregates.session.evolve import (
     evolve,
     fold,
 )
-from engine.aggregates.messages import (
+from perdure.aggregates.session.messages import (
     Messages,
     decode_messages,
     encode_messages,
 )
-from engine.aggregates.session import (
+from perdure.aggregates.session.state import (
     Origin,
     Session,
     initial_state,
 )
-from engine.aggregates.work import (
+from perdure.aggregates.session.work import (
     Call,
     Input,
     Run,

@@ -1,5 +1,5 @@
-"""The command line: `perdure`, and `python -m engine.cli`. Nothing else imports this package."""
+"""The command line: `perdure`, and `python -m perdure.cli`. Nothing else imports this package."""
 
-from engine.cli.application import main
+from perdure.cli.application import main
 
 __all__ = ["main"]

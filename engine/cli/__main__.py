@@ -1,6 +1,6 @@
-"""Runs the command line as ``python -m engine.cli``."""
+"""Runs the command line as ``python -m perdure.cli``."""
 
-from engine.cli import main
+from perdure.cli import main
 
 if __name__ == "__main__":  # the audit's processes import this module too
     main()

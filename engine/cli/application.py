@@ -10,8 +10,14 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from engine.cli import auditing, checking, demonstration, importing, reading, specifying, working
-from engine.cli.answering import unwritten
+from perdure.cli.commands import audit as auditing
+from perdure.cli.commands import check as checking
+from perdure.cli.commands import demo as demonstration
+from perdure.cli.commands import import_ as importing
+from perdure.cli.commands import read as reading
+from perdure.cli.commands import spec as specifying
+from perdure.cli.commands import work as working
+from perdure.cli.outcome import unwritten
 
 _EXAMPLES: Final = {
     "demo": ("perdure demo", "perdure demo --db memory: --json | jq .ok"),

@@ -9,8 +9,8 @@ from typing import Annotated, Final
 
 import typer
 
-from engine.errors import InvalidArgument
-from engine.store.opening import MEMORY_URL, sqlite_path
+from perdure.errors import InvalidArgument
+from perdure.store.open import MEMORY_URL, sqlite_path
 
 DEFAULT_URL: Final = "sqlite:///perdure.db"
 

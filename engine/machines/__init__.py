@@ -7,10 +7,11 @@ for, because whoever embeds the engine asks for none of it, and should not wait 
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
-from engine.machines.authority import Authority, Configuration, Token
-from engine.machines.declaration import Machine
-from engine.machines.expressions import Arg, Bound, Const, Expression, Next, Value, Var
-from engine.machines.properties import (
+from perdure.machines.authority import Authority, Configuration, Token
+from perdure.machines.builtin.session import LIFECYCLE, SESSION
+from perdure.machines.language.expressions import Arg, Bound, Const, Expression, Next, Value, Var
+from perdure.machines.language.machine import Machine
+from perdure.machines.language.properties import (
     PHASE,
     Always,
     AlwaysPossible,
@@ -20,8 +21,7 @@ from engine.machines.properties import (
     implies,
     in_phase,
 )
-from engine.machines.session import LIFECYCLE, SESSION
-from engine.machines.vocabulary import (
+from perdure.machines.language.vocabulary import (
     Choice,
     Count,
     Flag,
@@ -33,9 +33,11 @@ from engine.machines.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from engine.machines.builtin import BUILT_IN
-    from engine.machines.checking import check
-    from engine.machines.composition import (
+    from perdure.machines.builtin.catalog import BUILT_IN
+    from perdure.machines.checker.check import check
+    from perdure.machines.checker.graph import Edge, Graph, Node, graph_of
+    from perdure.machines.checker.report import Moment, Report, Violation
+    from perdure.machines.language.composition import (
         Synchronisation,
         at_most_one,
         compose,
@@ -44,10 +46,8 @@ if TYPE_CHECKING:
         some,
         within,
     )
-    from engine.machines.graphs import Edge, Graph, Node, graph_of
-    from engine.machines.model import Action, LeftOut, Model, Place, model_of
-    from engine.machines.printing import contract, mermaid, promela, svg, tla, tla_config
-    from engine.machines.reports import Moment, Report, Violation
+    from perdure.machines.language.model import Action, LeftOut, Model, Place, model_of
+    from perdure.machines.printing import contract, mermaid, promela, svg, tla, tla_config
 
 __all__ = [
     "BUILT_IN",
@@ -109,9 +109,9 @@ __all__ = [
 ]
 
 _LATER: Final = {
-    "builtin": ("BUILT_IN",),
-    "checking": ("check",),
-    "composition": (
+    "builtin.catalog": ("BUILT_IN",),
+    "checker.check": ("check",),
+    "language.composition": (
         "Synchronisation",
         "at_most_one",
         "compose",
@@ -120,10 +120,10 @@ _LATER: Final = {
         "some",
         "within",
     ),
-    "graphs": ("Edge", "Graph", "Node", "graph_of"),
-    "model": ("Action", "LeftOut", "Model", "Place", "model_of"),
+    "checker.graph": ("Edge", "Graph", "Node", "graph_of"),
+    "language.model": ("Action", "LeftOut", "Model", "Place", "model_of"),
     "printing": ("contract", "mermaid", "promela", "svg", "tla", "tla_config"),
-    "reports": ("Moment", "Report", "Violation"),
+    "checker.report": ("Moment", "Report", "Violation"),
 }
 """What is loaded when asked for, by the module that has it."""
 

@@ -10,9 +10,8 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-from engine.errors import AuthorityRequired, IllegalTransition
-from engine.machines.declaration import Machine
-from engine.machines.expressions import (
+from perdure.errors import AuthorityRequired, IllegalTransition
+from perdure.machines.language.expressions import (
     TRUE,
     Bound,
     Const,
@@ -23,7 +22,8 @@ from engine.machines.expressions import (
     python_source,
     written,
 )
-from engine.machines.vocabulary import (
+from perdure.machines.language.machine import Machine
+from perdure.machines.language.vocabulary import (
     Choice,
     Count,
     Flag,
@@ -116,7 +116,7 @@ class Authority:
         """Return the configuration after a recorded ``verb``: as `fire`, but nothing else is asked.
 
         A recorded move was authorised when it was made, and its arguments were what its verb can
-        be given; what may be neither is for `engine.testing.validate_trace` to judge. Raises
+        be given; what may be neither is for `perdure.testing.validate_trace` to judge. Raises
         IllegalTransition.
         """
         phase, values = configuration

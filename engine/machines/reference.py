@@ -12,10 +12,10 @@ from typing import Any, Final
 from transitions import Machine as TransitionsMachine
 from transitions import MachineError
 
-from engine.machines.authority import Configuration
-from engine.machines.declaration import Machine
-from engine.machines.expressions import Expression, Value, Var, evaluate
-from engine.machines.vocabulary import Row
+from perdure.machines.authority import Configuration
+from perdure.machines.language.expressions import Expression, Value, Var, evaluate
+from perdure.machines.language.machine import Machine
+from perdure.machines.language.vocabulary import Row
 
 
 class _Model:

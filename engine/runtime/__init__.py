@@ -1,8 +1,8 @@
 """The imperative shell: live sessions, and the engine that moves them."""
 
-from engine.runtime.control import Control
-from engine.runtime.engine import Engine
-from engine.runtime.environment import Environment
-from engine.runtime.subscriptions import Delivery
+from perdure.runtime.control import Control
+from perdure.runtime.engine import Engine
+from perdure.runtime.environment import Environment
+from perdure.runtime.watch.subscriptions import Delivery
 
 __all__ = ["Control", "Delivery", "Engine", "Environment"]

@@ -5,10 +5,15 @@ from typing import Any, Final, TypeVar, get_args
 
 import msgspec
 
-from engine.aggregates.events import Lane
-from engine.aggregates.messages import NO_MESSAGES, Messages, encode_messages, encode_object
-from engine.errors import InvalidArgument, InvalidMessage
-from engine.values import Boundary, Usage, checked_id
+from perdure.aggregates.session.events import Lane
+from perdure.aggregates.session.messages import (
+    NO_MESSAGES,
+    Messages,
+    encode_messages,
+    encode_object,
+)
+from perdure.errors import InvalidArgument, InvalidMessage
+from perdure.values import Boundary, Usage, checked_id
 
 _T = TypeVar("_T")
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from engine.aggregates import Destroy, Recover, Recycle, Reset, Session, Stop
-from engine.aggregates.events import Lane
-from engine.aggregates.work import in_phase, queued, staged, unknown_calls
-from engine.machines import LIFECYCLE
-from engine.runtime.arguments import Content, optional_text
-from engine.runtime.turns import open_calls_of
-from engine.runtime.writing import Written
-from engine.values import (
+from perdure.aggregates import Destroy, Recover, Recycle, Reset, Session, Stop
+from perdure.aggregates.session.events import Lane
+from perdure.aggregates.session.work import in_phase, queued, staged, unknown_calls
+from perdure.machines import LIFECYCLE
+from perdure.runtime.arguments import Content, optional_text
+from perdure.runtime.session.commit import Written
+from perdure.runtime.turn.live_turn import open_calls_of
+from perdure.values import (
     DestroyReport,
     IngestOutput,
     Receipt,
@@ -28,7 +28,7 @@ from engine.values import (
 )
 
 if TYPE_CHECKING:
-    from engine.runtime.working import Working
+    from perdure.runtime.verbs.calls import Working
 
 WorkEnd = Stop | Recover | Reset | Recycle | Destroy
 CloseWork = Callable[[str, WorkEnd], Awaitable[tuple[Session, Written]]]

@@ -8,14 +8,14 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
-from engine.errors import InvalidArgument
-from engine.runtime.agents import Builder
-from engine.runtime.checkpointers import CheckpointPolicy
-from engine.runtime.environment import Environment
-from engine.runtime.living import Living
-from engine.runtime.opening import Opening
-from engine.runtime.settings import GRACE_SECONDS, LEASE_SECONDS, RETRY_SECONDS, Settings
-from engine.store import Durability, Store, open_store
+from perdure.errors import InvalidArgument
+from perdure.runtime.environment import Environment
+from perdure.runtime.open import Opening
+from perdure.runtime.session.checkpointers import CheckpointPolicy
+from perdure.runtime.settings import GRACE_SECONDS, LEASE_SECONDS, RETRY_SECONDS, Settings
+from perdure.runtime.turn.agent import Builder
+from perdure.runtime.verbs.loops import Living
+from perdure.store import Durability, Store, open_store
 
 
 class Engine(Living):

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 import uuid_utils
 
-from engine.runtime.processes import has_ended, this_process
+from perdure.runtime.processes import has_ended, this_process
 
 _ENCODER: Final = msgspec.json.Encoder()  # writes RFC 3339 several times faster than isoformat
 

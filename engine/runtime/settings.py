@@ -7,10 +7,10 @@ from typing import Final
 
 import msgspec
 
-from engine.errors import InvalidArgument
-from engine.runtime.agents import Builder
-from engine.runtime.arguments import checked_limit, checked_seconds
-from engine.runtime.checkpointers import CheckpointPolicy
+from perdure.errors import InvalidArgument
+from perdure.runtime.arguments import checked_limit, checked_seconds
+from perdure.runtime.session.checkpointers import CheckpointPolicy
+from perdure.runtime.turn.agent import Builder
 
 LEASE_SECONDS: Final = 15.0
 GRACE_SECONDS: Final = 5.0

@@ -1,12 +1,12 @@
 """Bytes in and out: rows, links, transactions, and the data derived beside them."""
 
-from engine.store.connections import Durability
-from engine.store.derived import CatalogRow, Derived
-from engine.store.leases import Lease, Leases
-from engine.store.mapper import Mapper
-from engine.store.memory import MemoryRecorder
-from engine.store.opening import MemoryStore, Recorder, SQLiteStore, Store, open_store
-from engine.store.sqlite import SQLiteRecorder
+from perdure.store.derived import CatalogRow, Derived
+from perdure.store.leases import Lease, Leases
+from perdure.store.mapper import Mapper
+from perdure.store.memory import MemoryRecorder
+from perdure.store.open import MemoryStore, Recorder, SQLiteStore, Store, open_store
+from perdure.store.sqlite.connections import Durability
+from perdure.store.sqlite.recorder import SQLiteRecorder
 
 __all__ = [
     "CatalogRow",

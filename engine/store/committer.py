@@ -14,8 +14,8 @@ from typing import Final, NamedTuple, Protocol
 
 from eventsourcing.persistence import StoredEvent
 
-from engine.errors import EngineClosed, StoreError
-from engine.store.recording import Outcome
+from perdure.errors import EngineClosed, StoreError
+from perdure.store.recorder import Outcome
 
 _LOGGER: Final = logging.getLogger("perdure")
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, Protocol
 
 from eventsourcing.persistence import Tracking
 
-from engine.store.sqlite import SQLiteRecorder
+from perdure.store.sqlite.recorder import SQLiteRecorder
 
 CATALOG: Final = "catalog"
 """The catalog's name in the tracking table."""

@@ -7,8 +7,8 @@ of it can be lost without harm.
 
 from typing import NamedTuple, Protocol
 
-from engine.errors import StoreError
-from engine.store.sqlite import SQLiteRecorder
+from perdure.errors import StoreError
+from perdure.store.sqlite.recorder import SQLiteRecorder
 
 
 class Lease(NamedTuple):

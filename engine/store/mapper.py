@@ -10,11 +10,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from eventsourcing.persistence import StoredEvent
 
-from engine.aggregates.events import SCHEMA, RunCompleted, SessionEvent, tag_of
-from engine.aggregates.upcasting import UPCASTERS, Upcaster, upcast
-from engine.errors import LogCorrupt
-from engine.store import links
-from engine.store.recording import stored_event
+from perdure.aggregates.session.events import SCHEMA, RunCompleted, SessionEvent, tag_of
+from perdure.aggregates.session.upcast import UPCASTERS, Upcaster, upcast
+from perdure.errors import LogCorrupt
+from perdure.store import links
+from perdure.store.recorder import stored_event
 
 UNDECODABLE: Final = (msgspec.MsgspecError, ValueError, KeyError, TypeError, RecursionError)
 """What decoding bytes that are no event can raise; UnicodeDecodeError is a ValueError."""

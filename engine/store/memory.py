@@ -10,8 +10,8 @@ from typing import Any
 from eventsourcing.persistence import Notification, StoredEvent
 from eventsourcing.popo import POPOProcessRecorder
 
-from engine.store.recording import Place, StaleAppend, check_dense
-from engine.store.watching import ring
+from perdure.store.recorder import Place, StaleAppend, check_dense
+from perdure.store.sqlite.watcher import ring
 
 
 class MemoryRecorder(POPOProcessRecorder):

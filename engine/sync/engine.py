@@ -10,21 +10,21 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Literal, Self, overload
 
-from engine.aggregates import Session
-from engine.runtime import Engine as AsyncEngine
-from engine.runtime.agents import Agent, Builder
-from engine.runtime.arguments import Request
-from engine.runtime.checkpointers import CheckpointPolicy
-from engine.runtime.environment import Environment
-from engine.runtime.reading import Start
-from engine.runtime.settings import GRACE_SECONDS, LEASE_SECONDS, RETRY_SECONDS
-from engine.runtime.streams import LiveEvent, Missed
-from engine.runtime.subscriptions import Delivery
-from engine.store import Durability
-from engine.sync.hosting import Host, run_as_agent
-from engine.sync.parts import Blocking, Control, Reservation, RuntimeAdapter, blocking, claim_of
-from engine.sync.subscribing import Source, Subscription
-from engine.values import ApplyOutput, Boundary
+from perdure.aggregates import Session
+from perdure.runtime import Engine as AsyncEngine
+from perdure.runtime.arguments import Request
+from perdure.runtime.environment import Environment
+from perdure.runtime.session.checkpointers import CheckpointPolicy
+from perdure.runtime.settings import GRACE_SECONDS, LEASE_SECONDS, RETRY_SECONDS
+from perdure.runtime.turn.agent import Agent, Builder
+from perdure.runtime.verbs.reads import Start
+from perdure.runtime.watch.streams import LiveEvent, Missed
+from perdure.runtime.watch.subscriptions import Delivery
+from perdure.store import Durability
+from perdure.sync.hosting import Host, run_as_agent
+from perdure.sync.parts import Blocking, Control, Reservation, RuntimeAdapter, blocking, claim_of
+from perdure.sync.subscribing import Source, Subscription
+from perdure.values import ApplyOutput, Boundary
 
 
 class _Hosted(AsyncEngine):

@@ -19,8 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import Any, Final, TypeVar
 
-from engine.errors import EngineClosed, Unsupported
-from engine.runtime.settings import GRACE_SECONDS
+from perdure.errors import EngineClosed, Unsupported
+from perdure.runtime.settings import GRACE_SECONDS
 
 _T = TypeVar("_T")
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Concatenate, Final, Generic, ParamSpec, Self, TypeVar
 
-from engine.errors import EngineClosed
-from engine.machines import Token
-from engine.runtime.admission import Claim
-from engine.runtime.control import Control as AsyncControl
-from engine.runtime.living import RuntimeAdapter as AsyncRuntimeAdapter
-from engine.sync.hosting import Host
+from perdure.errors import EngineClosed
+from perdure.machines import Token
+from perdure.runtime.control import Control as AsyncControl
+from perdure.runtime.turn.admission import Claim
+from perdure.runtime.verbs.loops import RuntimeAdapter as AsyncRuntimeAdapter
+from perdure.sync.hosting import Host
 
 _P = ParamSpec("_P")
 _S_co = TypeVar("_S_co", covariant=True)

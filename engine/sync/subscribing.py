@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
 
-from engine.errors import EngineClosed
-from engine.sync.hosting import Host
+from perdure.errors import EngineClosed
+from perdure.sync.hosting import Host
 
 _Event = TypeVar("_Event")
 _Event_co = TypeVar("_Event_co", covariant=True)

@@ -7,14 +7,14 @@ a machine, `check_refinement` compares an implementation with its declaration ex
 
 from typing import TYPE_CHECKING, Any
 
-from engine.testing.declared import Alternatives, Steps
-from engine.testing.refinement import (
+from perdure.testing.declared import Alternatives, Steps
+from perdure.testing.refinement import (
     BoundReached,
     Concrete,
     Refinement,
     check_refinement,
 )
-from engine.testing.scenarios import (
+from perdure.testing.scenarios import (
     NOW,
     SESSION_ID,
     Scenario,
@@ -23,10 +23,10 @@ from engine.testing.scenarios import (
     scripted_environment,
     turn,
 )
-from engine.testing.traces import IllegalMove, Trace, validate_trace
+from perdure.testing.traces import IllegalMove, Trace, validate_trace
 
 if TYPE_CHECKING:
-    from engine.testing.generated import MachineTest, Operation, machine_test
+    from perdure.testing.generated import MachineTest, Operation, machine_test
 
 __all__ = [
     "NOW",
@@ -56,7 +56,7 @@ _NEEDS_HYPOTHESIS = ("MachineTest", "Operation", "machine_test")
 def __getattr__(name: str) -> Any:
     """Import what needs Hypothesis when it is asked for, and not before."""
     if name in _NEEDS_HYPOTHESIS:
-        from engine.testing import generated  # noqa: PLC0415 - only those who use it need it
+        from perdure.testing import generated  # noqa: PLC0415 - only those who use it need it
 
         return getattr(generated, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

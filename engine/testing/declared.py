@@ -8,7 +8,7 @@ verb, too few arguments) is no row, and no error.
 from collections.abc import Sequence
 from typing import Any, Final
 
-from engine.machines import (
+from perdure.machines import (
     Configuration,
     Machine,
     Row,
@@ -16,9 +16,9 @@ from engine.machines import (
     Var,
     Variable,
 )
-from engine.machines.expressions import evaluate
-from engine.machines.reference import Reference
-from engine.machines.vocabulary import misgiven
+from perdure.machines.language.expressions import evaluate
+from perdure.machines.language.vocabulary import misgiven
+from perdure.machines.reference import Reference
 
 Step = tuple[str, tuple[Value, ...]]
 """A verb and its arguments, in declared order."""

@@ -19,8 +19,8 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from engine.errors import InvalidMachine, PerdureError
-from engine.machines import (
+from perdure.errors import InvalidMachine, PerdureError
+from perdure.machines import (
     Always,
     Bound,
     Choice,
@@ -34,10 +34,10 @@ from engine.machines import (
     Variable,
     Verb,
 )
-from engine.machines.expressions import evaluate, nodes
-from engine.machines.properties import about_steps
-from engine.machines.vocabulary import given_domain
-from engine.testing.declared import Alternatives, Declared, Steps, call, written
+from perdure.machines.language.expressions import evaluate, nodes
+from perdure.machines.language.properties import about_steps
+from perdure.machines.language.vocabulary import given_domain
+from perdure.testing.declared import Alternatives, Declared, Steps, call, written
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):

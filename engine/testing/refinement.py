@@ -18,10 +18,10 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from engine.errors import IllegalTransition, PerdureError
-from engine.machines import Choice, Configuration, Identity, Machine, Row, Variable
-from engine.machines.vocabulary import admits
-from engine.testing.declared import Alternatives, Declared, Steps, call, contains, written
+from perdure.errors import IllegalTransition, PerdureError
+from perdure.machines import Choice, Configuration, Identity, Machine, Row, Variable
+from perdure.machines.language.vocabulary import admits
+from perdure.testing.declared import Alternatives, Declared, Steps, call, contains, written
 
 State = TypeVar("State")
 Command = TypeVar("Command")

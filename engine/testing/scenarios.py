@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, Final, Self, TypeVar
 
-from engine.aggregates import (
+from perdure.aggregates import (
     RecordTurn,
     Register,
     Session,
@@ -21,8 +21,8 @@ from engine.aggregates import (
     fold,
     initial_state,
 )
-from engine.errors import PerdureError
-from engine.runtime.environment import Environment
+from perdure.errors import PerdureError
+from perdure.runtime.environment import Environment
 
 SESSION_ID: Final = "session-under-test"
 NOW: Final = "2026-01-31T12:00:00.000000Z"

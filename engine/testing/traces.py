@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from engine.errors import IllegalTransition
-from engine.machines import Authority, Configuration, Machine
-from engine.machines.vocabulary import misgiven
-from engine.testing.declared import Steps
+from perdure.errors import IllegalTransition
+from perdure.machines import Authority, Configuration, Machine
+from perdure.machines.language.vocabulary import misgiven
+from perdure.testing.declared import Steps
 
 Event = TypeVar("Event")
 

@@ -8,9 +8,9 @@ import asyncio
 import contextlib
 from typing import Any, Final
 
-from engine import CallbackPending, Completed, NoPendingBoundary, Usage
-from engine.errors import PerdureError, StaleWriter
-from engine.runtime.agents import AgentFailure, Turn, TurnResult
+from perdure import CallbackPending, Completed, NoPendingBoundary, Usage
+from perdure.errors import PerdureError, StaleWriter
+from perdure.runtime.turn.agent import AgentFailure, Turn, TurnResult
 
 from .clock import Process
 from .knowledge import Violation

@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Awaitable
 from typing import Any, Final
 
-from engine import (
+from perdure import (
     AuthorityRequired,
     IllegalTransition,
     PerdureError,
@@ -17,7 +17,7 @@ from engine import (
     SessionNotRunning,
     StaleWriter,
 )
-from engine.machines import LIFECYCLE, Token
+from perdure.machines import LIFECYCLE, Token
 
 from .agents import Agent
 from .calls import Call

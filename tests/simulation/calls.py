@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from engine import PerdureError
+from perdure import PerdureError
 
 from .knowledge import Asked, Asking, Attempt, Violation
 from .logs import SessionLog

@@ -10,15 +10,15 @@ from typing import Any, Final
 import msgspec
 from eventsourcing.persistence import StoredEvent
 
-from engine import IllegalTransition, PerdureError
-from engine.aggregates.session import steps
-from engine.aggregates.work import in_phase
-from engine.machines import SESSION
-from engine.machines.reference import Reference
-from engine.store import Mapper, MemoryStore
-from projections import audit_store
-from projections.catalog import list_sessions, view_of
-from projections.snapshots import encode_snapshot, load
+from perdure import IllegalTransition, PerdureError
+from perdure.aggregates.session.state import steps
+from perdure.aggregates.session.work import in_phase
+from perdure.machines import SESSION
+from perdure.machines.reference import Reference
+from perdure.projections import audit_store
+from perdure.projections.catalog import list_sessions, view_of
+from perdure.projections.snapshots import encode_snapshot, load
+from perdure.store import Mapper, MemoryStore
 
 from .agents import Polite
 from .knowledge import Attempt, Violation

@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from engine.aggregates.session import steps
-from engine.store import Mapper
-from engine.testing import validate_trace
+from perdure.aggregates.session.state import steps
+from perdure.store import Mapper
+from perdure.testing import validate_trace
 
 from .knowledge import written
 from .work import LAW, Run, WorkInHand

@@ -7,7 +7,8 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from engine.aggregates import Session, SessionEvent, evolving
+from perdure.aggregates import Session, SessionEvent
+from perdure.aggregates.session import evolve as evolving
 
 from .seeds import run
 

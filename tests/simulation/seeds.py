@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from engine.runtime import streams
-from engine.runtime.checkpointers import CheckpointPolicy
+from perdure.runtime.session.checkpointers import CheckpointPolicy
+from perdure.runtime.watch import streams
 
 from .agents import Agent
 from .calls import Call

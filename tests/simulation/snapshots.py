@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import msgspec
 
-from engine import Conflict
-from engine.store import Mapper, links
-from engine.store.derived import MemoryDerived
-from projections.snapshots import encode_snapshot, load
+from perdure import Conflict
+from perdure.projections.snapshots import encode_snapshot, load
+from perdure.store import Mapper, links
+from perdure.store.derived import MemoryDerived
 
 from .calls import Call
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from engine.errors import EngineClosed, StoreError
-from engine.store import MemoryRecorder, SQLiteRecorder
-from engine.store.committer import Submission
-from engine.store.derived import MemoryDerived, SQLiteDerived
-from engine.store.leases import MemoryLeases, SQLiteLeases
-from engine.store.recording import Outcome
+from perdure.errors import EngineClosed, StoreError
+from perdure.store import MemoryRecorder, SQLiteRecorder
+from perdure.store.committer import Submission
+from perdure.store.derived import MemoryDerived, SQLiteDerived
+from perdure.store.leases import MemoryLeases, SQLiteLeases
+from perdure.store.recorder import Outcome
 
 from .clock import Process, SimulatedLoop
 

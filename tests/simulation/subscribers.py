@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from typing import Any, Final, Literal
 
-from engine.runtime.streams import LiveEvent, Missed
+from perdure.runtime.watch.streams import LiveEvent, Missed
 
 from .knowledge import Violation
 from .world import Emitted, Site, World

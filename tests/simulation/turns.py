@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from engine import (
+from perdure import (
     AtCapacity,
     CallbackPending,
     Cancelled,

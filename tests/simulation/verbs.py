@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
-from engine import (
+from perdure import (
     AtCapacity,
     AuthorityRequired,
     CallNotOpen,

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from engine.machines import SESSION, Authority, Configuration
+from perdure.machines import SESSION, Authority, Configuration
 
 from .knowledge import Knowledge, Violation, written
 

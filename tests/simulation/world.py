@@ -13,10 +13,10 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from engine import Engine, Environment
-from engine.runtime.settings import Settings
-from engine.values import Receipt
-from projections import audit_store
+from perdure import Engine, Environment
+from perdure.projections import audit_store
+from perdure.runtime.settings import Settings
+from perdure.values import Receipt
 
 from .clock import PROCESS, Crashed, Process, SimulatedLoop
 from .knowledge import Knowledge, Violation, written

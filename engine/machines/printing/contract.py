@@ -7,13 +7,21 @@ it needs the code to be understood.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from engine.machines.builtin import BUILT_IN
-from engine.machines.composition import within
-from engine.machines.declaration import Machine
-from engine.machines.expressions import All, Const, Expression, Value, Var, conjuncts, written
-from engine.machines.model import Model, Place, model_of
-from engine.machines.printing.steps import Rule, bounds_of, by_name, merged
-from engine.machines.properties import (
+from perdure.machines.builtin.catalog import BUILT_IN
+from perdure.machines.checker.report import Report
+from perdure.machines.language.composition import within
+from perdure.machines.language.expressions import (
+    All,
+    Const,
+    Expression,
+    Value,
+    Var,
+    conjuncts,
+    written,
+)
+from perdure.machines.language.machine import Machine
+from perdure.machines.language.model import Model, Place, model_of
+from perdure.machines.language.properties import (
     Always,
     AlwaysPossible,
     LeadsTo,
@@ -21,8 +29,8 @@ from engine.machines.properties import (
     Sometimes,
     formula,
 )
-from engine.machines.reports import Report
-from engine.machines.vocabulary import Choice, Count, Flag, Identity, Row, Variable
+from perdure.machines.language.vocabulary import Choice, Count, Flag, Identity, Row, Variable
+from perdure.machines.printing.steps import Rule, bounds_of, by_name, merged
 
 _NOTATION: Final = """\
 `x := y` gives `x` a new value, computed from the values before the move; what is not named stays as

@@ -7,10 +7,10 @@ verb on it; what leaves the phase as it is is not drawn.
 from collections.abc import Iterator
 from typing import Final
 
-from engine.machines.declaration import Machine
-from engine.machines.model import Model
-from engine.machines.printing.names import Names, identifier
-from engine.machines.printing.steps import by_name
+from perdure.machines.language.machine import Machine
+from perdure.machines.language.model import Model
+from perdure.machines.printing.names import Names, identifier
+from perdure.machines.printing.steps import by_name
 
 _RESERVED: Final = frozenset(
     [

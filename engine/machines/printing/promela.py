@@ -17,8 +17,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from engine.machines.declaration import Machine
-from engine.machines.expressions import (
+from perdure.machines.language.expressions import (
     All,
     AnyOf,
     Arg,
@@ -33,16 +32,17 @@ from engine.machines.expressions import (
     nodes,
     replaced,
 )
-from engine.machines.model import Model, Place, model_of
-from engine.machines.printing.names import Names, ascii_text, identifier
-from engine.machines.printing.steps import (
+from perdure.machines.language.machine import Machine
+from perdure.machines.language.model import Model, Place, model_of
+from perdure.machines.language.properties import Always, about_steps, before_step, formula
+from perdure.machines.language.vocabulary import Choice, Count, Flag, Identity, Variable
+from perdure.machines.printing.names import Names, ascii_text, identifier
+from perdure.machines.printing.steps import (
     Rule,
     by_name,
     knows_nothing,
     merged,
 )
-from engine.machines.properties import Always, about_steps, before_step, formula
-from engine.machines.vocabulary import Choice, Count, Flag, Identity, Variable
 
 _RESERVED: Final = (
     "active assert atomic bit bool break byte chan d_step d_proctype D_proctype do else empty "

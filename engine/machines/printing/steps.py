@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from engine.machines.expressions import (
+from perdure.machines.language.expressions import (
     All,
     Arg,
     Bound,
@@ -18,9 +18,9 @@ from engine.machines.expressions import (
     conjuncts,
     nodes,
 )
-from engine.machines.model import Action, Model
-from engine.machines.properties import expressions_of
-from engine.machines.vocabulary import Count, Variable
+from perdure.machines.language.model import Action, Model
+from perdure.machines.language.properties import expressions_of
+from perdure.machines.language.vocabulary import Count, Variable
 
 
 class Rule(msgspec.Struct, frozen=True):

@@ -13,10 +13,10 @@ from typing import Final
 
 import msgspec
 
-from engine.errors import Unsupported
-from engine.machines.declaration import Machine
-from engine.machines.model import Model
-from engine.machines.printing.mermaid import edges_of
+from perdure.errors import Unsupported
+from perdure.machines.language.machine import Machine
+from perdure.machines.language.model import Model
+from perdure.machines.printing.mermaid import edges_of
 
 _LETTER: Final = 7  # width of a letter of the verbs' font, rounded up
 _LINE: Final = 14

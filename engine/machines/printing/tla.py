@@ -8,19 +8,10 @@ calls a deadlock is one. Possibility (``always possible``) is beyond TLC; the mo
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from engine.machines.declaration import Machine
-from engine.machines.expressions import TRUE
-from engine.machines.model import Action, Model, model_of
-from engine.machines.printing.names import ascii_text
-from engine.machines.printing.steps import (
-    Rule,
-    arguments_read,
-    by_name,
-    can_change_nothing,
-    merged,
-)
-from engine.machines.printing.tla_words import Words, conjunction, words_of
-from engine.machines.properties import (
+from perdure.machines.language.expressions import TRUE
+from perdure.machines.language.machine import Machine
+from perdure.machines.language.model import Action, Model, model_of
+from perdure.machines.language.properties import (
     Always,
     AlwaysPossible,
     LeadsTo,
@@ -31,7 +22,16 @@ from engine.machines.properties import (
     formula,
     reads_next,
 )
-from engine.machines.vocabulary import Variable
+from perdure.machines.language.vocabulary import Variable
+from perdure.machines.printing.names import ascii_text
+from perdure.machines.printing.steps import (
+    Rule,
+    arguments_read,
+    by_name,
+    can_change_nothing,
+    merged,
+)
+from perdure.machines.printing.tla_words import Words, conjunction, words_of
 
 _RULE: Final = 77
 

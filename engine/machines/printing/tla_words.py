@@ -7,7 +7,7 @@ agree; a parameter is never called like a variable, which TLA+ forbids.
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from engine.machines.expressions import (
+from perdure.machines.language.expressions import (
     All,
     AnyOf,
     Arg,
@@ -21,11 +21,18 @@ from engine.machines.expressions import (
     Value,
     Var,
 )
-from engine.machines.model import Model
-from engine.machines.printing.names import Names, ascii_text, camel, identifier, shortened
-from engine.machines.printing.steps import all_variables, bounds_of, by_name, knows_nothing
-from engine.machines.properties import AlwaysPossible, Property, Sometimes
-from engine.machines.vocabulary import Choice, Count, Flag, Identity, Variable, given_domain
+from perdure.machines.language.model import Model
+from perdure.machines.language.properties import AlwaysPossible, Property, Sometimes
+from perdure.machines.language.vocabulary import (
+    Choice,
+    Count,
+    Flag,
+    Identity,
+    Variable,
+    given_domain,
+)
+from perdure.machines.printing.names import Names, ascii_text, camel, identifier, shortened
+from perdure.machines.printing.steps import all_variables, bounds_of, by_name, knows_nothing
 
 _RESERVED: Final = (
     "ACTION ASSUME ASSUMPTION AXIOM BOOLEAN BY CASE CHOOSE CONSTANT CONSTANTS COROLLARY DEF DEFINE "

@@ -9,12 +9,12 @@ from typing import Final
 
 import msgspec
 
-from engine.machines.declaration import Machine
-from engine.machines.expressions import Bound
-from engine.machines.model import Model, model_of
-from engine.machines.printing.names import ascii_text
-from engine.machines.printing.tla import invariants, probes, temporal
-from engine.machines.printing.tla_words import words_of
+from perdure.machines.language.expressions import Bound
+from perdure.machines.language.machine import Machine
+from perdure.machines.language.model import Model, model_of
+from perdure.machines.printing.names import ascii_text
+from perdure.machines.printing.tla import invariants, probes, temporal
+from perdure.machines.printing.tla_words import words_of
 
 _DEEPER: Final = 2
 

@@ -1,0 +1,1 @@
+"""The session: its events and commands, its state, `decide` and `evolve`, and the conversation."""

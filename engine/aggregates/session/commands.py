@@ -1,0 +1,279 @@
+"""What may be asked of a session: commands, each with all that deciding it needs.
+
+Invariants: time, ids and randomness arrive on the command; a command is data and refuses nothing.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from perdure.aggregates.session.events import NULL, DropOutcome, Lane
+from perdure.aggregates.session.messages import NO_MESSAGES, Messages
+from perdure.aggregates.session.state import Origin
+from perdure.values import Boundary, FailureKind, Usage
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """What every command has: when it was given, as RFC 3339 text in UTC with microseconds."""
+
+    now: str
+
+
+class Register(Command, frozen=True, kw_only=True):
+    """Make the session exist. None leaves labels or metadata as they are, or empty at first."""
+
+    labels: dict[str, str] | None = None
+    metadata: msgspec.Raw | None = None
+
+
+class RecordTurn(Command, frozen=True, kw_only=True):
+    """Record a turn that the embedder has already run."""
+
+    run_id: str
+    messages: Messages
+    boundary: Boundary = "run_start"
+    input_ids: tuple[str, ...] = ()
+    usage: Usage | None = None
+
+
+class AppendContext(Command, frozen=True, kw_only=True):
+    """Make one encoded context message part of the conversation now."""
+
+    run_id: str
+    message: Messages
+    source: str | None = None
+    idempotency_key: str | None = None
+
+
+class StageContext(Command, frozen=True, kw_only=True):
+    """Keep one encoded context message for the next turn."""
+
+    message: Messages
+    source: str | None = None
+    idempotency_key: str | None = None
+
+
+class CommitCheckpoint(Command, frozen=True, kw_only=True):
+    """Record a checkpoint, unless nothing happened since the last one."""
+
+
+class Retire(Command, frozen=True, kw_only=True):
+    """Take no new input from here on."""
+
+    reason: str | None = None
+
+
+class Archive(Command, frozen=True, kw_only=True):
+    """End the session for good; a live one is retired first, in the same commit.
+
+    Queued input refuses it, unless it is abandoned, in the same commit too.
+    """
+
+    reason: str | None = None
+    abandon_inputs: bool = False
+
+
+class Fork(Command, frozen=True, kw_only=True):
+    """Make the session exist, its conversation going on from another's."""
+
+    origin: Origin
+    labels: dict[str, str] | None = None
+    metadata: msgspec.Raw | None = None
+
+
+class Attach(Command, frozen=True, kw_only=True):
+    """Bind an executor."""
+
+    agent: str | None = None
+
+
+class Detach(Command, frozen=True, kw_only=True):
+    """Bind the executor no more."""
+
+
+class BeginRun(Command, frozen=True, kw_only=True):
+    """Begin a run that ``epoch`` owns, of a request and of queued inputs."""
+
+    run_id: str
+    epoch: str
+    boundary: Boundary = "run_start"
+    request: Messages = NO_MESSAGES
+    input_ids: tuple[str, ...] = ()
+    machine_owned: bool = False
+
+
+class OfRun(Command, frozen=True, kw_only=True):
+    """What every command of a run's owner has: which run, and which epoch owns it."""
+
+    run_id: str
+    epoch: str
+
+
+class ApplyBoundary(OfRun, frozen=True, kw_only=True):
+    """Land what the run has so far, and take on what is queued to steer it.
+
+    ``request`` lands with the run's first boundary, before the agent's own ``messages``.
+    """
+
+    request: Messages = NO_MESSAGES
+    messages: Messages
+    boundary: Boundary = "run_checkpoint"
+    usage: Usage | None = None
+
+
+class CompleteRun(OfRun, frozen=True, kw_only=True):
+    """End the run well, landing what it has.
+
+    ``waits_for`` is the id of the call whose result the run says is to come from outside.
+    """
+
+    request: Messages = NO_MESSAGES
+    messages: Messages = NO_MESSAGES
+    boundary: Boundary = "run_start"
+    waits_for: str | None = None
+    terminal: Literal["completed", "no_pending_boundary", "callback_pending"] = "completed"
+    result: msgspec.Raw = NULL
+    usage: Usage | None = None
+
+
+class FailRun(OfRun, frozen=True, kw_only=True):
+    """End the run as failed."""
+
+    kind: FailureKind
+    message: str
+    recoverable: bool = False
+
+
+class CancelRun(OfRun, frozen=True, kw_only=True):
+    """End the run as interrupted by its owner."""
+
+    reason: str | None = None
+
+
+class RollBackRun(OfRun, frozen=True, kw_only=True):
+    """Withdraw a run whose agent was never started."""
+
+    reason: str | None = None
+
+
+class Recover(Command, frozen=True, kw_only=True):
+    """Close a run whose owner is gone; nothing where there is none."""
+
+
+class RequestInterrupt(Command, frozen=True, kw_only=True):
+    """Ask the current run to end, now or after its next boundary."""
+
+    mode: Literal["interrupt", "cancel_after_boundary"]
+    by: Literal["caller", "authority"] = "caller"
+
+
+class AcceptInput(Command, frozen=True, kw_only=True):
+    """Keep an input for a run to come, or to steer the one there is."""
+
+    input_id: str
+    messages: Messages
+    lane: Lane = "queue"
+    source: str | None = None
+    idempotency_key: str | None = None
+
+
+class DropInputs(Command, frozen=True, kw_only=True):
+    """End queued inputs without processing them."""
+
+    input_ids: tuple[str, ...]
+    outcome: DropOutcome
+    reason: str | None = None
+    into: str | None = None
+
+
+class StageToolResults(Command, frozen=True, kw_only=True):
+    """Keep the results of open tool calls for the next turn."""
+
+    messages: Messages
+
+
+class AbandonCall(Command, frozen=True, kw_only=True):
+    """Decide that an open tool call will have no result."""
+
+    call_id: str
+    reason: str | None = None
+
+
+class StageToolFilter(Command, frozen=True, kw_only=True):
+    """Filter the agent's tools like this from the next boundary on; any JSON value."""
+
+    filter: msgspec.Raw
+
+
+class Publish(Command, frozen=True, kw_only=True):
+    """Record something for subscribers to learn."""
+
+    name: str
+    payload: msgspec.Raw = NULL
+
+
+class Stop(Command, frozen=True, kw_only=True):
+    """The executor is gone: stopped, or by itself."""
+
+    cause: Literal["stop", "executor_exited"] = "stop"
+    reason: str | None = None
+
+
+class Reset(Command, frozen=True, kw_only=True):
+    """Start over without the pending input."""
+
+
+class Recycle(Command, frozen=True, kw_only=True):
+    """Start over with the pending input."""
+
+
+class Destroy(Command, frozen=True, kw_only=True):
+    """End the session without archiving it."""
+
+    reason: str | None = None
+
+
+class JoinMob(Command, frozen=True, kw_only=True):
+    """Belong to a named group."""
+
+    mob: str
+
+
+class LeaveMob(Command, frozen=True, kw_only=True):
+    """Belong to a named group no more."""
+
+    mob: str
+
+
+OwnRunCommand = ApplyBoundary | CompleteRun | FailRun | CancelRun | RollBackRun
+"""What only the owner of the current run may ask."""
+
+TurnCommand = RecordTurn | BeginRun | OwnRunCommand
+"""What makes, lands and ends runs."""
+
+WorkCommand = (
+    AcceptInput | DropInputs | StageToolResults | AbandonCall | StageToolFilter | RequestInterrupt
+)
+"""What changes the work in hand."""
+
+SessionCommand = (
+    TurnCommand
+    | WorkCommand
+    | Register
+    | Fork
+    | Attach
+    | Detach
+    | AppendContext
+    | StageContext
+    | CommitCheckpoint
+    | Publish
+    | JoinMob
+    | LeaveMob
+    | Retire
+    | Archive
+    | Stop
+    | Recover
+    | Reset
+    | Recycle
+    | Destroy
+)

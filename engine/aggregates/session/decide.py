@@ -1,0 +1,392 @@
+"""What follows from a command: `decide` refuses, or returns events.
+
+Invariants: `decide` is pure (time and ids arrive on the command); it asks the authority for every
+move, so an illegal one is refused before anything is written; the events it returns follow the
+state's version without a gap. Deciding nothing (an empty tuple) means that what was asked holds
+already.
+"""
+
+from typing import Final, assert_never
+
+import msgspec
+
+from perdure.aggregates.session.calls import tools_in
+from perdure.aggregates.session.commands import (
+    AbandonCall,
+    AcceptInput,
+    AppendContext,
+    ApplyBoundary,
+    Archive,
+    Attach,
+    BeginRun,
+    CancelRun,
+    CommitCheckpoint,
+    CompleteRun,
+    Destroy,
+    Detach,
+    DropInputs,
+    FailRun,
+    Fork,
+    JoinMob,
+    LeaveMob,
+    Publish,
+    RecordTurn,
+    Recover,
+    Recycle,
+    Register,
+    RequestInterrupt,
+    Reset,
+    Retire,
+    RollBackRun,
+    SessionCommand,
+    StageContext,
+    StageToolFilter,
+    StageToolResults,
+    Stop,
+    WorkCommand,
+)
+from perdure.aggregates.session.decide_run import fields_of, interrupt_event, receipt_of, turn_event
+from perdure.aggregates.session.events import (
+    NO_OBJECT,
+    CallAbandoned,
+    ContextAppended,
+    ContextStaged,
+    EventPublished,
+    InputAccepted,
+    InputsDropped,
+    MobJoined,
+    MobLeft,
+    RunInterrupted,
+    SessionArchived,
+    SessionAttached,
+    SessionCheckpointed,
+    SessionDestroyed,
+    SessionDetached,
+    SessionEvent,
+    SessionForked,
+    SessionRecycled,
+    SessionRegistered,
+    SessionReset,
+    SessionRetired,
+    SessionStopped,
+    ToolFilterStaged,
+    ToolResultsStaged,
+)
+from perdure.aggregates.session.evolve import fold
+from perdure.aggregates.session.state import Session, advance
+from perdure.aggregates.session.work import (
+    check_without_result,
+    in_phase,
+    kept_by_inputs,
+    queued,
+    run_ended,
+)
+from perdure.errors import CallNotOpen, Conflict, IllegalTransition, InputNotQueued
+from perdure.machines import LIFECYCLE
+
+Decision = tuple[SessionEvent, ...]
+NOTHING: Final[Decision] = ()
+
+_SORTED: Final = msgspec.json.Encoder(order="sorted")
+
+
+def decide(state: Session, command: SessionCommand) -> Decision:
+    """Return the events that the command leads to from this state, none if it holds already.
+
+    Raises IllegalTransition where the lifecycle refuses; Conflict where a registration or a tool
+    result differs from the one recorded, or a call with a result is to be given up; SessionBusy,
+    CallsUnresolved, InputNotQueued, CallNotOpen, SessionNotRunning and StaleWriter as `turn_event`
+    and the commands say. Whether a run id, an input id or an idempotency key was used before is for
+    the caller to settle first, from ``state.runs``, ``state.inputs`` and ``state.keys``, with the
+    functions of `retries`.
+    """
+    match command:
+        case (
+            RecordTurn()
+            | BeginRun()
+            | ApplyBoundary()
+            | CompleteRun()
+            | FailRun()
+            | CancelRun()
+            | RollBackRun()
+        ):
+            return _legal(state, turn_event(state, command))
+        case Register() | Fork():
+            return _register(state, command)
+        case AppendContext() | StageContext():
+            return _legal(state, _context(state, command))
+        case (
+            AcceptInput()
+            | DropInputs()
+            | StageToolResults()
+            | AbandonCall()
+            | StageToolFilter()
+            | RequestInterrupt()
+        ):
+            return _work(state, command)
+        case CommitCheckpoint():
+            return _checkpoint(state, command)
+        case Attach():
+            event: SessionEvent = SessionAttached(**fields_of(state, command), agent=command.agent)
+            return _if_it_moves(state, event)
+        case Detach():
+            return _legal(state, SessionDetached(**fields_of(state, command)))
+        case Publish():
+            event = EventPublished(
+                **fields_of(state, command), name=command.name, payload=command.payload
+            )
+            return _legal(state, event)
+        case JoinMob() | LeaveMob():
+            return _membership(state, command)
+        case Retire():
+            return _if_it_moves(
+                state, SessionRetired(**fields_of(state, command), reason=command.reason)
+            )
+        case Archive():
+            return _archive(state, command)
+        case Stop() | Recover() | Reset() | Recycle() | Destroy():
+            return _over(state, command)
+        case _:
+            assert_never(command)
+
+
+def _register(state: Session, command: Register | Fork) -> Decision:
+    described = {
+        **fields_of(state, command),
+        "labels": command.labels or {},
+        "metadata": NO_OBJECT if command.metadata is None else command.metadata,
+    }
+    origin = command.origin if isinstance(command, Fork) else None
+    event: SessionEvent
+    if origin is None:
+        event = SessionRegistered(**described)
+    else:
+        event = SessionForked(
+            **described,
+            origin_session_id=origin.session_id,
+            origin_version=origin.version,
+            origin_messages=origin.message_count,
+            origin_digest=origin.conversation_digest,
+        )
+    if not state.version:
+        return _legal(state, event)
+    _legal(state, event)
+    for name, asked, recorded in (
+        ("labels", command.labels, state.labels),
+        ("metadata", _comparable(command.metadata), _comparable(state.metadata)),
+        ("origin", origin, state.origin),
+    ):
+        if asked is not None and asked != recorded:
+            raise Conflict(
+                f"session {state.id!r} is registered already, with other {name}",
+                session_id=state.id,
+                parameter=name,
+            )
+    return NOTHING
+
+
+def _context(state: Session, command: AppendContext | StageContext) -> SessionEvent:
+    if isinstance(command, StageContext):
+        return ContextStaged(
+            **fields_of(state, command),
+            source=command.source,
+            idempotency_key=command.idempotency_key,
+            messages=command.message.array(),
+        )
+    receipt, array = receipt_of(state, command.message, run_id=command.run_id, boundary="immediate")
+    return ContextAppended(
+        **fields_of(state, command),
+        receipt=receipt,
+        source=command.source,
+        idempotency_key=command.idempotency_key,
+        messages=array,
+    )
+
+
+def _work(state: Session, command: WorkCommand) -> Decision:
+    match command:
+        case AcceptInput():
+            event: SessionEvent = InputAccepted(
+                **fields_of(state, command),
+                input_id=command.input_id,
+                lane=command.lane,
+                source=command.source,
+                idempotency_key=command.idempotency_key,
+                messages=command.messages.array(),
+            )
+        case DropInputs():
+            waiting = queued(state.work)
+            for input_id in command.input_ids:
+                if input_id not in waiting:
+                    raise InputNotQueued(state.id, input_id)
+            event = InputsDropped(
+                **fields_of(state, command),
+                input_ids=command.input_ids,
+                outcome=command.outcome,
+                reason=command.reason,
+                into=command.into,
+            )
+        case StageToolResults():
+            return _tool_results(state, command)
+        case AbandonCall():
+            check_without_result(state.id, state.work, command.call_id)
+            event = CallAbandoned(
+                **fields_of(state, command), call_id=command.call_id, reason=command.reason
+            )
+        case StageToolFilter():
+            event = ToolFilterStaged(**fields_of(state, command), filter=command.filter)
+        case RequestInterrupt():
+            event = interrupt_event(state, command)
+        case _:
+            assert_never(command)
+    return _legal(state, event)
+
+
+def _tool_results(state: Session, command: StageToolResults) -> Decision:
+    """Return the results staged: each message answers open calls, and each call once."""
+    work, fresh, call_ids = state.work, [], []
+    array = command.messages.array()
+    for message in msgspec.json.decode(array, type=list[msgspec.Raw]):
+        tools = tools_in(b"[" + bytes(message) + b"]")
+        answered = [] if tools is None else tools.answered
+        if not answered:
+            raise CallNotOpen(state.id, "(a message that answers no call)")
+        for call_id in answered:
+            if call_id in call_ids:
+                raise CallNotOpen(state.id, call_id, "a message before this one answers it")
+            if call_id not in work.calls:
+                raise CallNotOpen(state.id, call_id)
+        executed = [i for i in answered if work.calls[i].status == "executed"]
+        if executed and message not in work.results:
+            raise Conflict(
+                f"session {state.id!r} has another result staged for call {executed[0]!r}",
+                session_id=state.id,
+                key=executed[0],
+            )
+        if not executed:
+            fresh.append(message)
+            call_ids += answered
+    event = ToolResultsStaged(
+        **fields_of(state, command),
+        call_ids=tuple(call_ids),
+        messages=msgspec.Raw(b"[" + b",".join(map(bytes, fresh)) + b"]"),
+    )
+    decision = _legal(state, event)
+    return decision if fresh else NOTHING
+
+
+def _checkpoint(state: Session, command: CommitCheckpoint) -> Decision:
+    event = SessionCheckpointed(
+        **fields_of(state, command),
+        message_count=state.conversation.count,
+        conversation_digest=state.conversation.digest(),
+    )
+    decision = _legal(state, event)
+    return NOTHING if state.checkpoint_version == state.version else decision
+
+
+def _membership(state: Session, command: JoinMob | LeaveMob) -> Decision:
+    joins = isinstance(command, JoinMob)
+    event = (MobJoined if joins else MobLeft)(**fields_of(state, command), mob=command.mob)
+    decision = _legal(state, event)
+    return NOTHING if (command.mob in state.mobs) == joins else decision
+
+
+def _archive(state: Session, command: Archive) -> Decision:
+    """Return what archives the session: retired first if it is live, its input abandoned if asked.
+
+    Where retiring is refused so is archiving, and that is what was asked.
+    """
+    events: list[SessionEvent] = []
+    after = state
+
+    def then(event: SessionEvent) -> None:
+        nonlocal after
+        events.append(event)
+        after = fold(after, [event])
+
+    waiting = queued(state.work)
+    if waiting and command.abandon_inputs:
+        then(
+            InputsDropped(
+                **fields_of(after, command),
+                input_ids=waiting,
+                outcome="abandoned",
+                reason="archived",
+            )
+        )
+    retired = SessionRetired(**fields_of(after, command), reason=command.reason)
+    try:
+        retires = _changes(after, retired)
+    except IllegalTransition:
+        retires = False
+    if retires:
+        then(retired)
+    try:
+        then(SessionArchived(**fields_of(after, command), reason=command.reason))
+    except IllegalTransition:
+        if not waiting or command.abandon_inputs:
+            raise
+        _archive(state, msgspec.structs.replace(command, abandon_inputs=True))  # may say more
+        raise kept_by_inputs("archive", state.id, state.lifecycle, waiting) from None
+    return tuple(events)
+
+
+def _over(state: Session, command: Stop | Recover | Reset | Recycle | Destroy) -> Decision:
+    """Return what ends or restarts a session's work: a run in flight ends, input is accounted."""
+    work = state.work
+    run_id = None if work.run is None else work.run.id
+    match command:
+        case Stop():
+            abandoned = () if run_id is None else run_ended(work, run_id).abandoned
+            event: SessionEvent = SessionStopped(
+                **fields_of(state, command),
+                cause=command.cause,
+                reason=command.reason,
+                abandoned_input_ids=abandoned,
+            )
+        case Recover() if work.run is None:
+            LIFECYCLE.replay(state.lifecycle, "recover", (), state.id)  # refused where it ended
+            return NOTHING
+        case Recover():
+            assert work.run is not None  # noqa: S101 - the case before took the other
+            event = RunInterrupted(
+                **fields_of(state, command),
+                run_id=work.run.id,
+                epoch=work.run.epoch,
+                abandoned_input_ids=run_ended(work, work.run.id).abandoned,
+            )
+        case Reset():
+            event = SessionReset(**fields_of(state, command), abandoned_input_ids=queued(work))
+        case Recycle():
+            event = SessionRecycled(**fields_of(state, command), transferred_input_ids=queued(work))
+        case Destroy():
+            event = SessionDestroyed(
+                **fields_of(state, command),
+                reason=command.reason,
+                abandoned_input_ids=in_phase(work, "queued", "staged"),
+            )
+        case _:
+            assert_never(command)
+    return _legal(state, event)
+
+
+def _legal(state: Session, event: SessionEvent) -> Decision:
+    """Return the event as the decision, once the authority has allowed its moves."""
+    advance(state.lifecycle, event)
+    return (event,)
+
+
+def _if_it_moves(state: Session, event: SessionEvent) -> Decision:
+    """Return the event if it would move the lifecycle, else nothing: what was asked holds."""
+    return (event,) if _changes(state, event) else NOTHING
+
+
+def _changes(state: Session, event: SessionEvent) -> bool:
+    """Whether the event would move the lifecycle. Raises IllegalTransition where it is refused."""
+    return advance(state.lifecycle, event) != state.lifecycle
+
+
+def _comparable(raw: msgspec.Raw | None) -> bytes | None:
+    """Return JSON so that equal objects are equal bytes, and true is not 1."""
+    return None if raw is None else _SORTED.encode(msgspec.json.decode(raw))

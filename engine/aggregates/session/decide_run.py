@@ -1,0 +1,299 @@
+"""What the commands of a turn lead to: runs begun, landed and ended, whole or step by step.
+
+Invariants: what lands is composed here and nowhere else, always in one order: staged tool results
+(they answer the messages before them, and are left out where the rest does that itself), staged
+context, the messages of the run's inputs, the request, the agent's own. A command of a run that is
+not current, or of an owner that is not the current one, is refused as stale before anything else is
+asked.
+"""
+
+from typing import Any, assert_never
+
+import msgspec
+
+from perdure.aggregates.session.commands import (
+    ApplyBoundary,
+    BeginRun,
+    CancelRun,
+    Command,
+    CompleteRun,
+    FailRun,
+    OwnRunCommand,
+    RecordTurn,
+    RequestInterrupt,
+    RollBackRun,
+    TurnCommand,
+)
+from perdure.aggregates.session.events import (
+    BoundaryApplied,
+    InterruptRequested,
+    RunBegun,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunRolledBack,
+    SessionEvent,
+    TurnApplied,
+)
+from perdure.aggregates.session.messages import NO_MESSAGES, Messages
+from perdure.aggregates.session.retries import request_digest
+from perdure.aggregates.session.state import Session, calls_in_the_way
+from perdure.aggregates.session.work import (
+    check_not_answered,
+    check_waits_for,
+    messages_of,
+    queued,
+    results_to_land,
+    run_ended,
+    staged,
+)
+from perdure.errors import (
+    AuthorityRequired,
+    CallsUnresolved,
+    InputNotQueued,
+    PerdureError,
+    SessionBusy,
+    SessionNotRunning,
+    StaleWriter,
+)
+from perdure.machines import LIFECYCLE
+from perdure.values import Boundary, Receipt
+
+
+def turn_event(state: Session, command: TurnCommand) -> SessionEvent:
+    """Return the event that the command leads to, whether or not the lifecycle allows it.
+
+    Raises SessionBusy where another run is current, CallsUnresolved where calls are unknown,
+    InputNotQueued for an input that is not there to take, CallNotOpen for a call's second result,
+    or an end that waits for a call which is not open, StaleWriter where the run is not the current
+    one of this owner.
+    """
+    match command:
+        case RecordTurn():
+            _check_free(state, command)
+            return _whole_turn(state, command)
+        case BeginRun():
+            _check_free(state, command)
+            return RunBegun(
+                **fields_of(state, command),
+                run_id=command.run_id,
+                boundary=command.boundary,
+                epoch=command.epoch,
+                request_digest=request_digest(command.request),
+                input_ids=command.input_ids,
+                machine_owned=command.machine_owned,
+            )
+        case ApplyBoundary() | CompleteRun() | FailRun() | CancelRun() | RollBackRun():
+            _check_owner(state, command)
+            return _run_event(state, command)
+        case _:
+            assert_never(command)
+
+
+def receipt_of(
+    state: Session,
+    landing: Messages,
+    *,
+    run_id: str,
+    boundary: Boundary,
+    input_ids: tuple[str, ...] = (),
+    sequence: int = 1,
+) -> tuple[Receipt, msgspec.Raw]:
+    """Return the receipt of the boundary that lands these messages, and the messages' array."""
+    array = landing.array()
+    after = state.conversation.foresee(array, landing.count)
+    receipt = Receipt(
+        run_id=run_id,
+        boundary=boundary,
+        contributing_input_ids=input_ids,
+        conversation_digest=after.digest(),
+        message_count=after.count,
+        sequence=sequence,
+    )
+    return receipt, array
+
+
+def _check_free(state: Session, command: RecordTurn | BeginRun) -> None:
+    """Refuse a new run where one is current, calls are unknown, or an input is not there.
+
+    A session that takes no turn at all any more says so, and not what would have to come first.
+    """
+    work = state.work
+    if work.run is not None:
+        raise SessionBusy(state.id)
+    refusal: PerdureError | None = None
+    recorded = command.messages.array() if work.calls and isinstance(command, RecordTurn) else None
+    if work.calls and (unknown := calls_in_the_way(state, command.run_id, recorded)):
+        refusal = CallsUnresolved(state.id, unknown)
+    elif command.input_ids:
+        waiting = queued(work)
+        for input_id in command.input_ids:
+            if input_id not in waiting:
+                refusal = InputNotQueued(state.id, input_id)
+                break
+    if refusal is not None:
+        if "begin_run" not in LIFECYCLE.allowed(state.lifecycle):
+            LIFECYCLE.replay(
+                state.lifecycle, "begin_run", (command.run_id, len(command.input_ids)), state.id
+            )
+        raise refusal
+
+
+def _check_owner(state: Session, command: OwnRunCommand) -> None:
+    run = state.work.run
+    if run is None or (run.id, run.epoch) != (command.run_id, command.epoch):
+        began = state.runs.get(command.run_id, 0)
+        raise StaleWriter(state.id, began, state.version)
+
+
+def _whole_turn(state: Session, command: RecordTurn) -> TurnApplied:
+    landing, results = command.messages, 0
+    if state.staged or state.work.results:
+        landing, results = _with_results(state, _joined([*state.staged]) + landing)
+    receipt, array = receipt_of(
+        state,
+        landing,
+        run_id=command.run_id,
+        boundary=command.boundary,
+        input_ids=command.input_ids,
+    )
+    return TurnApplied(
+        session_id=state.id,
+        version=state.version + 1,
+        at=command.now,
+        receipt=receipt,
+        usage=command.usage,
+        staged_context=len(state.staged),
+        staged_results=results,
+        messages=array,
+    )
+
+
+def _run_event(state: Session, command: OwnRunCommand) -> SessionEvent:
+    match command:
+        case ApplyBoundary():
+            return BoundaryApplied(
+                **_landing(state, command),
+                steered_input_ids=queued(state.work, "steer"),
+                usage=command.usage,
+            )
+        case CompleteRun():
+            return _completed(state, command)
+        case FailRun():
+            return RunFailed(
+                **_ending(state, command),
+                kind=command.kind,
+                message=command.message,
+                recoverable=command.recoverable,
+            )
+        case CancelRun():
+            return RunCancelled(**_ending(state, command), reason=command.reason)
+        case RollBackRun():
+            return RunRolledBack(**_ending(state, command), reason=command.reason)
+        case _:
+            assert_never(command)
+
+
+def _completed(state: Session, command: CompleteRun) -> RunCompleted:
+    """Return the run's end; it lands nothing where there was nothing pending and nothing came."""
+    if command.waits_for is not None:
+        check_waits_for(state.id, state.work, command.messages.array(), command.waits_for)
+    nothing = command.terminal == "no_pending_boundary" and not command.messages.count
+    if nothing and not staged(state.work):
+        landing: dict[str, Any] = {
+            **fields_of(state, command),
+            "messages": NO_MESSAGES.array(),
+        }
+    else:
+        landing = _landing(state, command)
+        if not landing["receipt"].message_count - state.conversation.count:
+            landing |= {"receipt": None}
+    return RunCompleted(
+        **landing,
+        run_id=command.run_id,
+        terminal=command.terminal,
+        result=command.result,
+        usage=command.usage,
+    )
+
+
+def _landing(state: Session, command: ApplyBoundary | CompleteRun) -> dict[str, Any]:
+    """Return the fields of an event that lands what is staged, the request and the agent's own."""
+    work, input_ids = state.work, staged(state.work)
+    check_not_answered(state.id, work, command.messages.array())
+    sequence = LIFECYCLE.value(state.lifecycle, "sequence") + 1
+    landing = _joined([*state.staged])
+    for text in messages_of(work, input_ids):
+        landing = landing + Messages(text, _count(text))
+    if sequence == 1:
+        landing = landing + command.request
+    landing, results = _with_results(state, landing + command.messages)
+    receipt, array = receipt_of(
+        state,
+        landing,
+        run_id=command.run_id,
+        boundary=command.boundary,
+        input_ids=input_ids,
+        sequence=sequence,
+    )
+    return {
+        **fields_of(state, command),
+        "receipt": receipt,
+        "staged_context": len(state.staged),
+        "staged_results": results,
+        "messages": array,
+    }
+
+
+def _ending(state: Session, command: OwnRunCommand) -> dict[str, Any]:
+    """Return the fields of an event by which a run ends without landing anything."""
+    return {
+        **fields_of(state, command),
+        "run_id": command.run_id,
+        "abandoned_input_ids": run_ended(state.work, command.run_id).abandoned,
+    }
+
+
+def _with_results(state: Session, landing: Messages) -> tuple[Messages, int]:
+    """Return what lands with the staged results in front of it, and how many they are."""
+    if not state.work.results:
+        return landing, 0
+    results = results_to_land(state.work, landing.array())
+    return _joined([*map(bytes, results)]) + landing, len(results)
+
+
+def _joined(messages: list[bytes]) -> Messages:
+    return Messages(b",".join(messages), len(messages))
+
+
+def _count(joined: bytes) -> int:
+    return len(msgspec.json.decode(b"[" + joined + b"]", type=list[msgspec.Raw]))
+
+
+def fields_of(state: Session, command: Command) -> dict[str, Any]:
+    """Return the fields every event has, for the version that follows the state's."""
+    return {"session_id": state.id, "version": state.version + 1, "at": command.now}
+
+
+def interrupt_event(state: Session, command: RequestInterrupt) -> InterruptRequested:
+    """Return the event of a request that the current run end.
+
+    Raises SessionNotRunning where there is none, and AuthorityRequired where it is the machine's
+    and somebody else asks.
+    """
+    run = state.work.run
+    if run is None:
+        raise SessionNotRunning(f"session {state.id!r} runs no turn", session_id=state.id)
+    if run.machine_owned and command.by == "caller":
+        raise AuthorityRequired(
+            f"the run of session {state.id!r} belongs to the machine: its token is needed",
+            session_id=state.id,
+        )
+    return InterruptRequested(
+        session_id=state.id,
+        version=state.version + 1,
+        at=command.now,
+        run_id=run.id,
+        mode=command.mode,
+        by=command.by,
+    )

@@ -1,0 +1,344 @@
+"""What happened: the events of a session, and nothing else.
+
+Invariants: an event's tag is permanent and never derived from a Python name; events only grow (a
+new field has a default, a new meaning is a new event); every event repeats its session id and
+version, so that a row moved elsewhere contradicts itself. ``messages`` is always the last field,
+so that its bytes can be found without parsing what is inside.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+from perdure.values import Boundary, FailureKind, Receipt, Usage
+
+SCHEMA: Final = 1
+"""The schema version that new events carry in ``v``."""
+
+NO_OBJECT: Final = msgspec.Raw(b"{}")
+NULL: Final = msgspec.Raw(b"null")
+
+Lane = Literal["queue", "steer"]
+"""Where an input goes: to the next turn, or into the running one at its next boundary."""
+
+DropOutcome = Literal["superseded", "coalesced", "abandoned"]
+"""How an input can end without being processed."""
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True, tag_field="tag"):
+    """What every event has: schema version, session id, version in the stream, and when.
+
+    ``at`` is RFC 3339 in UTC with microseconds: ``2026-01-31T12:00:00.000000Z``.
+    """
+
+    v: int = SCHEMA
+    session_id: str
+    version: int
+    at: str
+
+
+class SessionRegistered(Recorded, frozen=True, kw_only=True, tag="session-registered"):
+    """The session exists. ``metadata`` is a JSON object, kept as it came in."""
+
+    labels: dict[str, str] = {}
+    metadata: msgspec.Raw = msgspec.field(default_factory=lambda: NO_OBJECT)
+
+
+class TurnApplied(Recorded, frozen=True, kw_only=True, tag="turn-applied"):
+    """A whole run in one commit: begun, applied at its boundary, completed.
+
+    ``messages`` is a JSON array: first the ``staged_results`` and the ``staged_context`` messages
+    that had been staged for this turn, so many of each, then the turn's own.
+    """
+
+    receipt: Receipt
+    usage: Usage | None = None
+    staged_context: int = 0
+    staged_results: int = 0
+    messages: msgspec.Raw
+
+
+class RunBegun(Recorded, frozen=True, kw_only=True, tag="run-begun"):
+    """A run that the engine drives began, of these inputs, owned by ``epoch``.
+
+    ``request_digest`` is the hex SHA-256 of the request's JSON array, by which a retry is known.
+    ``machine_owned`` says that only the machine may ask for its end.
+    """
+
+    run_id: str
+    boundary: Boundary
+    epoch: str
+    request_digest: str
+    input_ids: tuple[str, ...] = ()
+    machine_owned: bool = False
+
+
+class BoundaryApplied(Recorded, frozen=True, kw_only=True, tag="boundary-applied"):
+    """What a run had so far became part of the conversation, and the run goes on.
+
+    ``messages`` holds, in this order, ``staged_results`` tool results and ``staged_context``
+    messages that had been staged, the messages of the inputs that the receipt names, the request,
+    and the agent's own. ``steered_input_ids`` are inputs that the run takes on from here.
+    """
+
+    receipt: Receipt
+    usage: Usage | None = None
+    staged_context: int = 0
+    staged_results: int = 0
+    steered_input_ids: tuple[str, ...] = ()
+    messages: msgspec.Raw
+
+
+class RunCompleted(Recorded, frozen=True, kw_only=True, tag="run-completed"):
+    """A run ended well. With messages, it landed them as a last boundary, and has its receipt.
+
+    ``terminal`` says how, ``result`` what it gave back: for a callback, the call. ``messages`` are
+    as in `BoundaryApplied`.
+    """
+
+    run_id: str
+    terminal: Literal["completed", "no_pending_boundary", "callback_pending"]
+    result: msgspec.Raw = msgspec.field(default_factory=lambda: NULL)
+    receipt: Receipt | None = None
+    usage: Usage | None = None
+    staged_context: int = 0
+    staged_results: int = 0
+    messages: msgspec.Raw
+
+
+class RunFailed(Recorded, frozen=True, kw_only=True, tag="run-failed"):
+    """A run failed. Its inputs without a receipt are queued again, but for those abandoned."""
+
+    run_id: str
+    kind: FailureKind
+    message: str
+    recoverable: bool = False
+    abandoned_input_ids: tuple[str, ...] = ()
+
+
+class RunCancelled(Recorded, frozen=True, kw_only=True, tag="run-cancelled"):
+    """A run was interrupted by its owner. Inputs are as in `RunFailed`."""
+
+    run_id: str
+    reason: str | None = None
+    abandoned_input_ids: tuple[str, ...] = ()
+
+
+class RunRolledBack(Recorded, frozen=True, kw_only=True, tag="run-rolled-back"):
+    """A run was withdrawn before its agent was started. Inputs are as in `RunFailed`."""
+
+    run_id: str
+    reason: str | None = None
+    abandoned_input_ids: tuple[str, ...] = ()
+
+
+class RunInterrupted(Recorded, frozen=True, kw_only=True, tag="run-interrupted"):
+    """A run's owner is gone, and the run with it. Inputs are as in `RunFailed`.
+
+    Tool calls that the run had landed without their results are unknown from here on.
+    """
+
+    run_id: str
+    epoch: str
+    abandoned_input_ids: tuple[str, ...] = ()
+
+
+class InterruptRequested(Recorded, frozen=True, kw_only=True, tag="interrupt-requested"):
+    """The run is to end: now, or after its next boundary. ``by`` is who may ask for it."""
+
+    run_id: str
+    mode: Literal["interrupt", "cancel_after_boundary"]
+    by: Literal["caller", "authority"] = "caller"
+
+
+class InputAccepted(Recorded, frozen=True, kw_only=True, tag="input-accepted"):
+    """An input waits for a run that will take it; ``messages`` holds what it brings."""
+
+    input_id: str
+    lane: Lane = "queue"
+    source: str | None = None
+    idempotency_key: str | None = None
+    messages: msgspec.Raw
+
+
+class InputsDropped(Recorded, frozen=True, kw_only=True, tag="inputs-dropped"):
+    """Queued inputs ended without being processed; ``into`` names the input that replaces them."""
+
+    input_ids: tuple[str, ...]
+    outcome: DropOutcome
+    reason: str | None = None
+    into: str | None = None
+
+
+class ToolResultsStaged(Recorded, frozen=True, kw_only=True, tag="tool-results-staged"):
+    """Results of open tool calls wait for the next turn, which will begin with them."""
+
+    call_ids: tuple[str, ...]
+    messages: msgspec.Raw
+
+
+class CallAbandoned(Recorded, frozen=True, kw_only=True, tag="call-abandoned"):
+    """Somebody decided that an open tool call will have no result."""
+
+    call_id: str
+    reason: str | None = None
+
+
+class ToolFilterStaged(Recorded, frozen=True, kw_only=True, tag="tool-filter-staged"):
+    """The agent's tools are to be filtered like this from the next boundary on."""
+
+    filter: msgspec.Raw
+
+
+class EventPublished(Recorded, frozen=True, kw_only=True, tag="event-published"):
+    """Something the embedder wanted its subscribers to learn, in order and once."""
+
+    name: str
+    payload: msgspec.Raw = msgspec.field(default_factory=lambda: NULL)
+
+
+class SessionForked(Recorded, frozen=True, kw_only=True, tag="session-forked"):
+    """The session exists, and its conversation goes on from another's as it was at a version.
+
+    ``origin_messages`` of them are kept, whose conversation digest is ``origin_digest``.
+    """
+
+    origin_session_id: str
+    origin_version: int
+    origin_messages: int
+    origin_digest: str
+    labels: dict[str, str] = {}
+    metadata: msgspec.Raw = msgspec.field(default_factory=lambda: NO_OBJECT)
+
+
+class SessionAttached(Recorded, frozen=True, kw_only=True, tag="session-attached"):
+    """An executor is bound to the session; ``agent`` is what it calls itself."""
+
+    agent: str | None = None
+
+
+class SessionDetached(Recorded, frozen=True, kw_only=True, tag="session-detached"):
+    """No executor is bound any more."""
+
+
+class SessionStopped(Recorded, frozen=True, kw_only=True, tag="session-stopped"):
+    """The executor is gone: stopped, or by itself. A run in flight was interrupted.
+
+    Inputs are as in `RunFailed`.
+    """
+
+    cause: Literal["stop", "executor_exited"]
+    reason: str | None = None
+    abandoned_input_ids: tuple[str, ...] = ()
+
+
+class SessionReset(Recorded, frozen=True, kw_only=True, tag="session-reset"):
+    """The session started over, without its pending input."""
+
+    abandoned_input_ids: tuple[str, ...] = ()
+
+
+class SessionRecycled(Recorded, frozen=True, kw_only=True, tag="session-recycled"):
+    """The session started over, with its pending input."""
+
+    transferred_input_ids: tuple[str, ...] = ()
+
+
+class SessionDestroyed(Recorded, frozen=True, kw_only=True, tag="session-destroyed"):
+    """The session ended without being archived; its pending input was abandoned."""
+
+    reason: str | None = None
+    abandoned_input_ids: tuple[str, ...] = ()
+
+
+class MobJoined(Recorded, frozen=True, kw_only=True, tag="mob-joined"):
+    """The session belongs to a named group."""
+
+    mob: str
+
+
+class MobLeft(Recorded, frozen=True, kw_only=True, tag="mob-left"):
+    """The session belongs to that group no more."""
+
+    mob: str
+
+
+class ContextAppended(Recorded, frozen=True, kw_only=True, tag="context-appended"):
+    """Context became part of the conversation at once; ``messages`` holds its one message."""
+
+    receipt: Receipt
+    source: str | None = None
+    idempotency_key: str | None = None
+    messages: msgspec.Raw
+
+
+class ContextStaged(Recorded, frozen=True, kw_only=True, tag="context-staged"):
+    """Context waits for the next turn, whose commit will make it part of the conversation."""
+
+    source: str | None = None
+    idempotency_key: str | None = None
+    messages: msgspec.Raw
+
+
+class SessionCheckpointed(Recorded, frozen=True, kw_only=True, tag="session-checkpointed"):
+    """The state up to here was committed as a checkpoint, with these facts about it."""
+
+    message_count: int
+    conversation_digest: str
+
+
+class SessionRetired(Recorded, frozen=True, kw_only=True, tag="session-retired"):
+    """No new input from here on."""
+
+    reason: str | None = None
+
+
+class SessionArchived(Recorded, frozen=True, kw_only=True, tag="session-archived"):
+    """Nothing more will happen."""
+
+    reason: str | None = None
+
+
+SessionEvent = (
+    SessionRegistered
+    | SessionForked
+    | SessionAttached
+    | SessionDetached
+    | TurnApplied
+    | RunBegun
+    | BoundaryApplied
+    | RunCompleted
+    | RunFailed
+    | RunCancelled
+    | RunRolledBack
+    | RunInterrupted
+    | InterruptRequested
+    | InputAccepted
+    | InputsDropped
+    | ContextAppended
+    | ContextStaged
+    | ToolResultsStaged
+    | CallAbandoned
+    | ToolFilterStaged
+    | EventPublished
+    | MobJoined
+    | MobLeft
+    | SessionCheckpointed
+    | SessionRetired
+    | SessionStopped
+    | SessionReset
+    | SessionRecycled
+    | SessionArchived
+    | SessionDestroyed
+)
+
+Landed = TurnApplied | BoundaryApplied | RunCompleted | ContextAppended
+"""The events that can make messages part of the conversation."""
+
+RunEnded = RunCompleted | RunFailed | RunCancelled | RunRolledBack | RunInterrupted
+"""The events that end a run which began with an event of its own."""
+
+
+def tag_of(event: SessionEvent) -> str:
+    """Return the event's permanent tag."""
+    return str(event.__struct_config__.tag)

@@ -1,0 +1,339 @@
+"""How a recorded event changes a session's state.
+
+Invariants: `evolve` refuses nothing that was recorded legally, and reads nothing but the state and
+the event. What a fork goes on from is given with its initial state, because it is another
+session's.
+"""
+
+from collections.abc import Iterable
+from typing import Any, assert_never
+
+import immutables
+import msgspec
+
+from perdure.aggregates.session.conversation import Conversation
+from perdure.aggregates.session.events import (
+    BoundaryApplied,
+    CallAbandoned,
+    ContextAppended,
+    ContextStaged,
+    EventPublished,
+    InputAccepted,
+    InputsDropped,
+    InterruptRequested,
+    Landed,
+    MobJoined,
+    MobLeft,
+    RunBegun,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunInterrupted,
+    RunRolledBack,
+    SessionArchived,
+    SessionAttached,
+    SessionCheckpointed,
+    SessionDestroyed,
+    SessionDetached,
+    SessionEvent,
+    SessionForked,
+    SessionRecycled,
+    SessionRegistered,
+    SessionReset,
+    SessionRetired,
+    SessionStopped,
+    ToolFilterStaged,
+    ToolResultsStaged,
+    TurnApplied,
+)
+from perdure.aggregates.session.state import Session, advance, origin_in
+from perdure.aggregates.session.work import (
+    DROPS,
+    INPUTS,
+    Input,
+    Run,
+    Work,
+    answered_by,
+    calls_after,
+    calls_in_doubt,
+    in_phase,
+    moved,
+    queued,
+    run_ended,
+)
+from perdure.values import Usage
+
+_replace = msgspec.structs.replace
+
+
+def evolve(state: Session, event: SessionEvent) -> Session:
+    """Return the state after a recorded event.
+
+    Raises IllegalTransition where the law has no such move, which for a recorded event means that
+    the log was not written by this law.
+    """
+    match event:
+        case TurnApplied():
+            return _after_whole_turn(state, event)
+        case RunBegun() | BoundaryApplied() | RunCompleted():
+            return _run_went_on(state, event)
+        case RunFailed() | RunCancelled() | RunRolledBack() | RunInterrupted() | SessionStopped():
+            return _moved(state, event, work=_after_end(state.work, event))
+        case ContextAppended():
+            return _moved(
+                state,
+                event,
+                conversation=_extended(state.conversation, event),
+                runs=state.runs.set(event.receipt.run_id, event.version),
+                keys=_with_key(state.keys, event),
+                work=calls_after(state.work, event.messages, event.version),
+            )
+        case ContextStaged():
+            waiting = bytes(event.messages)[1:-1]
+            return _moved(
+                state, event, staged=(*state.staged, waiting), keys=_with_key(state.keys, event)
+            )
+        case InputAccepted():
+            return _moved(
+                state,
+                event,
+                inputs=state.inputs.set(event.input_id, event.version),
+                keys=_with_key(state.keys, event),
+                work=_accepted(state.work, event),
+            )
+        case SessionRegistered() | SessionForked():
+            return _registered(state, event)
+        case MobJoined():
+            return _moved(state, event, mobs=(*state.mobs, event.mob))
+        case MobLeft():
+            return _moved(state, event, mobs=tuple(mob for mob in state.mobs if mob != event.mob))
+        case SessionCheckpointed():
+            return _moved(state, event, checkpoint_version=event.version)
+        case (
+            InputsDropped()
+            | ToolResultsStaged()
+            | CallAbandoned()
+            | ToolFilterStaged()
+            | InterruptRequested()
+            | SessionReset()
+            | SessionDestroyed()
+        ):
+            return _moved(state, event, work=_work_after(state.work, event))
+        case (
+            SessionAttached()
+            | SessionDetached()
+            | EventPublished()
+            | SessionRecycled()
+            | SessionRetired()
+            | SessionArchived()
+        ):
+            return _moved(state, event)
+        case _:
+            assert_never(event)
+
+
+def fold(state: Session, events: Iterable[SessionEvent]) -> Session:
+    """Return the state after all of the events, in order."""
+    for event in events:
+        state = evolve(state, event)
+    return state
+
+
+def _moved(state: Session, event: SessionEvent, **changes: Any) -> Session:
+    """Return the state with what every event changes, and these changes."""
+    return _replace(
+        state,
+        version=event.version,
+        updated_at=event.at,
+        lifecycle=advance(state.lifecycle, event),
+        **changes,
+    )
+
+
+def _registered(state: Session, event: SessionRegistered | SessionForked) -> Session:
+    return _moved(
+        state,
+        event,
+        labels=event.labels,
+        metadata=event.metadata,
+        created_at=event.at,
+        origin=origin_in(event) if isinstance(event, SessionForked) else None,
+    )
+
+
+def _run_went_on(state: Session, event: RunBegun | BoundaryApplied | RunCompleted) -> Session:
+    """Return the state after a run that the engine drives began, landed, or ended well."""
+    work = state.work
+    if isinstance(event, RunBegun):
+        run = Run(
+            id=event.run_id,
+            epoch=event.epoch,
+            machine_owned=event.machine_owned,
+        )
+        inputs = moved(work.inputs, "stage", event.input_ids, event.run_id)
+        return _moved(
+            state,
+            event,
+            runs=state.runs.set(event.run_id, event.version),
+            work=_filtered(_replace(work, run=run, inputs=inputs)),
+        )
+    if isinstance(event, RunCompleted) and event.receipt is None:
+        inputs = run_ended(work, event.run_id).inputs
+        return _moved(
+            state,
+            event,
+            usage=_summed(state.usage, event.usage),
+            work=_replace(work, run=None, inputs=inputs),
+        )
+    work = _after_landing(work, event)
+    if isinstance(event, BoundaryApplied):
+        run_id, steered = event.receipt.run_id, event.steered_input_ids
+        work = _replace(work, inputs=moved(work.inputs, "stage", steered, run_id))
+        if event.staged_results and work.run is not None:
+            answered = *work.run.answered, *answered_by(event.messages, event.staged_results)
+            work = _replace(work, run=_replace(work.run, answered=answered))
+    else:
+        work = _replace(work, run=None, inputs=run_ended(work, event.run_id).inputs)
+    return _moved(
+        state,
+        event,
+        conversation=_extended(state.conversation, event),
+        staged=state.staged[event.staged_context :],
+        usage=_summed(state.usage, event.usage),
+        work=work,
+    )
+
+
+def _after_whole_turn(state: Session, event: TurnApplied) -> Session:
+    """Return the state after a whole turn: `_moved`, spelt out, as nearly all of a log is turns."""
+    receipt, conversation = event.receipt, state.conversation
+    return _replace(
+        state,
+        version=event.version,
+        updated_at=event.at,
+        lifecycle=advance(state.lifecycle, event),
+        conversation=conversation.extend(
+            event.messages, receipt.message_count - conversation.count
+        ),
+        runs=state.runs.set(receipt.run_id, event.version),
+        staged=state.staged[event.staged_context :],
+        usage=_summed(state.usage, event.usage),
+        work=_after_turn(state.work, event),
+    )
+
+
+def _after_turn(work: Work, event: TurnApplied) -> Work:
+    """Return the work after a whole turn: its inputs were staged, applied and consumed at once."""
+    input_ids, run_id = event.receipt.contributing_input_ids, event.receipt.run_id
+    if input_ids:
+        inputs = moved(work.inputs, "stage", input_ids, run_id)
+        work = _replace(work, inputs=inputs)
+    work = _after_landing(work, event)
+    return _replace(work, inputs=run_ended(work, run_id).inputs) if input_ids else work
+
+
+def _after_landing(work: Work, event: TurnApplied | BoundaryApplied | RunCompleted) -> Work:
+    """Return the work after a boundary: its inputs applied, its results and filter in effect."""
+    work = calls_after(work, event.messages, event.version)
+    if event.receipt is not None and event.receipt.contributing_input_ids:
+        input_ids, run_id = event.receipt.contributing_input_ids, event.receipt.run_id
+        work = _replace(work, inputs=moved(work.inputs, "apply", input_ids, run_id))
+    if work.results:  # those that did not land are answered by what did
+        work = _replace(work, results=())
+    return _filtered(work)
+
+
+def _filtered(work: Work) -> Work:
+    """Return the work with the filter in effect that was staged, if one was."""
+    if work.next_filter is None:
+        return work
+    return _replace(
+        work,
+        filter=work.next_filter,
+        filter_version=work.next_filter_version,
+        next_filter=None,
+        next_filter_version=0,
+    )
+
+
+def _after_end(
+    work: Work,
+    event: RunFailed | RunCancelled | RunRolledBack | RunInterrupted | SessionStopped,
+) -> Work:
+    """Return the work after a run that did not end well, if there was one."""
+    inputs, calls = work.inputs, work.calls
+    if work.run is not None:
+        inputs = run_ended(work, work.run.id).inputs
+        if not isinstance(event, RunRolledBack):
+            calls = calls_in_doubt(work)
+    return _replace(work, run=None, inputs=inputs, calls=calls)
+
+
+def _accepted(work: Work, event: InputAccepted) -> Work:
+    accepted = INPUTS.replay(INPUTS.initial, "accept", (event.lane,), event.input_id)
+    item = Input(
+        lane=event.lane,
+        lifecycle=INPUTS.replay(accepted, "queue", (), event.input_id),
+        messages=event.messages,
+    )
+    return _replace(work, inputs={**work.inputs, event.input_id: item})
+
+
+def _work_after(
+    work: Work,
+    event: InputsDropped
+    | ToolResultsStaged
+    | CallAbandoned
+    | ToolFilterStaged
+    | InterruptRequested
+    | SessionReset
+    | SessionDestroyed,
+) -> Work:
+    match event:
+        case InputsDropped():
+            verb = DROPS[event.outcome]
+            return _replace(work, inputs=moved(work.inputs, verb, event.input_ids))
+        case ToolResultsStaged():
+            return _with_results(work, event)
+        case CallAbandoned():
+            calls = {name: call for name, call in work.calls.items() if name != event.call_id}
+            return _replace(work, calls=calls)
+        case ToolFilterStaged():
+            return _replace(work, next_filter=event.filter, next_filter_version=event.version)
+        case InterruptRequested():
+            if work.run is None or work.run.interrupt == "interrupt":  # never to be less urgent
+                return work
+            return _replace(work, run=_replace(work.run, interrupt=event.mode))
+        case SessionReset():
+            return _replace(work, inputs=moved(work.inputs, "abandon", queued(work)))
+        case SessionDestroyed():
+            inputs = moved(work.inputs, "abandon", in_phase(work, "queued", "staged"))
+            if work.run is not None:
+                inputs = moved(inputs, "consume", in_phase(work, "applied"), work.run.id)
+            return _replace(work, run=None, inputs=inputs)
+
+
+def _with_results(work: Work, event: ToolResultsStaged) -> Work:
+    executed = {
+        call_id: _replace(work.calls[call_id], status="executed") for call_id in event.call_ids
+    }
+    each = msgspec.json.decode(event.messages, type=list[msgspec.Raw])
+    return _replace(work, results=(*work.results, *each), calls={**work.calls, **executed})
+
+
+def _extended(conversation: Conversation, event: Landed) -> Conversation:
+    if event.receipt is None:
+        return conversation
+    return conversation.extend(event.messages, event.receipt.message_count - conversation.count)
+
+
+def _summed(usage: Usage, more: Usage | None) -> Usage:
+    return usage if more is None else usage + more
+
+
+def _with_key(
+    keys: immutables.Map[str, int], event: ContextAppended | ContextStaged | InputAccepted
+) -> immutables.Map[str, int]:
+    if event.idempotency_key is None:
+        return keys
+    return keys.set(event.idempotency_key, event.version)

@@ -1,0 +1,190 @@
+"""The check command: every state a declared machine can reach, held against what it promises.
+
+Invariants: the exit code is 0 only if everything holds everywhere; a limit that was met is a
+failure; what is no machine is misuse, said before anything is searched.
+"""
+
+import contextlib
+import functools
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
+
+from perdure.cli.commands.audit import uninterrupted
+from perdure.cli.machine_names import resolved
+from perdure.cli.options import AsJson
+from perdure.cli.outcome import FAILED, answering
+from perdure.cli.output import Answer
+from perdure.errors import InvalidArgument, Unsupported
+from perdure.machines import BUILT_IN, Model, Report, check, graph_of
+from perdure.machines.checker.check import MAX_STATES
+
+_Found = tuple[Report, str]
+"""A report, and why it was made without symmetry, if it was to be with it."""
+
+_SUFFIXES: Final = (".dot", ".gv", ".json")
+
+
+def _known(name: str | None) -> str | None:
+    if name is not None:
+        resolved(name)
+    return name
+
+
+def _drawable(path: Path | None) -> Path | None:
+    if path is not None and path.suffix not in _SUFFIXES:
+        raise typer.BadParameter(f"{path} ends in none of {', '.join(_SUFFIXES)}")
+    if path is not None and not _writable(path):
+        raise typer.BadParameter(f"{path} cannot be written")
+    return path
+
+
+def _writable(path: Path) -> bool:
+    """Whether there is a folder to write the file in, and leave to do it."""
+    return (
+        os.access(path, os.W_OK) and path.is_file()
+        if path.exists()
+        else (path.parent.is_dir() and os.access(path.parent, os.W_OK))
+    )
+
+
+def check_(
+    machine: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="MACHINE",
+            callback=_known,
+            show_default=False,
+            help=f"{', '.join(BUILT_IN)}, or module:NAME of your own; all, if none is named.",
+        ),
+    ] = None,
+    *,
+    instances: Annotated[
+        int, typer.Option(min=1, metavar="N", help="So many of a machine side by side.")
+    ] = 1,
+    symmetry: Annotated[
+        bool, typer.Option("--symmetry", help="Count interchangeable parts once.")
+    ] = False,
+    graph: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", callback=_drawable, help="Write all that is reached: .dot or .json."
+        ),
+    ] = None,
+    max_states: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Give up beyond so many states.")
+    ] = MAX_STATES,
+    jobs: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Check so many machines at once.")
+    ] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Check machines exhaustively: the shortest way to break what they promise, or none."""
+    names = list(BUILT_IN) if machine is None else [machine]
+    if graph is not None and machine is None:
+        raise typer.BadParameter("a graph is of one machine: name it", param_hint="MACHINE")
+    if machine is None and instances > 1:
+        raise typer.BadParameter("instances are of one machine: name it", param_hint="MACHINE")
+    if machine is not None and instances > 1 and isinstance(resolved(machine), Model):
+        raise typer.BadParameter(
+            f"{machine} is composed already; only a single machine has instances",
+            param_hint="--instances",
+        )
+    with answering(as_json=as_json) as answer:
+        one = functools.partial(
+            _checked if machine is not None or not symmetry else _checked_as_can_be,
+            instances=instances,
+            symmetry=symmetry,
+            max_states=max_states,
+        )
+        if jobs == 1 or len(names) == 1:
+            found = [one(name, shown=True) for name in names]
+        else:
+            found = uninterrupted(lambda: _in_processes(one, names, jobs))
+        reports = [report for report, _ in found]
+        if not all(report.ok for report in reports):
+            answer.exit_code = FAILED
+        if as_json:
+            answer.document(reports if machine is None else reports[0])
+        else:
+            for report in reports:
+                answer.line(str(report))
+        for name, (_, without) in zip(names, found, strict=True):
+            if without:
+                answer.problem(f"{name} was checked without symmetry: {without}")
+        if symmetry and not any(report.reduced for report in reports):
+            answer.problem(f"no parts of {', '.join(names)} are interchangeable: nothing is saved")
+        if graph is not None:
+            sys.stdout.flush()
+            _write(answer, graph, names[0], instances)
+
+
+def _checked(
+    name: str, *, instances: int, symmetry: bool, max_states: int, shown: bool = False
+) -> _Found:
+    machine = resolved(name)
+    count = 1 if isinstance(machine, Model) else instances
+    with _progress(name) if shown else contextlib.nullcontext() as progress:
+        report = check(
+            machine, instances=count, symmetry=symmetry, max_states=max_states, progress=progress
+        )
+        return report, ""
+
+
+def _checked_as_can_be(
+    name: str, *, instances: int, symmetry: bool, max_states: int, shown: bool = False
+) -> _Found:
+    """Check one of all machines, without symmetry where that cannot be."""
+    one = functools.partial(_checked, name, instances=instances, max_states=max_states, shown=shown)
+    try:
+        return one(symmetry=symmetry)
+    except Unsupported as refusal:
+        return one(symmetry=False)[0], str(refusal)
+
+
+def _in_processes(one: Callable[[str], _Found], names: list[str], jobs: int) -> list[_Found]:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=jobs, mp_context=context) as pool:
+        return list(pool.map(one, names))
+
+
+@contextlib.contextmanager
+def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
+    """Show on stderr how far the search is, if that is a terminal."""
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+    with bar:
+        task = bar.add_task(f"checking {name}", total=None)
+        yield lambda states, depth: bar.update(
+            task, description=f"checking {name}: {states:,} states, depth {depth}"
+        )
+
+
+def _write(answer: Answer, path: Path, name: str, instances: int) -> None:
+    """Write the graph, or say why there is none."""
+    try:
+        graph = graph_of(resolved(name), instances=instances)
+        encoded = (
+            msgspec.json.encode(graph) + b"\n" if path.suffix == ".json" else graph.dot().encode()
+        )
+        path.write_bytes(encoded)
+    except InvalidArgument as error:
+        answer.problem(f"{path} is not written: {error}")
+        answer.exit_code = FAILED
+    except OSError as error:
+        answer.problem(f"{path} cannot be written: {error.strerror}")
+        answer.exit_code = FAILED

@@ -1,0 +1,75 @@
+"""The commands over work in hand: inputs, calls, fork.
+
+Invariants: none of them makes a database; fork writes the new session's events and nothing else.
+"""
+
+from typing import Annotated, Final
+
+import typer
+
+from perdure.cli.options import DEFAULT_URL, AsJson, Database, SessionId, existing
+from perdure.cli.outcome import answering
+from perdure.cli.render import session_document
+from perdure.sync import Engine
+
+_INPUT: Final = ("id", "state", "lane", "attempts", "last_run_id", "reason")
+_CALL: Final = ("id", "name", "status", "version")
+
+
+def inputs(session_id: SessionId, *, db: Database = DEFAULT_URL, as_json: AsJson = False) -> None:
+    """List every input a session accepted, and what became of each."""
+    with answering(as_json=as_json) as answer:
+        with Engine.open(existing(db), readonly=True) as engine:
+            found = engine.inputs(session_id)
+        if as_json:
+            answer.document(found)
+        elif not found:
+            answer.line("no inputs")
+        else:
+            answer.table(_INPUT, [[getattr(one, name) for name in _INPUT] for one in found])
+
+
+def calls(session_id: SessionId, *, db: Database = DEFAULT_URL, as_json: AsJson = False) -> None:
+    """List a session's tool calls that have no result yet."""
+    with answering(as_json=as_json) as answer:
+        with Engine.open(existing(db), readonly=True) as engine:
+            found = engine.open_calls(session_id)
+        if as_json:
+            answer.document(found)
+        elif not found:
+            answer.line("no open calls")
+        else:
+            answer.table(_CALL, [[getattr(one, name) for name in _CALL] for one in found])
+
+
+def fork(
+    session_id: SessionId,
+    *,
+    at_version: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Keep what there was at this version.")
+    ] = None,
+    at_message: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Keep the first so many messages.")
+    ] = None,
+    new_id: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="The new session's id.")
+    ] = None,
+    db: Database = DEFAULT_URL,
+    as_json: AsJson = False,
+) -> None:
+    """Make a session that goes on from another's conversation, and print it."""
+    if at_version is not None and at_message is not None:
+        raise typer.BadParameter(
+            "a fork is at a version or at a message, not both", param_hint="--at-message"
+        )
+    with answering(as_json=as_json) as answer:
+        with Engine.open(existing(db), readonly=True) as engine:
+            engine.read(session_id)  # so that neither a database nor a session is made up
+        with Engine.open(db) as engine:
+            view = engine.fork(
+                session_id, at_version=at_version, at_message=at_message, new_session_id=new_id
+            )
+        if as_json:
+            answer.document(session_document(view))
+        else:
+            answer.line(view.id)

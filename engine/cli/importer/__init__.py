@@ -1,0 +1,1 @@
+"""Import: from files of transcripts to recorded sessions."""

@@ -1,0 +1,269 @@
+"""Checking: everything a machine can do, held against everything it promises.
+
+Invariants: a check passes only if it saw every reachable state, every declared row fired, every
+`Sometimes` was witnessed, and nothing that was promised was broken.
+"""
+
+import importlib
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Final, Literal, get_args
+
+import msgspec
+
+from perdure.errors import InvalidArgument, InvalidMachine, Unsupported
+from perdure.machines.checker.counterexample import noticed
+from perdure.machines.checker.liveness import Judge
+from perdure.machines.checker.program import Program, compile_model
+from perdure.machines.checker.report import Report, Violation
+from perdure.machines.checker.search import (
+    WIDE,
+    WORD,
+    Budget,
+    BudgetSpent,
+    Exploration,
+    Progress,
+    search,
+)
+from perdure.machines.checker.symmetry import Orbits, parts_of
+from perdure.machines.language.composition import modelled
+from perdure.machines.language.expressions import written
+from perdure.machines.language.interchange import Groups, alike_in, anonymous, indifferent
+from perdure.machines.language.machine import Machine
+from perdure.machines.language.model import Action, Model
+from perdure.machines.language.properties import (
+    AlwaysPossible,
+    LeadsTo,
+    Property,
+    Sometimes,
+    expressions_of,
+    to_witness,
+)
+from perdure.machines.language.validation import no_property, property_problem
+
+if TYPE_CHECKING:
+    from perdure.machines.checker.search_numpy import Vectors
+
+Engines = Literal["auto", "always", "never"]
+Apart = Callable[[AlwaysPossible, Orbits], Violation | None]
+
+MAX_STATES: Final = 100_000_000
+MEMORY_BYTES: Final = 8 << 30
+
+
+def check(
+    machine: Machine | Model,
+    *,
+    instances: int = 1,
+    properties: Iterable[Property] | None = None,
+    symmetry: bool = False,
+    max_states: int = MAX_STATES,
+    memory_bytes: int = MEMORY_BYTES,
+    progress: Progress | None = None,
+    vectors: Engines = "auto",
+) -> Report:
+    """Explore every state that can be reached, and report what is broken.
+
+    ``instances`` puts so many of a machine side by side. ``properties`` are checked in place of the
+    declared ones. With ``symmetry``, states that differ only in which of the interchangeable parts
+    is which are explored, and counted, once, and what breaks alike for several is told once; parts
+    that what is checked tells apart are not interchangeable. ``max_states`` and ``memory_bytes``
+    limit the search; a check that meets a limit fails. ``progress`` is told the states found so far
+    and how deep the search is. ``vectors`` says whether numpy expands whole levels: where it is
+    worth it, if it is installed ("auto"), "always" or "never"; the report is the same.
+    Raises InvalidArgument, InvalidMachine for a property that makes no sense, and Unsupported where
+    vectors must be used and cannot, or where something leads to something under symmetry, since
+    fairness is to each part alone.
+    """
+    if vectors not in get_args(Engines):
+        ways = ", ".join(get_args(Engines))
+        raise InvalidArgument(f"vectors is {vectors!r}, and none of {ways}", parameter="vectors")
+    model = modelled(machine, instances)
+    promised = model.properties if properties is None else _sensible(model, tuple(properties))
+    program = compile_model(model, promised)
+    if symmetry and model.interchangeable:
+        for item in promised:
+            if isinstance(item, LeadsTo):
+                raise Unsupported(f"{item.name!r} cannot be checked under symmetry")
+        program = _reduced(program, alike_in(msgspec.structs.replace(model, properties=promised)))
+    budget = Budget(max_states, memory_bytes, progress)
+    return _Check(program, promised, budget, vectors).report()
+
+
+def _reduced(program: Program, groups: Groups) -> Program:
+    orbits = Orbits(program.layout, groups) if groups else None
+    return msgspec.structs.replace(program, orbits=orbits)
+
+
+def prepared(model: Model, properties: Iterable[Property]) -> "tuple[Program, Vectors | None]":
+    """Return the model compiled, ready to be searched as `check` would."""
+    program = compile_model(model, properties)
+    return program, _vectors(program, "auto", MEMORY_BYTES)
+
+
+def _vectors(program: Program, wanted: Engines, memory_bytes: int) -> "Vectors | None":
+    """Return the program made ready for whole levels, if it is to be and can be."""
+    if wanted == "never" or (wanted == "auto" and program.layout.space < WIDE):
+        return None
+    try:
+        module = importlib.import_module("perdure.machines.checker.search_numpy")
+    except ModuleNotFoundError as error:
+        if wanted == "auto":
+            return None
+        raise Unsupported("this needs numpy: install perdure[check]") from error
+    if program.layout.space >= WORD:
+        if wanted == "auto":
+            return None
+        raise Unsupported(f"a state of {program.model.name} does not fit 63 bits")
+    return module.Vectors(program, memory_bytes)  # type: ignore[no-any-return]
+
+
+def _sensible(model: Model, properties: tuple[Property, ...]) -> tuple[Property, ...]:
+    arguments = {action.name: action.arguments for action in model.actions}
+    none = no_property(properties)
+    if none is not None:
+        raise InvalidMachine(f"{model.name}: {none}", machine=model.name)
+    for item in properties:
+        problem = property_problem(item, model.variables(), arguments)
+        if problem is not None:
+            raise InvalidMachine(
+                f"{model.name}: property {item.name!r}: {problem}", machine=model.name
+            )
+    return properties
+
+
+class _Check:
+    """One check: a search, and what follows from it."""
+
+    def __init__(
+        self, program: Program, promised: tuple[Property, ...], budget: Budget, engine: Engines
+    ) -> None:
+        self._program: Final = program
+        self._promised: Final = promised
+        self._budget: Final = budget
+        self._engine: Final = engine
+
+    def report(self) -> Report:
+        found, judge = self._searched(self._program)
+        return reported(self._program, found, self._promised, judge, self._apart)
+
+    def _searched(self, program: Program) -> tuple[Exploration, Judge]:
+        vectors = _vectors(program, self._engine, self._budget.memory_bytes)
+        found = search(program, self._budget, vectors, 1 if self._engine == "always" else WIDE)
+        return found, Judge(program, found, vectors, self._budget)
+
+    def _apart(self, item: AlwaysPossible, orbits: Orbits) -> Violation | None:
+        """Judge what names some parts in a search of its own that tells these apart."""
+        program = _reduced(self._program, orbits.without(parts_of(item)))
+        found, judge = self._searched(msgspec.structs.replace(program, watches=()))
+        if found.incomplete:
+            raise BudgetSpent(found.incomplete)
+        return judge.always_possible(item)
+
+
+def reported(
+    program: Program,
+    found: Exploration,
+    promised: tuple[Property, ...],
+    judge: Judge,
+    apart: Apart | None = None,
+) -> Report:
+    """Return what a search found as a report.
+
+    ``apart`` judges what names some of the parts that the search did not tell apart.
+    """
+    violations: list[Violation] = []
+    witnessed: set[object] = set()
+    broken: set[object] = set()
+    for number, (depth, state) in found.noticed.items():
+        subject = program.watches[number].subject
+        if isinstance(subject, Sometimes | AlwaysPossible | LeadsTo):
+            witnessed.add(_alike(program, subject))
+        elif (alike := _alike(program, subject)) not in broken:  # the first is the nearest
+            broken.add(alike)
+            violations.append(noticed(program, subject, judge.path(depth, state)))
+    incomplete = found.incomplete
+    if incomplete is None:
+        try:
+            violations.extend(_in_the_long_run(program, judge, promised, apart))
+        except BudgetSpent as spent:
+            incomplete = str(spent)
+    complete = incomplete is None
+    unfired = _unfired(program, found) if complete else ()
+    wanted = [item for item in promised if to_witness(item) is not None]
+    seen = [item for item in wanted if _alike(program, item) in witnessed]
+    unwitnessed = tuple(_unseen(i) for i in wanted if i not in seen) if complete else ()
+    return Report(
+        machine=program.model.name,
+        ok=complete and not (violations or unfired or unwitnessed),
+        states=found.states,
+        transitions=found.transitions(program),
+        depth=len(found.levels) - 1,
+        violations=tuple(sorted(violations, key=lambda one: len(one.path))),
+        unfired=unfired,
+        unwitnessed=unwitnessed,
+        witnessed=tuple(item.name for item in seen if isinstance(item, Sometimes)),
+        incomplete=incomplete,
+        reduced=program.orbits is not None,
+    )
+
+
+def _unseen(item: Property) -> str:
+    """Return what is told of a property that no state has what it is about."""
+    if isinstance(item, AlwaysPossible | LeadsTo):
+        return f"{item.name}: given {written(item.given)}"
+    return item.name
+
+
+def _alike(program: Program, item: Property | Action | str | None) -> object:
+    """Return what is the same of those that differ in the naming of interchangeable parts."""
+    if program.orbits is None or item is None:
+        return id(item)
+    groups = program.orbits.groups
+    if isinstance(item, str):  # a place
+        part, _, rest = item.partition(".")
+        return next((group for group in groups if part in group), part), rest
+    return anonymous(item, groups, program.model.actions)
+
+
+def _in_the_long_run(
+    program: Program, judge: Judge, promised: tuple[Property, ...], apart: Apart | None
+) -> Iterator[Violation]:
+    judged: set[object] = set()
+    for item in promised:
+        violation = None
+        if isinstance(item, AlwaysPossible):
+            orbits = program.orbits
+            if orbits is None or apart is None or _same_for_all(item, orbits):
+                violation = judge.always_possible(item)
+            elif _alike(program, item) not in judged:
+                judged.add(_alike(program, item))
+                violation = apart(item, orbits)
+        elif isinstance(item, LeadsTo):
+            violation = judge.leads_to(item)
+        if violation is not None:
+            yield violation
+
+
+def _same_for_all(item: Property, orbits: Orbits) -> bool:
+    return all(
+        indifferent(expression, one, two)
+        for group in orbits.groups
+        for one, two in itertools.pairwise(group)
+        for expression in expressions_of(item)
+    )
+
+
+def _unfired(program: Program, found: Exploration) -> tuple[str, ...]:
+    """Return what no action has, and the actions none of whose steps was ever enabled."""
+    steps = {
+        step
+        for bundle, visits in zip(program.bundles, found.visits, strict=True)
+        for times, moves in zip(visits, bundle.moves, strict=True)
+        if times
+        for step, _ in moves
+    }
+    actions = {id(program.steps[step].action): program.steps[step].action for step in steps}
+    fired = {_alike(program, action) for action in actions.values()}
+    never = (str(one) for one in program.model.actions if _alike(program, one) not in fired)
+    return (*program.model.impossible, *never)

@@ -1,0 +1,254 @@
+"""Judging: what must stay possible and what must happen at last, over all that was found.
+
+Invariants: both look at every reachable state. A behaviour may stand still for ever wherever no
+fair action could change anything; it may not do so for ever where one stays possible.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from perdure.machines.checker.counterexample import path_to, told
+from perdure.machines.checker.program import Program
+from perdure.machines.checker.report import Violation
+from perdure.machines.checker.search import (
+    BYTES_IN_LEVEL,
+    UNLIMITED,
+    Budget,
+    Exploration,
+    condition,
+    stepping,
+)
+from perdure.machines.language.expressions import Expression, Not
+from perdure.machines.language.properties import AlwaysPossible, LeadsTo, formula
+
+if TYPE_CHECKING:
+    from perdure.machines.checker.search_numpy import Vectors
+
+Test = Callable[[int], bool]
+Graph = dict[int, list[tuple[int, int]]]
+
+_SLICE: Final = 4096
+_BYTES_IN_STATE: Final = 900
+"""What a state takes that is judged: the one before it, its steps, and its place in a cycle."""
+_BYTES_IN_EDGE: Final = 110
+
+
+class Judge:
+    """Judges one exploration."""
+
+    def __init__(
+        self,
+        program: Program,
+        found: Exploration,
+        vectors: "Vectors | None" = None,
+        budget: Budget = UNLIMITED,
+    ) -> None:
+        self._program: Final = program
+        self._found: Final = found
+        self._vectors: Final = vectors
+        self._budget: Final = budget
+        self._following: Final = stepping(program)
+        self._split: Final = [(one.weight, one.radix) for one in program.layout.components]
+
+    def path(self, depth: int, state: int) -> list[int]:
+        """Return the states of a shortest path to a state."""
+        before = self._before if self._vectors is None else self._vectors.before
+        path = path_to(self._found.levels, depth, state, before)
+        orbits = self._program.orbits
+        return path if orbits is None else orbits.real(path, self._following)
+
+    def _before(self, level: Sequence[int], state: int) -> int:
+        for one in level:
+            if state in self._onwards(one):
+                return one
+        raise AssertionError(state)
+
+    def always_possible(self, item: AlwaysPossible) -> Violation | None:
+        """Return the nearest state that the goal cannot be reached from, if there is one."""
+        goal = self._program.tables.reduced(item.goal)
+        given = self._program.tables.reduced(item.given)
+        if self._vectors is None:
+            stuck = self._hopeless(self._test(goal), self._test(given))
+        else:
+            stuck = self._vectors.hopeless(self._found.levels, goal, given)
+        if stuck is None:
+            return None
+        return Violation(
+            property=item.name,
+            formula=formula(item),
+            explanation="from here, it can never be reached",
+            path=tuple(told(self._program, self.path(*stuck))),
+        )
+
+    def _test(self, expression: Expression) -> Test:
+        holds = condition(expression)
+        return lambda state: holds([state // weight % radix for weight, radix in self._split])
+
+    def _hopeless(self, goal: Test, given: Test) -> tuple[int, int] | None:
+        """Return the first state given, with its depth, that no path leads from to the goal.
+
+        Each sweep turns round: hope that spreads from level to level gets all the way in one.
+        """
+        hopeful: set[int] = set()
+        waiting: Sequence[tuple[int, int]] = [
+            (depth, state)
+            for depth in range(len(self._found.levels) - 1, -1, -1)
+            for state in self._found.levels[depth]
+        ]
+        while True:
+            left: list[tuple[int, int]] = []
+            for depth, state in waiting:
+                if goal(state) or any(after in hopeful for after in self._onwards(state)):
+                    hopeful.add(state)
+                else:
+                    left.append((depth, state))
+            if len(left) in (0, len(waiting)):
+                return min((found for found in left if given(found[1])), default=None)
+            waiting = left[::-1]
+
+    def _onwards(self, state: int) -> Iterator[int]:
+        orbits = self._program.orbits
+        for _, after in self._following(state):
+            yield after if orbits is None else orbits.representative(after)
+
+    def leads_to(self, item: LeadsTo) -> Violation | None:
+        """Return a behaviour in which it is given and never comes, if there is one.
+
+        Raises BudgetSpent.
+        """
+        tables = self._program.tables
+        open_ = self._test(tables.reduced(Not(item.then)))
+        given = self._test(tables.reduced(item.given))
+        parents, order = self._wave(given, open_)
+        graph = self._graph(parents)
+        fair = self._fair()
+        bad = [scc for scc in components(graph) if _lasting(scc, graph, fair)]
+        if not bad:
+            return None
+        within = {state: scc for scc in bad for state in scc}
+        state = next(state for state in order if state in within)
+        tail = [state]
+        while (parent := parents[tail[-1]]) is not None:
+            tail.append(parent)
+        tail.reverse()
+        depth = next(d for d, level in enumerate(self._found.levels) if tail[0] in level)
+        head = self.path(depth, tail[0])
+        return Violation(
+            property=item.name,
+            formula=formula(item),
+            explanation=self._for_ever(state, within[state], graph),
+            path=tuple(told(self._program, [*head, *tail[1:]])),
+        )
+
+    def _wave(self, given: Test, open_: Test) -> tuple[dict[int, int | None], list[int]]:
+        """Return what is reached from where it is given without its coming, nearest first.
+
+        With each state comes the one before it, or None where it is given.
+        """
+        parents: dict[int, int | None] = {}
+        order: list[int] = []
+        wave: list[int] = []
+        levels: Iterator[Sequence[int]] = iter(self._found.levels)
+        while True:
+            level = next(levels, None)
+            if level is None and not wave:
+                return parents, order
+            after = [s for s in level or () if s not in parents and open_(s) and given(s)]
+            parents.update(dict.fromkeys(after))
+            for state in wave:
+                for _, reached in self._following(state):
+                    if reached not in parents and open_(reached):
+                        parents[reached] = state
+                        after.append(reached)
+            order.extend(after)
+            self._spend(len(parents))
+            wave = after
+
+    def _graph(self, states: Iterable[int]) -> Graph:
+        """Return what leads on from each of the states."""
+        graph: Graph = {}
+        edges = 0
+        for state in states:
+            if len(graph) % _SLICE == 0:
+                self._spend(len(graph), edges)
+            onwards = [(step, after) for step, after in self._following(state) if after != state]
+            edges += len(onwards)
+            graph[state] = onwards
+        self._spend(len(graph), edges)
+        return graph
+
+    def _spend(self, states: int, edges: int = 0) -> None:
+        """Go on with so many states, and steps between them, to be judged."""
+        held = self._found.states * BYTES_IN_LEVEL + states * _BYTES_IN_STATE
+        depth = len(self._found.levels) - 1
+        self._budget.spend(states, depth, held + edges * _BYTES_IN_EDGE)
+
+    def _fair(self) -> list[frozenset[int]]:
+        """Return, for each fair action, the numbers of its steps."""
+        return [
+            frozenset(n for n, step in enumerate(self._program.steps) if step.action.name == name)
+            for name in self._program.model.fair
+        ]
+
+    def _for_ever(self, state: int, scc: frozenset[int], graph: Graph) -> str:
+        owed = frozenset().union(*self._fair())
+        if not any(step in owed for step, _ in graph[state]):
+            return "from here, nothing has to happen any more"
+        verbs = {
+            self._program.steps[step].action.name
+            for state in scc
+            for step, after in graph[state]
+            if after in scc
+        }
+        return f"from here, this can go on for ever: {', '.join(sorted(verbs))}"
+
+
+def _lasting(scc: frozenset[int], graph: Graph, fair: list[frozenset[int]]) -> bool:
+    """Whether a fair behaviour can stay: no fair action stays possible without being taken."""
+    return all(
+        any(
+            all(step not in steps for step, _ in graph[state])
+            or any(step in steps and after in scc for step, after in graph[state])
+            for state in scc
+        )
+        for steps in fair
+    )
+
+
+def components(graph: Graph) -> Iterator[frozenset[int]]:
+    """Yield the strongly connected components (Tarjan's algorithm, with a stack of its own)."""
+    numbers: dict[int, int] = {}
+    lowest: dict[int, int] = {}
+    path: list[int] = []
+    on_path: set[int] = set()
+    for root in graph:
+        if root in numbers:
+            continue
+        calls = [(root, iter(graph[root]))]
+        numbers[root] = lowest[root] = len(numbers)
+        path.append(root)
+        on_path.add(root)
+        while calls:
+            state, steps = calls[-1]
+            for _, after in steps:
+                if after not in graph:
+                    continue
+                if after not in numbers:
+                    numbers[after] = lowest[after] = len(numbers)
+                    path.append(after)
+                    on_path.add(after)
+                    calls.append((after, iter(graph[after])))
+                    break
+                if after in on_path:
+                    lowest[state] = min(lowest[state], numbers[after])
+            else:
+                calls.pop()
+                if calls:
+                    above = calls[-1][0]
+                    lowest[above] = min(lowest[above], lowest[state])
+                if lowest[state] == numbers[state]:
+                    found = set()
+                    while state not in found:
+                        found.add(path.pop())
+                    on_path -= found
+                    yield frozenset(found)

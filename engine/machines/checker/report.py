@@ -1,0 +1,104 @@
+"""Reports: what a check found, as data and as text that a person can follow."""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from perdure.machines.language.expressions import Value
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """A step of a counterexample and the state after it; the first has no verb."""
+
+    verb: str | None
+    arguments: dict[str, Value]
+    state: dict[str, Value]
+
+
+class Violation(msgspec.Struct, frozen=True, kw_only=True):
+    """A property that does not hold, and the shortest way to see it.
+
+    ``explanation`` says what is wrong at the end of the path, or what can go on for ever.
+    """
+
+    property: str
+    formula: str
+    explanation: str
+    path: tuple[Moment, ...]
+
+    def __str__(self) -> str:
+        """Return the path as lines: the verbs with their arguments, and what each changed."""
+        return "\n".join((f"{self.property} ({self.formula})", *self._lines(), self.explanation))
+
+    def _lines(self) -> Iterator[str]:
+        before: Mapping[str, Value] = {}
+        for number, moment in enumerate(self.path):
+            changed = ", ".join(
+                f"{name}={shown(value)}"
+                for name, value in moment.state.items()
+                if name not in before or before[name] != value
+            )
+            what = call(moment.verb, moment.arguments) if moment.verb else "initially"
+            yield f"  {number}. {what}: {changed or 'nothing changes'}"
+            before = moment.state
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What an exhaustive check found.
+
+    ``transitions`` counts what was generated: the initial state, and in each state every action
+    with arguments that is enabled, also where it changes nothing. ``depth`` is the most steps that
+    a state needs. ``unfired`` are declared rows and synchronisations that never happen,
+    ``unwitnessed`` the `Sometimes` that no state has, and what a property gives that no state has;
+    either makes the check fail. ``incomplete`` names the limit that ended the search early, which
+    makes it fail too, and then nothing is said of what only a whole search can tell. ``reduced``
+    says that interchangeable parts were counted once.
+    """
+
+    machine: str
+    ok: bool
+    states: int
+    transitions: int
+    depth: int
+    violations: tuple[Violation, ...]
+    unfired: tuple[str, ...]
+    unwitnessed: tuple[str, ...]
+    witnessed: tuple[str, ...]
+    incomplete: str | None = None
+    reduced: bool = False
+
+    def __str__(self) -> str:
+        """Return the report as text, the counts last."""
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        for violation in self.violations:
+            yield f"violated: {violation}"
+        for row in self.unfired:
+            yield f"never fired: {row}"
+        for name in self.unwitnessed:
+            yield f"never witnessed: {name}"
+        if self.incomplete is not None:
+            yield f"incomplete: {self.incomplete}"
+        reduced = ", interchangeable parts counted once" if self.reduced else ""
+        verdict = "everything holds" if self.ok else "not everything holds"
+        yield (
+            f"checked {self.machine}: {self.states:,} states, {self.transitions:,} transitions, "
+            f"depth {self.depth}{reduced}: {verdict}"
+        )
+
+
+def shown(value: Value) -> str:
+    """Return a value as a person would write it."""
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case _:
+            return str(value)
+
+
+def call(verb: str, arguments: Mapping[str, Value]) -> str:
+    """Return a verb with its arguments, as a call of it is written."""
+    return f"{verb}({', '.join(f'{name}={shown(value)}' for name, value in arguments.items())})"

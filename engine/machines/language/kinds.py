@@ -1,0 +1,193 @@
+"""What kind of value an expression has, so that a row cannot compare or write what makes no sense.
+
+Invariants: an expression that has a kind evaluates without an error for all values its variables
+and arguments can hold, and to a value of that kind. The rules are those of TLA+, which knows no
+order between words and no truth of numbers.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, NoReturn
+
+import msgspec
+
+from perdure.machines.language.expressions import (
+    All,
+    AnyOf,
+    Arg,
+    Bound,
+    Calculate,
+    Compare,
+    Const,
+    Expression,
+    Next,
+    Not,
+    Var,
+    written,
+)
+from perdure.machines.language.vocabulary import Choice, Count, Flag, Identity, Variable
+
+FLAG: Final = "true or false"
+NUMBER: Final = "a number"
+WORD: Final = "a word"
+IDENTITY: Final = "an id"
+NOTHING: Final = "none"
+
+
+class Mistyped(Exception):
+    """An expression makes no sense; the text says which part and why."""
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """A kind of value; for words, the words it can be."""
+
+    name: str
+    words: frozenset[str] = frozenset()
+
+    def fits(self, other: "Kind") -> bool:
+        """Whether values of the two kinds can be equal at all."""
+        nothing_holds = (WORD, IDENTITY, NOTHING)
+        if NOTHING in (self.name, other.name):
+            return self.name in nothing_holds and other.name in nothing_holds
+        if self.name != other.name:
+            return False
+        return self.name != WORD or bool(self.words & other.words)
+
+
+_FLAG: Final = Kind(FLAG)
+_NUMBER: Final = Kind(NUMBER)
+_IDENTITY: Final = Kind(IDENTITY)
+_NOTHING: Final = Kind(NOTHING)
+
+
+def kind_of(
+    expression: Expression, variables: Mapping[str, Variable], arguments: Mapping[str, Variable]
+) -> Kind:
+    """Return the kind of value the expression has. Raises Mistyped where a part makes no sense.
+
+    Every name it reads must be declared in ``variables`` or ``arguments``.
+    """
+    match expression:
+        case Const(value):
+            return _of_value(value)
+        case Var(name) | Next(name):
+            return held_by(variables[name])
+        case Arg(name):
+            return held_by(arguments[name])
+        case Bound():
+            return _NUMBER
+        case Compare(sign, left, right):
+            one = kind_of(left, variables, arguments)
+            two = kind_of(right, variables, arguments)
+            if sign not in {"=", "≠"}:
+                _need(NUMBER, expression, (left, one), (right, two))
+            elif not one.fits(two):
+                _complain(expression, f"{_named(left, one)} can never be {_named(right, two)}")
+            if one.name == NUMBER:
+                _must_decide(expression, variables, arguments)
+            return _FLAG
+        case Calculate(_, left, right):
+            for part in (left, right):
+                _need(NUMBER, expression, (part, kind_of(part, variables, arguments)))
+            return _NUMBER
+        case All(items) | AnyOf(items):
+            for part in items:
+                _need(FLAG, expression, (part, kind_of(part, variables, arguments)))
+            return _FLAG
+        case Not(item):
+            _need(FLAG, expression, (item, kind_of(item, variables, arguments)))
+            return _FLAG
+        case _:
+            raise Mistyped(f"{expression!r} is not an expression")
+
+
+def _need(wanted: str, node: Expression, *parts: tuple[Expression, Kind]) -> None:
+    """Complain of a part that is of another kind than the node needs."""
+    for part, kind in parts:
+        if kind.name != wanted:
+            _complain(node, f"{_named(part, kind)} is not {wanted}")
+
+
+def _must_decide(
+    comparison: Compare, variables: Mapping[str, Variable], arguments: Mapping[str, Variable]
+) -> None:
+    """Complain of a number beyond all that the checker explores: with it, all goes one way."""
+    literal = most = least = 0
+    for sign, term in (*_terms(comparison.left, 1), *_terms(comparison.right, -1)):
+        match term:
+            case Const(int(value)):
+                literal -= sign * value
+            case Var(name) | Next(name):
+                most, least = _spread(variables[name], sign, most, least)
+            case Arg(name):
+                most, least = _spread(arguments[name], sign, most, least)
+            case _:
+                return  # a bound is as large as what it is compared with
+    for end, beyond in (most, literal > most), (least, literal < least):
+        if end and beyond:
+            checked = f"the counts are checked only as far as {end}"
+            _complain(comparison, f"{checked}, so the number decides nothing; give it as a Bound")
+
+
+def _spread(variable: Variable, sign: int, most: int, least: int) -> tuple[int, int]:
+    """Return the most and the least of a sum once a count is added to it, or taken away."""
+    size = variable.maximum.checked if isinstance(variable, Count) else 0
+    return (most + size, least) if sign > 0 else (most, least - size)
+
+
+def _terms(expression: Expression, sign: int) -> Iterator[tuple[int, Expression]]:
+    """Yield what is added up, each with 1, or with -1 if it is taken away."""
+    if isinstance(expression, Calculate):
+        yield from _terms(expression.left, sign)
+        yield from _terms(expression.right, sign if expression.sign == "+" else -sign)
+    else:
+        yield sign, expression
+
+
+def held_by(variable: Variable) -> Kind:
+    """Return the kind of value a variable or an argument holds."""
+    match variable:
+        case Flag():
+            return _FLAG
+        case Count():
+            return _NUMBER
+        case Choice():
+            return Kind(WORD, frozenset(variable.words))
+        case Identity():
+            return _IDENTITY
+
+
+def misfit(variable: Variable, value: Kind) -> str | None:
+    """Return why the variable cannot be given a value of this kind, or None where it can."""
+    held = held_by(variable)
+    if not held.fits(value):
+        return f"{variable.name!r} holds {_described(held)}, and is given {_described(value)}"
+    if isinstance(variable, Choice) and (unknown := value.words - held.words):
+        return f"{variable.name!r} is never {' or '.join(sorted(unknown))}"
+    return None
+
+
+def _of_value(value: object) -> Kind:
+    match value:
+        case None:
+            return _NOTHING
+        case bool():
+            return _FLAG
+        case int():
+            return _NUMBER
+        case str():
+            return Kind(WORD, frozenset((value,)))
+        case _:
+            raise Mistyped(f"{value!r} is not a value a machine can hold")
+
+
+def _described(kind: Kind) -> str:
+    return " or ".join(sorted(kind.words)) if kind.words else kind.name
+
+
+def _named(part: Expression, kind: Kind) -> str:
+    text, described = written(part), _described(kind)
+    return text if text == described else f"{text} ({described})"
+
+
+def _complain(node: Expression, problem: str) -> NoReturn:
+    raise Mistyped(f"«{written(node)}» makes no sense: {problem}")

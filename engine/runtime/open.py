@@ -1,0 +1,56 @@
+"""Opening an engine: off the event loop, and never leaving a store behind that nobody closes.
+
+Invariants: a cancelled opening closes what it opened.
+"""
+
+import asyncio
+import functools
+from collections.abc import Callable, Generator
+from types import TracebackType
+from typing import Any, Generic, Protocol, TypeVar
+
+from perdure.runtime.cancellation import result_of, unhurried
+from perdure.store import Store
+
+
+class Closeable(Protocol):
+    """What can be closed once it is open."""
+
+    async def close(self) -> None:
+        """Settle what was submitted, then release everything."""
+
+
+_Engine = TypeVar("_Engine", bound=Closeable)
+
+
+class Opening(Generic[_Engine]):
+    """An engine about to be opened: ``async with`` it, or ``await`` it and close it yourself."""
+
+    def __init__(self, opener: Callable[[], Store], engine: Callable[[Store], _Engine]) -> None:
+        self._opener = opener
+        self._make = engine
+        self._engine: _Engine | None = None
+
+    async def _open(self) -> _Engine:
+        # Threads wait as futures here: a task would be cancelled by a loop that ends.
+        in_a_thread = functools.partial(asyncio.get_running_loop().run_in_executor, None)
+        opening, cancelled = await unhurried(in_a_thread(self._opener))
+        if cancelled and opening.exception() is None:
+            await unhurried(in_a_thread(opening.result().close))  # nobody else will
+        self._engine = self._make(result_of(opening, cancelled=cancelled))
+        return self._engine
+
+    def __await__(self) -> Generator[Any, None, _Engine]:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> _Engine:
+        return await self._open()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._engine is not None:
+            await self._engine.close()

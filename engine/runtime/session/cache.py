@@ -1,0 +1,149 @@
+"""Live sessions: folded state kept at hand, and never trusted over the log.
+
+Invariants: what is decided on a live copy stands only if the log is still where the copy is, by
+version; a copy that another process outran is caught up from the log; one that is in use is never
+evicted; dropping one loses nothing.
+"""
+
+import asyncio
+import collections
+import logging
+from typing import Final
+
+from perdure.errors import SessionNotFound, StaleWriter
+from perdure.projections.snapshots import Folded, Kept, catch_up, load, nothing_folded, snapshot_of
+from perdure.store import Mapper, Store
+from perdure.values import Terminal
+
+_LOGGER: Final = logging.getLogger("perdure")
+
+MAX_LIVE: Final = 4096
+"""Sessions kept folded at once; the least recently used are dropped."""
+
+
+def keep_snapshot(store: Store, session_id: str, due: tuple[int, bytes]) -> None:
+    """Keep a snapshot that fell due. A failure is logged and nothing more: it is only a cache."""
+    try:
+        store.derived.put_snapshot(session_id, *due)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the write has landed
+        _LOGGER.warning("the snapshot of session %r was not kept: %s", session_id, error)
+
+
+def made_snapshot(folded: Folded) -> Kept | None:
+    """Return the snapshot of a fold that fell due. A failure is logged, as with `keep_snapshot`."""
+    try:
+        return snapshot_of(folded)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the write has landed
+        _LOGGER.warning("no snapshot of session %r was made: %s", folded.state.id, error)
+        return None
+
+
+class Live:
+    """One session in this process: its fold, and who is at work on it.
+
+    ``lock`` is held from the decision to the outcome of the commit; ``turn`` says that a turn is
+    among them; ``fresh``, that the copy was compared with the log since the lock was taken;
+    ``driving`` says that this engine drives the current run, ``terminal`` how the last one ended.
+    """
+
+    __slots__ = ("driving", "folded", "fresh", "lock", "terminal", "turn", "users")
+
+    def __init__(self, session_id: str) -> None:
+        self.folded: Folded = nothing_folded(session_id)
+        self.fresh = False
+        self.lock = asyncio.Lock()
+        self.turn = False
+        self.driving = False
+        self.terminal: Terminal | None = None
+        self.users = 0
+
+
+class LiveSessions:
+    """The live copies of one engine, by session id, least recently used first."""
+
+    def __init__(self, store: Store, mapper: Mapper) -> None:
+        self._store: Final = store
+        self._mapper: Final = mapper
+        self._live: Final[collections.OrderedDict[str, Live]] = collections.OrderedDict()
+
+    def get(self, session_id: str) -> Live:
+        """Return the session's live copy, an empty one at first."""
+        live = self._live.get(session_id)
+        if live is None:
+            self._evict()
+            live = self._live[session_id] = Live(session_id)
+        else:
+            self._live.move_to_end(session_id)
+        return live
+
+    def drives(self, session_id: str) -> bool:
+        """Whether this engine drives the session's run."""
+        live = self._live.get(session_id)
+        return live is not None and live.driving
+
+    def discard(self, session_id: str) -> bool:
+        """Drop the live copy, if there is one and nobody is at work on it."""
+        live = self._live.get(session_id)
+        if live is None or live.users:
+            return False
+        del self._live[session_id]
+        return True
+
+    def is_current(self, live: Live) -> bool:
+        """Whether the live copy has all that the log has."""
+        state = live.folded.state
+        return (self._store.recorder.last_version(state.id) or 0) == state.version
+
+    def check_current(self, live: Live) -> None:
+        """Raise StaleWriter where the live copy never had all of the log since it was locked.
+
+        What was true of the log during the call is an answer, whatever others wrote since.
+        """
+        if not live.fresh and not self.is_current(live):
+            version = live.folded.state.version
+            raise StaleWriter(live.folded.state.id, version, version + 1)
+
+    async def refresh(self, live: Live) -> Folded:
+        """Bring the live copy up to the log and return its fold.
+
+        Raises LogCorrupt where the log cannot be folded, StoreError where it cannot be read.
+        """
+        folded = live.folded
+        session_id = folded.state.id
+        newest = self._store.recorder.last_version(session_id) or 0
+        live.fresh = True
+        if newest == folded.state.version:
+            return folded
+        if folded.state.version == 0 or newest < folded.state.version:
+            loaded, due = await asyncio.to_thread(load, self._store, self._mapper, session_id)
+            folded = loaded or nothing_folded(session_id)
+        else:
+            folded, due = await asyncio.to_thread(
+                catch_up, self._store.recorder, self._mapper, folded
+            )
+        if due is not None:
+            await asyncio.to_thread(keep_snapshot, self._store, session_id, due)
+        live.folded = folded
+        return folded
+
+    async def read(self, session_id: str) -> Folded:
+        """Return the session's fold. Raises SessionNotFound where nothing is recorded."""
+        live = self.get(session_id)
+        live.users += 1
+        try:
+            async with live.lock:
+                folded = await self.refresh(live)
+        finally:
+            live.users -= 1
+        if not folded.state.version:
+            self.discard(session_id)
+            raise SessionNotFound(session_id)
+        return folded
+
+    def _evict(self) -> None:
+        if len(self._live) < MAX_LIVE:
+            return
+        for session_id, live in self._live.items():
+            if not live.users:
+                del self._live[session_id]
+                return

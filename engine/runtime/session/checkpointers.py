@@ -1,0 +1,207 @@
+"""Checkpointers: automatic checkpoints, on a policy, through a gate for each session.
+
+Invariants: a checkpoint is taken only while the session's gate is armed; a session in which nothing
+happened is skipped; a session that has ended has its gate closed for good, and nothing is kept of
+it; once stopped, nothing is begun. A checkpoint that fails delays no turn and fails none: it is
+logged, and taken with a later one.
+"""
+
+import asyncio
+import collections
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+
+import msgspec
+
+from perdure.aggregates import (
+    Landed,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    SessionCheckpointed,
+    SessionEvent,
+    TurnApplied,
+)
+from perdure.errors import EngineClosed, IllegalTransition, PerdureError
+from perdure.machines import Authority, Configuration
+from perdure.machines.builtin.checkpointer_gate import GATE
+from perdure.runtime.arguments import checked_limit, checked_seconds
+
+_LOGGER: Final = logging.getLogger("perdure")
+_AUTHORITY: Final = Authority(GATE)
+_TURN_ENDS: Final = (TurnApplied, RunCompleted, RunFailed, RunCancelled)
+
+MAX_COUNTED: Final = 4096
+"""Sessions counted at once; of the least recently used the count begins anew."""
+
+
+class CheckpointPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """When a session is checkpointed by itself; whichever comes first, None for never.
+
+    ``turns`` that ended and ``message_bytes`` that landed are counted since the last checkpoint;
+    ``seconds`` pass from the first of either. What a turn lands at its boundaries counts as it
+    lands, so a long one is checkpointed while it runs.
+    """
+
+    turns: int | None = None
+    message_bytes: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what means nothing. Raises InvalidArgument."""
+        checked_limit(self.turns, "turns")
+        checked_limit(self.message_bytes, "message_bytes")
+        if self.seconds is not None:
+            checked_seconds(self.seconds, "seconds")
+
+
+class _Session:
+    """What was recorded since the last checkpoint, and the gate."""
+
+    __slots__ = ("gate", "message_bytes", "timer", "turns")
+
+    def __init__(self, gate: Configuration) -> None:
+        self.gate = gate
+        self.turns = 0
+        self.message_bytes = 0
+        self.timer: asyncio.TimerHandle | None = None
+
+    def stop_timer(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+    def fire(self, verb: str) -> bool:
+        """Move the gate; return whether its machine lets it."""
+        if verb not in _AUTHORITY.allowed(self.gate):
+            return False
+        self.gate = _AUTHORITY.fire(self.gate, verb)
+        return True
+
+
+class Checkpointers:
+    """The checkpointers of one engine; ``take`` records a checkpoint of a session.
+
+    A session is counted until a checkpoint is due, which is taken and the session forgotten; or it
+    is overdue, where its gate is not armed.
+    """
+
+    def __init__(
+        self, policy: CheckpointPolicy | None, take: Callable[[str], Awaitable[object]]
+    ) -> None:
+        self._policy: Final = policy
+        self._take: Final = take
+        self._new_gate: Configuration = _AUTHORITY.initial
+        self._counted: Final[collections.OrderedDict[str, _Session]] = collections.OrderedDict()
+        self._overdue: Final[dict[str, _Session]] = {}
+        self._taking: Final[set[asyncio.Task[None]]] = set()
+        self._stopped = False
+
+    def landed(self, session_id: str, events: Iterable[SessionEvent]) -> None:
+        """Count what was recorded of turns and messages; take a checkpoint if one is due.
+
+        Whoever took one, the count begins anew with it.
+        """
+        policy = self._policy
+        if policy is None or self._stopped:
+            return
+        turns = message_bytes = 0
+        counts = False
+        for event in events:
+            if isinstance(event, SessionCheckpointed):
+                self._forget(session_id)
+            if isinstance(event, Landed):
+                message_bytes += len(event.messages)
+                counts = True
+            if isinstance(event, _TURN_ENDS):
+                turns += 1
+                counts = True
+        if not counts or session_id in self._overdue:
+            return
+        session = self._of(session_id, policy)
+        session.turns += turns
+        session.message_bytes += message_bytes
+        if (policy.turns is not None and session.turns >= policy.turns) or (
+            policy.message_bytes is not None and session.message_bytes >= policy.message_bytes
+        ):
+            self._due(session_id)
+        elif policy.seconds is not None and session.timer is None:
+            loop = asyncio.get_running_loop()
+            session.timer = loop.call_later(policy.seconds, self._due, session_id)
+
+    def cancel_all(self) -> None:
+        """Let no session be checkpointed by itself until rearmed."""
+        self._fire_all("cancel")
+
+    def rearm_all(self) -> None:
+        """Let every session be checkpointed by itself again, but for those that have ended.
+
+        What was due meanwhile is taken now.
+        """
+        self._fire_all("rearm")
+        for session_id in list(self._overdue):
+            self._write(session_id, self._overdue.pop(session_id))
+
+    def close(self, session_id: str) -> None:
+        """Never checkpoint the session again: it has ended, and nothing lands in it any more."""
+        for session in self._forget(session_id):
+            session.fire("close")
+
+    async def stop(self) -> None:
+        """Take no more, whatever lands yet, and wait for those being taken."""
+        self._stopped = True
+        for session in self._counted.values():
+            session.stop_timer()
+        self._counted.clear()
+        self._overdue.clear()
+        if self._taking:
+            await asyncio.wait(self._taking)
+
+    def _forget(self, session_id: str) -> list[_Session]:
+        """Count nothing of the session any more; return what was counted or overdue."""
+        found = [held.pop(session_id, None) for held in (self._counted, self._overdue)]
+        sessions = [session for session in found if session is not None]
+        for session in sessions:
+            session.stop_timer()
+        return sessions
+
+    def _of(self, session_id: str, policy: CheckpointPolicy) -> _Session:
+        session = self._counted.get(session_id)
+        if session is None:
+            # Where a timer runs for each, they are no more than land something in its time.
+            if policy.seconds is None and len(self._counted) >= MAX_COUNTED:
+                self._counted.popitem(last=False)
+            session = self._counted[session_id] = _Session(self._new_gate)
+        else:
+            self._counted.move_to_end(session_id)
+        return session
+
+    def _fire_all(self, verb: str) -> None:
+        """Move every gate, those of sessions to come too."""
+        self._new_gate = _AUTHORITY.fire(self._new_gate, verb)
+        for held in (self._counted, self._overdue):
+            for session in held.values():
+                session.fire(verb)
+
+    def _due(self, session_id: str) -> None:
+        session = self._counted.pop(session_id)
+        session.stop_timer()  # if it has not fired
+        self._write(session_id, session)
+
+    def _write(self, session_id: str, session: _Session) -> None:
+        """Take a checkpoint through the session's gate, or once it is armed again."""
+        if not session.fire("write"):
+            self._overdue[session_id] = session
+            return
+        task = asyncio.ensure_future(self._taken(session_id))
+        self._taking.add(task)
+        task.add_done_callback(self._taking.discard)
+
+    async def _taken(self, session_id: str) -> None:
+        try:
+            await self._take(session_id)
+        except (IllegalTransition, EngineClosed):
+            pass  # it ended meanwhile, or the engine did, and nothing is recorded of it any more
+        except PerdureError as error:
+            _LOGGER.warning("session %r was not checkpointed by itself: %s", session_id, error)

@@ -1,0 +1,122 @@
+"""How a verb becomes a commit: decide on the live copy, append, and only then move it on.
+
+Invariants: a decision lands only if the session is still where the decision saw it, which the store
+checks under its write lock; a refusal, or "nothing to do", is told only after the copy it was
+decided on was found current. A copy that another process has outrun is caught up from the log and
+decided on again, once; if it is outrun again meanwhile, that is a race, and it is the caller's.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
+
+import msgspec
+
+from perdure.aggregates import SessionCommand, SessionEvent, decide, fold
+from perdure.errors import PerdureError, StaleWriter, StoreError
+from perdure.projections.snapshots import Folded, follow
+from perdure.runtime.session.cache import Live, LiveSessions, keep_snapshot, made_snapshot
+from perdure.runtime.session.commit_queue import Submissions
+from perdure.store import Mapper, Store
+
+_T = TypeVar("_T")
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What a command led to: the fold after it, its events, and the snapshot that fell due."""
+
+    folded: Folded
+    events: tuple[SessionEvent, ...]
+    snapshot: bytes | None = None
+
+
+class Writer:
+    """The writing side of one engine; ``landed`` is told what each commit has recorded."""
+
+    def __init__(
+        self,
+        store: Store,
+        mapper: Mapper,
+        live: LiveSessions,
+        landed: Callable[[str, Sequence[SessionEvent]], None],
+    ) -> None:
+        self._store: Final = store
+        self._mapper: Final = mapper
+        self._live: Final = live
+        self._landed: Final = landed
+        self._submissions: Final = Submissions(store, asyncio.get_running_loop())
+        self._at_work = 0
+        self._background: Final[set[asyncio.Task[None]]] = set()
+
+    async def alone(self, live: Live, work: Callable[[Folded], Awaitable[_T]]) -> _T:
+        """Do the work on the session's fold, alone among this process's writers of the session."""
+        live.users += 1
+        self._at_work += 1
+        try:
+            await live.lock.acquire()
+            try:
+                live.fresh = False
+                folded = live.folded
+                if not folded.state.version:
+                    folded = await self._live.refresh(live)
+                try:
+                    return await work(folded)
+                except PerdureError:
+                    if self._live.is_current(live):
+                        raise
+                return await work(await self._live.refresh(live))
+            finally:
+                live.lock.release()
+        finally:
+            self._at_work -= 1
+            live.users -= 1
+
+    async def commit(self, live: Live, folded: Folded, *commands: SessionCommand) -> Written:
+        """Append what the commands lead to, one after the other, and move the live copy there.
+
+        All of it is one commit. Raises what `decide` raises, StaleWriter, or StoreError; then
+        nothing was written.
+        """
+        events = decide(folded.state, commands[0])
+        for command in commands[1:]:
+            events += decide(fold(folded.state, events), command)
+        if not events:
+            self._live.check_current(live)
+            return Written(folded, events)
+        rows, _ = self._mapper.to_stored(events, folded.head)
+        falls_due: Folded | None = None
+        for event, row in zip(events, rows, strict=True):
+            folded, is_due = follow(folded, event, row)
+            if is_due:
+                falls_due = folded
+        outcome, cancelled = await self._submissions.commit(rows, alone=self._at_work == 1)
+        if isinstance(outcome, Exception):
+            if cancelled:
+                raise asyncio.CancelledError from outcome
+            raise outcome if isinstance(outcome, PerdureError) else StoreError(str(outcome))
+        live.folded = folded
+        self._landed(folded.state.id, events)
+        due = None if falls_due is None else made_snapshot(falls_due)
+        if due is not None:
+            self._keep_later(folded.state.id, due)
+        if cancelled:
+            raise asyncio.CancelledError
+        return Written(folded, events, None if due is None else due.state)
+
+    async def close(self) -> None:
+        """Wait for the snapshots that are still being kept."""
+        if self._background:
+            await asyncio.wait(self._background)
+
+    def _keep_later(self, session_id: str, due: tuple[int, bytes]) -> None:
+        """Keep a snapshot without making the turn wait for it, or fail with it."""
+        task = asyncio.create_task(asyncio.to_thread(keep_snapshot, self._store, session_id, due))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+def expect_version(folded: Folded, expected: int | None) -> None:
+    """Raise StaleWriter where the session is not at the version the caller has seen."""
+    version = folded.state.version
+    if expected is not None and expected != version:
+        raise StaleWriter(folded.state.id, expected, version)

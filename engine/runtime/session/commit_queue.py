@@ -1,0 +1,108 @@
+"""Handing commits to the store, and bringing their outcomes back to the event loop.
+
+Invariants: what is submitted goes to the store in the order it came, within the iteration of the
+loop that follows; a coroutine that has submitted learns the outcome before it ends, even when it is
+cancelled meanwhile: the cancellation is held back until the outcome is known, because the commit
+can no longer be taken back.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from eventsourcing.persistence import StoredEvent
+
+from perdure.errors import EngineClosed
+from perdure.store import Store
+from perdure.store.recorder import Outcome
+
+MAX_GATHERED: Final = 32
+"""So many commits share a sync well enough; the store's thread writes them while more come in."""
+
+
+GIVE_WAY_SECONDS: Final = 0.0005
+"""How long one task after the other may commit before the loop's other tasks have their turn."""
+
+
+class Pending:
+    """One commit that was submitted, and its outcome once there is one."""
+
+    __slots__ = ("outcome", "rows", "waiter")
+
+    def __init__(self, rows: Sequence[StoredEvent]) -> None:
+        self.rows: Final = rows
+        self.outcome: Outcome | None = None
+        self.waiter: asyncio.Future[None] | None = None
+
+
+class Submissions:
+    """Gathers what the tasks of one event loop submit, for one iteration of it at a time."""
+
+    def __init__(self, store: Store, loop: asyncio.AbstractEventLoop) -> None:
+        self._store: Final = store
+        self._loop: Final = loop
+        self._gathered: list[Pending] = []
+        self._give_way_at = 0.0
+
+    async def commit(self, rows: Sequence[StoredEvent], *, alone: bool) -> tuple[Outcome, bool]:
+        """Return the outcome, and whether the waiting task was cancelled in the meantime.
+
+        ``alone`` says that nobody else is about to commit: then there is nobody to wait for, and
+        the other tasks of the loop need not be given way to each time.
+        """
+        if alone and self._loop.time() < self._give_way_at:
+            outcomes = self._store.commit_now((rows,))
+            if outcomes is not None:
+                return outcomes[0], False
+        pending = Pending(rows)
+        cancelled = False
+        self._gathered.append(pending)
+        if len(self._gathered) == MAX_GATHERED:
+            self._submit()
+        elif len(self._gathered) == 1:
+            # The other tasks that are ready now run before this one goes on, and submit too.
+            self._loop.call_soon(self._flush)
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                cancelled = True
+        while pending.outcome is None:
+            pending.waiter = self._loop.create_future()
+            try:
+                await pending.waiter
+            except asyncio.CancelledError:
+                cancelled = True
+        return pending.outcome, cancelled
+
+    def _flush(self) -> None:
+        """Commit what was gathered: at once where the store can, else on the store's thread."""
+        if self._gathered:
+            outcomes = self._store.commit_now([pending.rows for pending in self._gathered])
+            if outcomes is None:
+                self._submit()
+            else:
+                gathered, self._gathered = self._gathered, []
+                _settle(gathered, outcomes)
+        self._give_way_at = self._loop.time() + GIVE_WAY_SECONDS
+
+    def _submit(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        try:
+            self._store.submit([pending.rows for pending in gathered], self._telling(gathered))
+        except EngineClosed as closed:
+            _settle(gathered, [closed] * len(gathered))
+
+    def _telling(self, gathered: Sequence[Pending]) -> Callable[[Sequence[Outcome]], None]:
+        def tell(outcomes: Sequence[Outcome]) -> None:
+            with contextlib.suppress(RuntimeError):  # a loop that has closed hears nothing any more
+                self._loop.call_soon_threadsafe(_settle, gathered, outcomes)
+
+        return tell
+
+
+def _settle(gathered: Sequence[Pending], outcomes: Sequence[Outcome]) -> None:
+    for pending, outcome in zip(gathered, outcomes, strict=True):
+        pending.outcome = outcome
+        if pending.waiter is not None and not pending.waiter.done():
+            pending.waiter.set_result(None)

@@ -1,0 +1,105 @@
+"""Ownership: which runs are this engine's, and which have an owner that is gone.
+
+Invariants: an engine has one epoch for its lifetime, recorded with each run it begins; it holds a
+lease before its first run and renews it while any is in flight. A run whose owner is gone may be
+closed by whoever touches the session next; if the owner was only slow, the log refuses its late
+commit, because the run is no longer current.
+"""
+
+import asyncio
+import functools
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from perdure.errors import PerdureError
+from perdure.runtime.cancellation import result_of, unhurried
+from perdure.runtime.environment import Environment
+from perdure.store import Lease, Store
+
+_LOGGER: Final = logging.getLogger("perdure")
+
+FORGOTTEN_SECONDS: Final = 24 * 3600.0
+"""How long after they expired the leases of others are deleted, which crashed without giving theirs
+up. Expired is said by our clock, and others' may be right: a wrong time zone is at most 14 hours
+off. Whoever lives all the same puts its lease again at its next renewal."""
+
+
+class Ownership:
+    """One engine's epoch and its lease."""
+
+    def __init__(self, store: Store, environment: Environment, lease_seconds: float) -> None:
+        self._store: Final = store
+        self._environment: Final = environment
+        self._lease_seconds: Final = lease_seconds
+        self._renew_at = ""
+        self._in_flight = 0
+        self._renewal: asyncio.Task[None] | None = None
+
+    @functools.cached_property
+    def epoch(self) -> str:
+        """The engine's epoch, minted when it is first needed."""
+        return self._environment.new_id()
+
+    @asynccontextmanager
+    async def holding(self) -> AsyncIterator[None]:
+        """Hold the lease for as long as a run is in flight. Raises StoreError."""
+        if self._environment.timestamp() >= self._renew_at:
+            await self._renew()
+        self._in_flight += 1
+        if self._renewal is None:
+            self._renewal = asyncio.create_task(self._keep_renewing())
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+
+    async def is_gone(self, epoch: str) -> bool:
+        """Whether nobody lives under this epoch any more, as far as can be known."""
+        if epoch == self.epoch:
+            return False
+        lease = await asyncio.to_thread(self._store.leases.find, epoch)
+        return (
+            lease is None
+            or lease.expires_at <= self._environment.timestamp()
+            or self._environment.is_dead(lease.holder)
+        )
+
+    async def release(self) -> None:
+        """Give the lease up, if it was ever held: nobody needs to wait for it to expire."""
+        renewal, self._renewal = self._renewal, None
+        if renewal is not None:
+            renewal.cancel()
+            await asyncio.wait({renewal})  # what it puts is put before it is given up
+        if self._renew_at:
+            self._renew_at = ""
+            try:
+                await asyncio.to_thread(self._store.leases.drop, self.epoch)
+            except PerdureError as error:
+                _LOGGER.warning("the lease of epoch %s was not given up: %s", self.epoch, error)
+
+    async def _renew(self) -> None:
+        lease = Lease(
+            epoch=self.epoch,
+            holder=self._environment.holder(),
+            expires_at=self._environment.timestamp(self._lease_seconds),
+        )
+        forget_before = self._environment.timestamp(-FORGOTTEN_SECONDS)
+        # Also where it is cancelled, for a thread goes on: nobody would give up what landed later.
+        putting, cancelled = await unhurried(
+            asyncio.to_thread(self._store.leases.put, lease, forget_before=forget_before)
+        )
+        if putting.exception() is None:
+            self._renew_at = self._environment.timestamp(self._lease_seconds / 2)
+        result_of(putting, cancelled=cancelled)
+
+    async def _keep_renewing(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease_seconds / 3)
+            if not self._in_flight:
+                continue
+            try:
+                await self._renew()
+            except PerdureError as error:
+                _LOGGER.warning("the lease of epoch %s was not renewed: %s", self.epoch, error)

@@ -1,0 +1,1 @@
+"""One turn that the engine runs: its agent, its admission, its boundaries and its failures."""

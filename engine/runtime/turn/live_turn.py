@@ -1,0 +1,385 @@
+"""One engine-driven turn: its run begun, its agent run, its end recorded.
+
+Invariants: a run that was begun is ended by whoever began it, on every way out that the process
+survives: returned, raised, interrupted, the waiting caller cancelled. Nothing the agent does
+reaches the log but through a boundary or what it returns. An agent that does not heed its
+cancellation is left behind after a grace period, and whatever it still tries to land is refused as
+stale.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from perdure.aggregates import (
+    ApplyBoundary,
+    BeginRun,
+    BoundaryApplied,
+    CancelRun,
+    CompleteRun,
+    FailRun,
+    Session,
+    SessionCommand,
+    encode_messages,
+)
+from perdure.aggregates.session.messages import (
+    NO_MESSAGES,
+    Messages,
+    decode_messages,
+    encode_object,
+)
+from perdure.aggregates.session.work import staged
+from perdure.projections.catalog import SessionView, view_of
+from perdure.projections.history import receipt_in
+from perdure.runtime.arguments import checked_usage
+from perdure.runtime.cancellation import result_of, unhurried
+from perdure.runtime.session.commit import Written
+from perdure.runtime.turn.agent import (
+    Agent,
+    AgentFailure,
+    CancelScope,
+    LandedBoundary,
+    Message,
+    TurnInput,
+    TurnResult,
+    answer_of,
+    as_result,
+)
+from perdure.runtime.turn.failures import failed_as, not_recorded, plain, said
+from perdure.values import (
+    CallbackPending,
+    Cancelled,
+    Completed,
+    Failed,
+    NoPendingBoundary,
+    OpenCall,
+    Terminal,
+    Usage,
+)
+
+_LOGGER: Final = logging.getLogger("perdure")
+
+Commit = Callable[[SessionCommand], Awaitable[Written]]
+"""Decides on a command of the run's session, alone among its writers, and commits it."""
+
+Emit = Callable[[Any], None]
+History = Callable[[int, int | None], Awaitable[list[dict[str, Any]]]]
+
+
+class LiveTurn:
+    """A turn as its agent sees it (see `agents.Turn`), and as its engine drives it."""
+
+    def __init__(
+        self,
+        state: Session,
+        begun: BeginRun,
+        *,
+        now: Callable[[], str],
+        commit: Commit,
+        emit: Emit,
+        history: History,
+    ) -> None:
+        self.run_id = begun.run_id
+        self.request = decode_messages(begun.request.array())
+        self.scope = CancelScope()
+        self.boundaries = 0
+        self.closed = False
+        self.agent: Agent | None = None
+        self.terminal: Terminal | None = None
+        self._emit: Final = emit
+        self._begun: Final = begun
+        self._now: Final = now
+        self._commit: Final = commit
+        self._history: Final = history
+        self._stopped: Final = asyncio.Event()
+        self._ended: Final = asyncio.Event()
+        self._task: asyncio.Task[Any] | None = None
+        self._receipt: Any = None
+        self._look(state)
+        self.inputs = inputs_of(state, begun.input_ids)
+
+    def _look(self, state: Session) -> None:
+        """See the session as it is now."""
+        work = state.work
+        self.session: SessionView = view_of(state)
+        self.results = [msgspec.json.decode(message) for message in work.results]
+        self.context = list(self.session.staged_context)
+        self.open_calls = open_calls_of(state)
+        self.tool_filter = None if work.filter is None else msgspec.json.decode(work.filter)
+
+    # What the agent may do
+
+    async def history(self, *, offset: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
+        """Return the conversation as it is recorded, oldest first."""
+        return await self._history(offset, limit)
+
+    async def prompt(self) -> list[dict[str, Any]]:
+        """Return all that a model needs to see: the history, what was staged, and the request."""
+        brought = [message for item in self.inputs for message in item.messages]
+        asked = [] if self.boundaries else self.request
+        return [*await self.history(), *self.results, *self.context, *brought, *asked]
+
+    def emit(self, event: Any) -> None:
+        """Send something to whoever watches the turn, now: it is not recorded, nor copied.
+
+        Of an agent that was left behind, nobody hears any more.
+        """
+        if not self._ended.is_set():
+            self._emit(event)
+
+    async def boundary(
+        self, messages: Iterable[Message] = (), *, usage: Usage | None = None
+    ) -> LandedBoundary:
+        """Land what the run has so far, with a receipt of its own, and go on."""
+        landing, cancelled = await unhurried(  # for what lands is to be known
+            self._landing(
+                ApplyBoundary(
+                    now=self._now(),
+                    run_id=self.run_id,
+                    epoch=self._begun.epoch,
+                    request=self._begun.request,
+                    messages=_encoded(messages),
+                    usage=None if usage is None else checked_usage(usage),
+                )
+            )
+        )
+        refused = landing.exception() is not None
+        written = result_of(landing, cancelled=cancelled and refused)
+        event, state = written.events[0], written.folded.state
+        assert isinstance(event, BoundaryApplied)  # noqa: S101 - that is what was asked for
+        self.boundaries += 1
+        self.inputs = inputs_of(state, event.steered_input_ids)
+        self._look(state)
+        run = state.work.run
+        if run is not None and run.interrupt is not None:
+            self.scope.request()
+        if self.scope.requested:
+            self._stop()
+        if cancelled:
+            raise asyncio.CancelledError
+        if self.scope.requested:
+            await asyncio.sleep(0)  # where the cancellation is delivered
+        return LandedBoundary(receipt=event.receipt, steered=self.inputs)
+
+    async def _landing(self, command: ApplyBoundary) -> Written:
+        """Land a boundary, its receipt known at once: its agent may be left behind meanwhile."""
+        written = await self._commit(command)
+        self._receipt = receipt_in(written.events[0])
+        return written
+
+    # What the engine does
+
+    @property
+    def machine_owned(self) -> bool:
+        """Whether the run began as the machine's, whose it stays to its end."""
+        return self._begun.machine_owned
+
+    @property
+    def receipt(self) -> Any:
+        """The receipt of the last boundary that landed, None before the first."""
+        return self._receipt
+
+    @property
+    def over(self) -> bool:
+        """Whether its agent is done, so that what ends it is decided."""
+        return self._task is not None and self._task.done()
+
+    def interrupt(self, reason: str | None = None) -> None:
+        """End the turn now."""
+        self.scope.request(reason)
+        self._stop()
+
+    async def ended(self) -> None:
+        """Wait until the run's end is recorded, or known not to be."""
+        await self._ended.wait()
+
+    async def drive(
+        self, agent_of: Callable[[], Awaitable[Agent]], grace_seconds: float
+    ) -> tuple[Written, Terminal]:
+        """Have the agent, run it, record the run's end, and return it with what it meant.
+
+        Raises StaleWriter where somebody else closed the run meanwhile, StoreError, and
+        CancelledError where the caller is cancelled: the run then ends as interrupted first.
+        """
+        try:
+            self._task = asyncio.ensure_future(self._run(agent_of))
+            if self._stopped.is_set():
+                self._task.cancel()
+            cancelled = await self._agent_done(self._task, grace_seconds)
+            ending, again = await unhurried(self._end(self._task))
+            return result_of(ending, cancelled=cancelled or again)
+        finally:
+            self._ended.set()
+
+    async def _end(self, task: asyncio.Task[Any]) -> tuple[Written, Terminal]:
+        """Record the run's end, given what became of the agent; return it with what it means."""
+        command, terminal = self._outcome(task)
+        try:
+            written = await self._commit(command)
+        except Exception as wrong:  # noqa: BLE001 - the run is to end
+            command, terminal = self._failure(not_recorded(wrong))
+            written = await self._commit(command)
+        self.terminal = terminal
+        return written, terminal
+
+    async def _run(self, agent_of: Callable[[], Awaitable[Agent]]) -> Any:
+        try:
+            agent = self.agent = await agent_of()
+        except AgentFailure:
+            raise
+        except Exception as error:
+            raise AgentFailure(
+                f"no agent was made: {type(error).__name__}: {said(error)}", kind="internal"
+            ) from error
+        return await answer_of(agent, agent.run_turn(self))
+
+    async def _agent_done(self, task: asyncio.Task[Any], grace_seconds: float) -> bool:
+        """Wait until the agent is done, or did not stop in time.
+
+        Returns whether the caller was cancelled meanwhile.
+        """
+        stopped = asyncio.ensure_future(self._stopped.wait())
+        cancelled = False
+        try:
+            await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            cancelled = True
+            self.interrupt("the caller was cancelled")
+        finally:
+            stopped.cancel()
+        if not task.done():
+            _, again = await unhurried(asyncio.wait({task}, timeout=grace_seconds))
+            cancelled = cancelled or again
+        return cancelled
+
+    def _stop(self) -> None:
+        """Cancel the agent, once: what it does to clean up is not cut off again."""
+        if not self._stopped.is_set():
+            self._stopped.set()
+            if self._task is not None:
+                self._task.cancel()
+
+    def _outcome(self, task: asyncio.Task[Any]) -> tuple[SessionCommand, Terminal]:
+        """Return how the run ends, given what became of the agent."""
+        if not task.done():
+            _LOGGER.warning("the agent of run %s did not stop and was left behind", self.run_id)
+            task.add_done_callback(_forget)
+            return self._cancellation()
+        if task.cancelled():
+            if self._stopped.is_set():
+                return self._cancellation()
+            return self._failure(AgentFailure("the agent stopped itself", kind="stopped"))
+        error = task.exception()
+        if error is not None:
+            return self._failure(error)
+        try:
+            return self._completion(as_result(task.result()))
+        except (Exception, asyncio.CancelledError) as wrong:  # noqa: BLE001 - the run is to end
+            return self._failure(wrong)
+
+    def _completion(self, result: TurnResult) -> tuple[SessionCommand, Terminal]:
+        terminal = result.terminal
+        if type(terminal) not in _TAGS:
+            raise AgentFailure(
+                "a turn ends as Completed, CallbackPending or NoPendingBoundary, "
+                f"not {terminal!r}: a failure is raised, as AgentFailure"
+            )
+        given = {
+            "result": terminal.result
+            if isinstance(terminal, Completed)
+            else msgspec.to_builtins(terminal)
+        }
+        encoded = msgspec.json.decode(encode_object(given, "result"), type=dict[str, msgspec.Raw])
+        if not isinstance(terminal, Completed):  # as a retry will read it, or not at all
+            terminal = msgspec.json.decode(encoded["result"], type=type(terminal))
+        elif terminal.result is not None:
+            terminal = Completed(result=msgspec.json.decode(encoded["result"]))
+        command = CompleteRun(
+            now=self._now(),
+            run_id=self.run_id,
+            epoch=self._begun.epoch,
+            request=self._begun.request,
+            messages=_encoded(result.messages),
+            boundary=self._begun.boundary,
+            terminal=_TAGS[type(terminal)],
+            waits_for=terminal.call_id if isinstance(terminal, CallbackPending) else None,
+            result=encoded["result"],
+            usage=None if result.usage is None else checked_usage(result.usage),
+        )
+        return command, terminal
+
+    def _failure(self, error: BaseException) -> tuple[SessionCommand, Terminal]:
+        message = said(error)
+        if not isinstance(error, AgentFailure) or error.__cause__ is not None:
+            _LOGGER.warning("the agent of run %s failed", self.run_id, exc_info=error)
+        if isinstance(error, AgentFailure):
+            terminal = failed_as(error, message)
+        else:
+            terminal = Failed("turn", plain(f"{type(error).__name__}: {message}"))
+        command = FailRun(
+            now=self._now(),
+            run_id=self.run_id,
+            epoch=self._begun.epoch,
+            kind=terminal.kind,
+            message=terminal.message,
+            recoverable=terminal.recoverable,
+        )
+        return command, terminal
+
+    def _cancellation(self) -> tuple[SessionCommand, Terminal]:
+        reason = self.scope.reason
+        terminal = Cancelled(reason=None if reason is None else said(reason))
+        command = CancelRun(
+            now=self._now(),
+            run_id=self.run_id,
+            epoch=self._begun.epoch,
+            reason=terminal.reason,
+        )
+        return command, terminal
+
+
+_TAGS: Final[dict[type, Any]] = {
+    Completed: "completed",
+    CallbackPending: "callback_pending",
+    NoPendingBoundary: "no_pending_boundary",
+}
+
+
+def inputs_of(state: Session, input_ids: Iterable[str]) -> list[TurnInput]:
+    """Return inputs that a session has in hand, with the messages they bring."""
+    return [
+        TurnInput(id=one, messages=decode_messages(state.work.inputs[one].messages))
+        for one in input_ids
+        if one in staged(state.work)
+    ]
+
+
+def open_calls_of(state: Session) -> list[OpenCall]:
+    """Return the session's open calls, in the order they were made."""
+    return [
+        OpenCall(
+            id=call_id,
+            name=call.name,
+            arguments=call.arguments,
+            status=call.status,
+            version=call.version,
+        )
+        for call_id, call in state.work.calls.items()
+    ]
+
+
+def _encoded(messages: Iterable[Message]) -> Messages:
+    """Return the agent's messages as they will be recorded, which may be none."""
+    if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
+        return encode_messages(messages)  # which refuses them
+    given = list(messages)
+    return encode_messages(given) if given else NO_MESSAGES
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    """Look at what an agent that was left behind came to, so that nobody asks for it."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,1 @@
+"""The verbs of the engine, a module for each subject."""

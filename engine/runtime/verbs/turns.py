@@ -1,0 +1,339 @@
+"""The verbs by which the engine runs turns itself: attach an agent, apply a turn.
+
+Invariants: a turn is admitted before its run is begun, and its admission ends after the run's end
+is recorded; what a run's owner has to record is recorded, whoever else writes meanwhile.
+"""
+
+import asyncio
+import contextlib
+import inspect
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from perdure.aggregates import (
+    Attach,
+    BeginRun,
+    Detach,
+    RollBackRun,
+    Session,
+    SessionCommand,
+)
+from perdure.aggregates.session.retries import same_run
+from perdure.errors import (
+    AtCapacity,
+    EngineClosed,
+    InvalidArgument,
+    NoAgent,
+    SessionBusy,
+    StaleWriter,
+)
+from perdure.machines import LIFECYCLE
+from perdure.projections.catalog import SessionView, view_of
+from perdure.projections.history import receipt_in
+from perdure.projections.outcomes import outcome_of_run
+from perdure.projections.snapshots import Folded
+from perdure.runtime.arguments import Request, checked_boundary, checked_ids, request_messages
+from perdure.runtime.cancellation import followed, result_of, unhurried
+from perdure.runtime.environment import Environment
+from perdure.runtime.session.cache import Live
+from perdure.runtime.session.commit import Written
+from perdure.runtime.settings import Settings
+from perdure.runtime.turn.admission import Claim
+from perdure.runtime.turn.agent import Agent, AgentLike, as_agent, name_of
+from perdure.runtime.turn.live_turn import LiveTurn
+from perdure.runtime.verbs.interrupts import Ending
+from perdure.runtime.verbs.sessions import conflict, known
+from perdure.store import Store
+from perdure.values import ApplyOutput, Boundary, checked_id
+
+BEGINNINGS: Final = 8
+"""How often a run is tried to be begun while others keep writing to its session."""
+
+
+class Running(Ending):
+    """The running side of an engine, on top of the work in hand."""
+
+    def __init__(self, store: Store, environment: Environment, settings: Settings) -> None:
+        super().__init__(store, environment, settings)
+        self._builder: Final = settings.agents
+        self._agents: Final[dict[str, Agent]] = {}
+
+    async def attach(self, session_id: str, agent: AgentLike) -> SessionView:
+        """Bind an agent to the session; see `Engine.attach`."""
+        bound = as_agent(agent)
+        session_id = checked_id(session_id, "session_id")
+        if session_id in self._turns:
+            raise SessionBusy(session_id)
+        self._check_open()
+        command = Attach(now=self._now(), agent=name_of(agent)[:255])
+        live = self._live.get(session_id)
+
+        async def work(folded: Folded) -> Written:
+            folded = await self._attended(live, known(folded))
+            if folded.state.work.run is not None:  # which another engine drives
+                raise SessionBusy(session_id)
+            return await self._writer.commit(live, folded, command)
+
+        def bind(_: Written) -> None:
+            self._agents[session_id] = bound
+
+        written = await followed(lambda: self._writer.alone(live, work), bind)
+        return view_of(written.folded.state)
+
+    async def detach(self, session_id: str) -> SessionView:
+        """Bind the agent no more.
+
+        Raises SessionNotFound, IllegalTransition where none is attached or a turn runs.
+        """
+        written = await followed(
+            lambda: self._write(session_id, Detach(now=self._now())),
+            lambda _: self._executor_gone(session_id),
+        )
+        return view_of(written.folded.state)
+
+    async def reserve(self, session_id: str) -> Claim:
+        """Take the right to run the session's next turn; others here are refused meanwhile.
+
+        It is this engine's, as nothing of it is recorded: another engine on the same database is
+        refused once the turn has begun, and may begin its own before. Give it to `apply_turn`,
+        which uses it up, or back with `release`; or use it as an ``async with`` block. Raises
+        SessionBusy, AtCapacity, EngineClosed.
+        """
+        self._check_open()
+        name = checked_id(session_id, "session_id")
+        if self._live.get(name).turn:
+            raise SessionBusy(name)
+        return self._admission.claim(name)
+
+    async def release(self, reservation: Claim) -> None:
+        """Give a reservation back, unused. Safe to call again, and after it was used."""
+        if not isinstance(reservation, Claim):
+            raise InvalidArgument(f"{reservation!r} is no reservation", parameter="reservation")
+        reservation.release()
+
+    async def apply_turn(
+        self,
+        session_id: str,
+        request: Request = None,
+        *,
+        run_id: str | None = None,
+        boundary: Boundary = "run_start",
+        input_ids: Iterable[str] = (),
+        reservation: Claim | None = None,
+    ) -> ApplyOutput:
+        """Run a turn with the session's agent, and record it: request, answer, receipt, outcome.
+
+        ``request`` is a text (a user message), a message or several, or None where staged results
+        or inputs are all there is to go on. ``input_ids`` are queued inputs for this turn to take.
+        The run's beginning is recorded first; its end is one commit. How it ended is in
+        ``terminal``; a failed turn raises nothing. ``run_id`` makes a retry safe: the same id with
+        the same request and inputs returns what is recorded, and runs nothing.
+
+        Cancelling the awaiting task interrupts the turn. Raises SessionNotFound, NoAgent,
+        SessionBusy while another turn runs anywhere, AtCapacity, CallsUnresolved, InputNotQueued,
+        InvalidMessage, InvalidArgument, Conflict for a known run id with another request,
+        IllegalTransition, and StaleWriter where another engine closed this run meanwhile.
+        """
+        self._check_open()
+        name = checked_id(session_id, "session_id")
+        command = BeginRun(
+            now=self._now(),
+            run_id=self._new_or_checked(run_id, "run_id"),
+            epoch=self._ownership.epoch,
+            boundary=checked_boundary(boundary),
+            request=request_messages(request),
+            input_ids=checked_ids(input_ids, "input_ids"),
+            machine_owned=name in self._machine_owned,
+        )
+        live = self._live.get(name)
+        try:
+            claim = self._claimed(live, name, reservation)
+        except (SessionBusy, AtCapacity, EngineClosed):
+            recorded = None if run_id is None else await self._recorded(live, command)
+            if recorded is None:
+                raise
+            return recorded
+        live.turn = claim.in_use = True
+        live.users += 1
+        try:
+            async with self._ownership.holding():
+                return await self._applied(live, claim, command)
+        finally:
+            live.users -= 1
+            live.turn = live.driving = claim.in_use = False
+            claim.release()
+
+    # How a turn runs
+
+    def _claimed(self, live: Live, session_id: str, reservation: Claim | None) -> Claim:
+        if live.turn:
+            raise SessionBusy(session_id)
+        if reservation is None:
+            return self._admission.claim(session_id)
+        if (
+            not isinstance(reservation, Claim)
+            or reservation.session_id != session_id
+            or not self._admission.holds(reservation)
+        ):
+            raise InvalidArgument(
+                f"the reservation is not one of session {session_id!r} any more",
+                parameter="reservation",
+            )
+        return reservation
+
+    async def _applied(self, live: Live, claim: Claim, command: BeginRun) -> ApplyOutput:
+        begun = await self._begun(live, command)
+        if isinstance(begun, ApplyOutput):
+            return begun
+        state = begun.folded.state
+        session_id = state.id
+        if claim.phase == "shut_down":
+            await self._withdrawn(live, command, "the engine is closing")
+            raise EngineClosed("the engine shut down before the turn's agent was started")
+        claim.fire("begin")
+        turn = LiveTurn(
+            state,
+            command,
+            now=self._now,
+            commit=lambda later: self._commit_for_run(live, command, later),
+            emit=lambda event: self._streams.emit(session_id, command.run_id, event),
+            history=lambda offset, limit: self._messages(session_id, offset, limit),
+        )
+        self._turns[session_id] = turn
+        self._watch()
+        try:
+            written, terminal = await turn.drive(lambda: self._agent_of(state), self._grace_seconds)
+        except StaleWriter:
+            closed = await self._recorded(live, command) if turn.closed else None
+            if closed is None:
+                raise
+            turn.terminal = closed.terminal
+            return msgspec.structs.replace(closed, duplicate=False)
+        finally:
+            live.terminal = turn.terminal
+            del self._turns[session_id]
+            self._streams.ended(session_id, command.run_id)
+        landed = receipt_in(written.events[0])
+        return ApplyOutput(
+            receipt=landed or turn.receipt, snapshot=written.snapshot, terminal=terminal
+        )
+
+    async def _begun(self, live: Live, command: BeginRun) -> Written | ApplyOutput:
+        """Record the run's beginning, or return what is recorded of it already."""
+
+        async def work(folded: Folded) -> Written | ApplyOutput:
+            folded = await self._attended(live, known(folded))
+            state = folded.state
+            version = state.runs.get(command.run_id)
+            if version is None:
+                if "begin_run" in LIFECYCLE.allowed(state.lifecycle):  # or that is what is wrong
+                    self._check_agent(state.id)
+                live.driving = True
+                return await self._writer.commit(live, folded, command)
+            outcome = await self._outcome_at(state.id, command, version)
+            if outcome is None:
+                raise SessionBusy(state.id)
+            return outcome
+
+        try:
+            for _ in range(BEGINNINGS - 1):
+                with contextlib.suppress(StaleWriter):
+                    return await self._writer.alone(live, work)
+            return await self._writer.alone(live, work)
+        except asyncio.CancelledError:
+            # The commit may have landed all the same, and then nobody else would end the run.
+            if _is_of(live.folded, command):
+                await self._withdrawn(live, command, "cancelled", cancelled=True)
+            raise
+
+    async def _recorded(self, live: Live, command: BeginRun) -> ApplyOutput | None:
+        """Return what a run of this id came to, None where there is none or it has not ended."""
+        state = (await self._live.read(live.folded.state.id)).state
+        version = state.runs.get(command.run_id)
+        return None if version is None else await self._outcome_at(state.id, command, version)
+
+    async def _outcome_at(
+        self, session_id: str, command: BeginRun, version: int
+    ) -> ApplyOutput | None:
+        event = await self._event(session_id, version)
+        if not same_run(event, command):
+            raise conflict(session_id, "run id", command.run_id)
+        return await asyncio.to_thread(
+            outcome_of_run,
+            self._store.recorder,
+            self._mapper,
+            session_id,
+            run_id=command.run_id,
+            version=version,
+        )
+
+    async def _withdrawn(
+        self, live: Live, begun: BeginRun, reason: str, *, cancelled: bool = False
+    ) -> None:
+        """Roll a run back if nobody else has ended it, however often the caller is cancelled.
+
+        Raises CancelledError where it was meanwhile, or is ``cancelled`` already; StoreError.
+        """
+        rolled_back = RollBackRun(
+            now=self._now(), run_id=begun.run_id, epoch=begun.epoch, reason=reason
+        )
+        rolling, again = await unhurried(self._commit_for_run(live, begun, rolled_back))
+        with contextlib.suppress(StaleWriter):
+            result_of(rolling, cancelled=cancelled or again)
+
+    async def _commit_for_run(
+        self, live: Live, begun: BeginRun, command: SessionCommand
+    ) -> Written:
+        """Commit what the run's owner asks, for as long as the run is current and its own.
+
+        Others may write to the session meanwhile, as often as they like: that makes the owner
+        decide again, and never lose what its agent has done. Raises StaleWriter once the run is
+        another's or over.
+        """
+        while True:
+            try:
+                written = await self._writer.alone(
+                    live, lambda folded: self._writer.commit(live, folded, command)
+                )
+            except StaleWriter:
+                if not _is_of(await self._live.read(live.folded.state.id), begun):
+                    raise
+            else:
+                return written
+
+    def _check_agent(self, session_id: str) -> None:
+        if session_id not in self._agents and self._builder is None:
+            raise NoAgent(session_id)
+
+    async def _agent_of(self, state: Session) -> Agent:
+        """Return the session's agent, made for it where none is attached."""
+        agent = self._agents.get(state.id)
+        if agent is not None:
+            return agent
+        if self._builder is None:
+            raise NoAgent(state.id)
+        made = self._builder(view_of(state))
+        if inspect.isawaitable(made):
+            made = await made
+        return as_agent(made)
+
+    async def _messages(
+        self, session_id: str, offset: int, limit: int | None
+    ) -> list[dict[str, Any]]:
+        return (await self.history(session_id, offset=offset, limit=limit)).messages
+
+    def _executor_gone(self, session_id: str) -> None:
+        self._agents.pop(session_id, None)
+
+    def _session_over(self, session_id: str) -> None:
+        super()._session_over(session_id)
+        self._executor_gone(session_id)
+        self._machine_owned.discard(session_id)
+
+
+def _is_of(folded: Folded, begun: BeginRun) -> bool:
+    """Whether the session's current run is this one, of this owner."""
+    run = folded.state.work.run
+    return run is not None and (run.id, run.epoch) == (begun.run_id, begun.epoch)

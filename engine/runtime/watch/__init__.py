@@ -1,0 +1,1 @@
+"""Tasks that follow sessions: subscriptions, live streams and keep-alive loops."""

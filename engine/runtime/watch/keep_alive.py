@@ -1,0 +1,306 @@
+"""Runtime loops: a session kept alive, its queued input drained through its agent.
+
+Invariants: one loop a session and one turn at a time; a loop never spins: it sleeps until something
+of its session is recorded, by whichever process, or until a failed turn may be tried again;
+stopping it lets its turn end as any interrupted turn does.
+"""
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from typing import Final, Literal, NamedTuple
+
+from perdure.errors import (
+    AtCapacity,
+    CallsUnresolved,
+    EngineClosed,
+    IllegalTransition,
+    NoAgent,
+    PerdureError,
+    SessionBusy,
+)
+from perdure.store.recorder import Place
+from perdure.values import Cancelled, Terminal
+
+_LOGGER: Final = logging.getLogger("perdure")
+
+TROUBLE_SECONDS: Final = (0.05, 5.0)
+"""The first and the longest wait of a loop that could not look, or whose turn was not recorded."""
+
+LONGEST_RETRY_SECONDS: Final = 60.0
+BUSY_DELAY_SECONDS: Final = 0.05
+OWNER_SECONDS: Final = 1.0
+"""How often a loop that waits for another's turn looks whether that one is still there."""
+
+
+class Backoff:
+    """Ever longer waits, until something goes well."""
+
+    def __init__(self, first_seconds: float, longest_seconds: float) -> None:
+        self._first: Final = first_seconds
+        self._longest: Final = max(first_seconds, longest_seconds)
+        self._next = first_seconds
+
+    async def wait(self) -> None:
+        """Wait, and longer the next time."""
+        waiting, self._next = self._next, min(2 * self._next, self._longest)
+        await asyncio.sleep(waiting)
+
+    def reset(self) -> None:
+        """Begin with the shortest wait again."""
+        self._next = self._first
+
+
+class Drained(NamedTuple):
+    """How a turn ended, and the version that its end was recorded at, if it was cancelled.
+
+    ``retries`` is it where it failed and what it took is to be tried again.
+    """
+
+    terminal: Terminal
+    version: int
+    retries: bool
+
+
+Drain = Callable[[str, Sequence[str]], Awaitable[Drained]]
+"""Runs one turn of a session that takes these inputs."""
+
+
+class ToDo(NamedTuple):
+    """What a loop finds of its session at a version: its queued inputs, and whether to run now.
+
+    ``busy`` is it while another runs a turn of the session, of whose end it may never be told.
+    """
+
+    version: int
+    input_ids: tuple[str, ...]
+    ready: bool
+    busy: bool = False
+
+
+Finding = Callable[[str], Awaitable[ToDo | None]]
+"""Says what there is to do for a session, None once it takes no more turns."""
+
+
+_NOT_INTERRUPTED: Final[tuple[int, frozenset[str]]] = (0, frozenset())
+"""No version that a turn was interrupted at, with the inputs that it had."""
+
+
+class _Loop:
+    """One session's loop."""
+
+    def __init__(
+        self,
+        session_id: str,
+        to_do: Finding,
+        drain: Drain,
+        *,
+        look_again_seconds: float,
+        retry_seconds: float,
+    ) -> None:
+        self.state: Literal["waiting", "running"] = "waiting"
+        self.task: Final = asyncio.create_task(self._run(), name=f"perdure-loop-{session_id}")
+        self._session_id: Final = session_id
+        self._to_do: Final = to_do
+        self._drain: Final = drain
+        self._look_again_seconds: Final = look_again_seconds
+        self._woken: Final = asyncio.Event()
+        self._told: float = 0
+        self._failures: Final = Backoff(retry_seconds, LONGEST_RETRY_SECONDS)
+        self._trouble: Final = Backoff(*TROUBLE_SECONDS)
+        self._interrupted = _NOT_INTERRUPTED
+
+    def wake(self, version: float = math.inf) -> None:
+        """Look for something to do, if what was recorded at the version is new to the loop.
+
+        Without a version it is something that is not recorded, and an interrupted turn may run.
+        """
+        if version == math.inf:
+            self._interrupted = _NOT_INTERRUPTED
+        self._told = max(self._told, version)
+        self._woken.set()
+
+    async def _run(self) -> None:
+        while True:
+            self._told = 0  # what was told so far is found by the look that follows
+            try:
+                found = await self._to_do(self._session_id)
+                if found is None:
+                    return
+                runs = found.ready and not self._was_interrupted(found)
+                seen = await self._turn(found) if runs else found.version
+            except EngineClosed:
+                return
+            except PerdureError as error:
+                _LOGGER.warning("session %r was not looked after: %s", self._session_id, error)
+                await self._trouble.wait()
+                continue
+            if seen is not None:
+                await self._news(seen, self._patience(found))
+
+    def _patience(self, found: ToDo) -> float:
+        """Return after how many seconds to look again by itself."""
+        longest = self._look_again_seconds
+        return min(OWNER_SECONDS, longest) if found.busy else longest
+
+    async def _news(self, seen: int, seconds: float) -> None:
+        """Wait to be told of something newer than a version, or until it is time to look again."""
+        # Not `wait_for`: before Python 3.12 it loses a cancellation that comes as it is woken.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._told <= seen:
+                    self._woken.clear()
+                    await self._woken.wait()
+
+    def _was_interrupted(self, found: ToDo) -> bool:
+        """Whether the turn that could run was interrupted, and nothing is new since."""
+        ended_at, input_ids = self._interrupted
+        return found.version <= ended_at and input_ids.issuperset(found.input_ids)
+
+    async def _turn(self, found: ToDo) -> int | None:
+        """Run a turn; return the version up to which nothing is a reason to run another.
+
+        None is to look at once. A refused turn has recorded nothing, and has seen what was found.
+        """
+        self.state = "running"
+        try:
+            drained = await self._drain(self._session_id, found.input_ids)
+        except (CallsUnresolved, NoAgent, IllegalTransition):
+            return found.version
+        except (SessionBusy, AtCapacity):
+            await asyncio.sleep(BUSY_DELAY_SECONDS)
+            return None
+        except EngineClosed:
+            raise
+        except PerdureError as error:
+            _LOGGER.warning("a turn of session %r was not recorded: %s", self._session_id, error)
+            await self._trouble.wait()
+            return None
+        finally:
+            self.state = "waiting"
+        self._trouble.reset()
+        if drained.retries:
+            await self._failures.wait()
+            return None
+        self._failures.reset()
+        if isinstance(drained.terminal, Cancelled):
+            self._interrupted = drained.version, frozenset(found.input_ids)
+        return None
+
+
+class Loops:
+    """The runtime loops of one engine.
+
+    ``newest`` is the log's newest position, ``follow`` yields the places of events from after one.
+    A loop that nothing wakes looks again by itself after ``look_again_seconds``: an owner may be
+    gone by then. After a turn that failed it waits ``retry_seconds``, and twice as long each time.
+    """
+
+    def __init__(
+        self,
+        to_do: Finding,
+        drain: Drain,
+        newest: Callable[[], int],
+        follow: Callable[[int], AsyncGenerator[Sequence[Place], None]],
+        *,
+        look_again_seconds: float,
+        retry_seconds: float,
+    ) -> None:
+        self._to_do: Final = to_do
+        self._drain: Final = drain
+        self._newest: Final = newest
+        self._follow: Final = follow
+        self._look_again_seconds: Final = look_again_seconds
+        self._retry_seconds: Final = retry_seconds
+        self._loops: Final[dict[str, _Loop]] = {}
+        self._tasks: Final[set[asyncio.Task[None]]] = set()
+        self._ending = False
+        self._following: asyncio.Task[None] | None = None
+
+    def start(self, session_id: str) -> None:
+        """Start the session's loop, if it has none or one that is being stopped.
+
+        Raises EngineClosed after `start_no_more`.
+        """
+        if self._ending:
+            raise EngineClosed("the engine is shutting down and starts no more loops")
+        if self._following is None or self._following.done():
+            # From before the loop looks for the first time, whenever its task comes to run.
+            self._following = asyncio.create_task(self._wake_by_the_log(self._newest()))
+        loop = self._loops.get(session_id)
+        if loop is None or loop.task.done() or loop.task.cancelling():
+            loop = _Loop(
+                session_id,
+                self._to_do,
+                self._drain,
+                look_again_seconds=self._look_again_seconds,
+                retry_seconds=self._retry_seconds,
+            )
+            self._loops[session_id] = loop
+            self._tasks.add(loop.task)
+            loop.task.add_done_callback(lambda task: self._ended(session_id, task))
+
+    def state(self, session_id: str) -> Literal["none", "waiting", "running"]:
+        """Return what the session's loop does."""
+        loop = self._loops.get(session_id)
+        return "none" if loop is None or loop.task.done() else loop.state
+
+    async def stop(self, session_id: str) -> bool:
+        """Stop the session's loop, its turn interrupted; return whether there was one."""
+        loop = self._loops.get(session_id)
+        if loop is None or loop.task.done():
+            return False
+        loop.task.cancel()
+        await asyncio.wait({loop.task})
+        return True
+
+    def start_no_more(self) -> None:
+        """Start no loop any more; those that run are stopped later."""
+        self._ending = True
+
+    async def stop_all(self) -> None:
+        """Stop every loop, for good."""
+        self.start_no_more()
+        tasks = set(self._tasks)
+        if self._following is not None:
+            tasks.add(self._following)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _ended(self, session_id: str, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _LOGGER.error("the loop of session %r broke", session_id, exc_info=task.exception())
+        loop = self._loops.get(session_id)
+        if loop is not None and loop.task is task:
+            del self._loops[session_id]
+        if not self._loops and self._following is not None:
+            self._following.cancel()
+            self._following = None
+
+    def wake(self, session_id: str, version: float = math.inf) -> None:
+        """Let the session's loop look for something to do, if it has one."""
+        loop = self._loops.get(session_id)
+        if loop is not None:
+            loop.wake(version)
+
+    async def _wake_by_the_log(self, position: int) -> None:
+        """Wake the loop of each session of which something is recorded, whatever goes wrong."""
+        while True:
+            try:
+                async with contextlib.aclosing(self._follow(position)) as following:
+                    async for places in following:
+                        for _, session_id, version in places:
+                            self.wake(session_id, version)
+                        position = places[-1][0]
+            except EngineClosed:
+                return
+            except PerdureError as error:
+                _LOGGER.warning("the log was not followed for a moment: %s", error)
+                await asyncio.sleep(BUSY_DELAY_SECONDS)
+            else:
+                return

@@ -1,0 +1,273 @@
+"""Subscriptions: recorded events in the order of their positions, old ones first, then new.
+
+What running turns emit can come along, marked as what it is. It does not wait for a subscription
+that is behind with what is recorded; all of a run's comes before the run's end.
+
+Invariants: nothing is delivered before its commit, nothing is missed and nothing is repeated; a
+slow subscriber delays no commit, because it reads the log at its own pace; a row that is no event
+is delivered as such and does not end the subscription; closing the engine does end it.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from typing import Final
+
+import msgspec
+from eventsourcing.persistence import Notification
+
+from perdure.aggregates import MobJoined, MobLeft, SessionEvent
+from perdure.errors import EngineClosed, LogCorrupt
+from perdure.projections.membership import is_member
+from perdure.projections.rows import PAGE_BYTES
+from perdure.runtime.watch.streams import LiveEvent, Missed, Streams
+from perdure.store import Mapper, Recorder, Store
+from perdure.store.recorder import Place
+
+_PAGE: Final = 500
+_FEW: Final = 16
+"""So many events are read on the event loop's own thread: sooner than another thread would."""
+_NEWEST: Final = 2**63 - 1
+"""Before it is every version that a database can hold."""
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A recorded event and its place in the store.
+
+    ``event`` is None where the row is damaged; the audit says how.
+    """
+
+    position: int
+    session_id: str
+    version: int
+    tag: str
+    event: SessionEvent | None
+
+
+async def places(
+    recorder: Recorder, after: int, is_closed: Callable[[], bool]
+) -> AsyncGenerator[Sequence[Place], None]:
+    """Yield the places of all events after a position, some at a time, and never the events.
+
+    For whoever only needs to know which sessions moved on. Ends once the engine is closed.
+    """
+    bell = _Bell()
+    recorder.listen(bell)
+    try:
+        while not is_closed():
+            bell.quiet()
+            try:
+                found = recorder.places_after(after, _FEW)
+            except EngineClosed:
+                return
+            if found:
+                after = found[-1][0]
+                yield found
+            if len(found) < _FEW:
+                await bell.heard()
+            else:
+                await asyncio.sleep(0)  # the loop's other tasks are let through
+    finally:
+        recorder.unlisten(bell)
+
+
+class Members:
+    """Which sessions belong to a group, as far as a subscription has come."""
+
+    def __init__(self, store: Store, mapper: Mapper, mob: str) -> None:
+        self._store: Final = store
+        self._mapper: Final = mapper
+        self._mob: Final = mob
+        self._known: Final[dict[str, bool]] = {}
+        self._newest: Final[dict[str, bool]] = {}
+
+    async def concerns(self, delivery: Delivery) -> bool:
+        """Whether the event is one of the group's: of a member, or of one that joins or leaves."""
+        name, event = delivery.session_id, delivery.event
+        if name not in self._known:
+            self._known[name] = delivery.version > 1 and await asyncio.to_thread(
+                is_member,
+                self._store.recorder,
+                self._mapper,
+                name,
+                self._mob,
+                before=delivery.version,
+            )
+        before = self._known[name]
+        if isinstance(event, MobJoined | MobLeft) and event.mob == self._mob:
+            self._known[name] = isinstance(event, MobJoined)
+        return before or self._known[name]
+
+    async def has(self, session_id: str, *, behind: bool) -> bool:
+        """Whether the session belongs to the group now, as what it emits is of now.
+
+        The log says so of a session that the subscription has not met, and of any while it is
+        ``behind``.
+        """
+        if not behind and session_id in self._known:
+            self._newest.pop(session_id, None)
+            return self._known[session_id]
+        if behind or session_id not in self._newest:
+            recorder = self._store.recorder
+            self._newest[session_id] = await asyncio.to_thread(
+                is_member, recorder, self._mapper, session_id, self._mob, before=_NEWEST
+            )
+        return self._newest[session_id]
+
+
+class _Bell(threading.Event):
+    """What a recorder rings, on any thread, after a commit; the event loop waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loop: Final = asyncio.get_running_loop()
+        self._thread: Final = threading.get_ident()
+        self._rung: Final = asyncio.Event()
+
+    def set(self) -> None:
+        """Ring, if it has not rung already: whoever heard that has yet to be quiet, and to look."""
+        if self._rung.is_set():
+            return
+        with contextlib.suppress(RuntimeError):  # the loop has closed, so nobody listens
+            if threading.get_ident() == self._thread:
+                self._rung.set()
+            else:
+                self._loop.call_soon_threadsafe(self._rung.set)
+
+    async def heard(self) -> None:
+        """Wait for a ring since the last `quiet`."""
+        await self._rung.wait()
+
+    def quiet(self) -> None:
+        """Forget earlier rings."""
+        self._rung.clear()
+
+
+class Subscription:
+    """One subscriber: of the events after a position, of one session or of all.
+
+    ``mob`` leaves out what is not of a group's members; ``streams`` adds what running turns emit,
+    from here on and not only once the first event is asked for.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        mapper: Mapper,
+        session_id: str | None,
+        *,
+        mob: str | None = None,
+        streams: Streams | None = None,
+    ) -> None:
+        self._store: Final = store
+        self._mapper: Final = mapper
+        self._session_id: Final = session_id
+        self._members: Final = None if mob is None else Members(store, mapper, mob)
+        self._bell: Final = _Bell()
+        self._watching: Final = (
+            None if streams is None else streams.watch(session_id, self._bell.set)
+        )
+        self._held: list[LiveEvent | Missed] = []
+
+    async def events(
+        self, after: int, is_closed: Callable[[], bool]
+    ) -> AsyncGenerator[Delivery | LiveEvent | Missed, None]:
+        """Yield them until the engine is closed, or this is."""
+        recorder = self._store.recorder
+        behind = True
+        recorder.listen(self._bell)
+        try:
+            while not is_closed():
+                self._bell.quiet()
+                try:
+                    if behind:
+                        page = await asyncio.to_thread(
+                            recorder.select_notifications,
+                            after,
+                            _PAGE,
+                            inclusive_of_start=False,
+                            most_bytes=PAGE_BYTES,
+                        )
+                        behind = bool(page)
+                    else:
+                        page = recorder.notifications_after(after, _FEW)
+                        behind = len(page) >= _FEW
+                    found = await self._concerned(page, behind=behind)
+                except EngineClosed:
+                    return
+                if page:
+                    after = page[-1].id
+                for one in found:
+                    yield one
+                if not behind:
+                    await self._bell.heard()
+        finally:
+            recorder.unlisten(self._bell)
+            if self._watching is not None:
+                self._watching.close()
+
+    async def _concerned(
+        self, page: Sequence[Notification], *, behind: bool
+    ) -> list[Delivery | LiveEvent | Missed]:
+        """Return what of a page, and of what was emitted, concerns the subscriber."""
+        # Taken once the page is read: what a turn emitted comes before its recorded end.
+        emitted = [] if self._watching is None else self._watching.take()
+        found = [
+            _delivery(self._mapper, row)
+            for row in page
+            if self._session_id in (None, row.originator_id)
+        ]
+        if self._members is not None:
+            found = [one for one in found if await self._members.concerns(one)]
+            # What is of no member yet is looked at once more: the page may be older.
+            just = {one.session_id for one in found}
+            emitted, self._held = await _of_members(
+                self._members, just, self._held, emitted, behind=behind
+            )
+        return [*emitted, *found]
+
+
+def _delivery(mapper: Mapper, row: Notification) -> Delivery:
+    try:
+        event = mapper.to_event(row, previous=None)
+    except LogCorrupt:
+        event = None
+    return Delivery(
+        position=row.id,
+        session_id=str(row.originator_id),
+        version=row.originator_version,
+        tag=row.topic,
+        event=event,
+    )
+
+
+async def _of_members(
+    members: Members,
+    just: Iterable[str],
+    held: Iterable[LiveEvent | Missed],
+    emitted: Iterable[LiveEvent | Missed],
+    *,
+    behind: bool,
+) -> tuple[list[LiveEvent | Missed], list[LiveEvent | Missed]]:
+    """Return which live events are the group's, and those just emitted that are of no member yet.
+
+    Those ``held`` were of no member when they were emitted; they are looked at a last time. What
+    is of a session that was a member ``just`` now is the group's, though it may have left.
+    """
+    ours: list[LiveEvent | Missed] = []
+    later: list[LiveEvent | Missed] = []
+    known = dict.fromkeys(just, True)
+    for which, events in ((None, held), (later, emitted)):
+        for live in events:
+            if isinstance(live, Missed):
+                ours.append(live)
+                continue
+            name = live.session_id
+            if name not in known:
+                known[name] = await members.has(name, behind=behind)
+            if known[name]:
+                ours.append(live)
+            elif which is not None:
+                which.append(live)
+    return ours, later

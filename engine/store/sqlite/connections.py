@@ -1,0 +1,136 @@
+"""Connections to an SQLite file: how it is opened, and with which settings.
+
+Invariants: a file that is not ours is refused and left as it is; a connection for reading never
+writes; a connection that cannot be set up is closed.
+"""
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import quote
+
+from perdure.errors import StoreError
+from perdure.store.sqlite import schema
+from perdure.store.sqlite.statements import LOCKED, MAX_ROWS, error_code, lenient_text
+
+Durability = Literal["full", "normal"]
+
+CHECKPOINT_PAGES: Final = 4000
+"""Pages the write-ahead log gathers (32 MB) before they are copied into the file. The more it
+gathers, the fewer pages are copied twice; SQLite's own 1,000 cost many sessions a fifth of their
+throughput."""
+
+_NO_INDEX: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+
+
+class Connections:
+    """Opens connections to the file at ``path``, which is checked first.
+
+    ``location`` is its absolute path, which is asked for once: a process may change its folder, and
+    then ``path``, by which messages go on naming the file, is another one's.
+    ``busy_timeout_seconds`` is how long each waits for another writer. Raises StoreError where the
+    file cannot be opened or is not ours.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        busy_timeout_seconds: float,
+        readonly: bool,
+        location: Path | None = None,
+    ) -> None:
+        self.path: Final = path
+        self.location: Final = location or _located(path)
+        schema.identify(location or path, readonly=readonly)
+        self.busy_timeout_seconds: Final = busy_timeout_seconds
+        self._readonly: Final = readonly
+        self._mode: Final = self._reading_mode() if readonly else "rw"
+
+    def reader(self) -> sqlite3.Connection:
+        """Return a connection for reading, which whoever asked closes."""
+        connection = self._connected(self._mode)
+        try:
+            connection.execute("PRAGMA query_only = ON")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def writer(self, durability: Durability) -> sqlite3.Connection:
+        """Return the connection that writes, to a file that is there and ready then.
+
+        Where the file is only read it is checked instead, and writing to it fails.
+        """
+        connection = self._connected(self._mode if self._readonly else "rwc")
+        try:
+            if self._readonly:
+                schema.check(connection, self.path)
+                return connection
+            schema.create(connection, self.path)
+            self._use_write_ahead_log(connection)
+            level = {"full": "FULL", "normal": "NORMAL"}[durability]
+            connection.execute(f"PRAGMA synchronous = {level}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            connection.execute("PRAGMA fullfsync = ON")  # on macOS a plain fsync stops at the drive
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connected(self, mode: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"file:{quote(os.fsencode(self.location))}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=self.busy_timeout_seconds,
+            cached_statements=2 * MAX_ROWS,
+        )
+        connection.text_factory = lenient_text
+        return connection
+
+    def _reading_mode(self) -> str:
+        """Return how to open the file for reading only.
+
+        Readers of a write-ahead log share an index in a file beside it. Where that cannot be made
+        (a read-only folder or medium) and there is no log to read, nobody writes either, and the
+        file can be read as it is.
+        """
+        connection = self._connected("ro")
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError as error:
+            if error_code(error) not in _NO_INDEX or schema.companion_bytes(self.location, "-wal"):
+                raise
+            return "ro&immutable=1"
+        finally:
+            connection.close()
+        return "ro"
+
+    def _use_write_ahead_log(self, connection: sqlite3.Connection) -> None:
+        """Switch to WAL; SQLite does not wait for this lock by itself."""
+        deadline = time.monotonic() + self.busy_timeout_seconds
+        while True:
+            try:
+                mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            except sqlite3.OperationalError as error:
+                if error_code(error) not in LOCKED or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                if mode != "wal":
+                    raise StoreError(
+                        f"{self.path} cannot use a write-ahead log (it stays in {mode!r} mode)",
+                        path=str(self.path),
+                    )
+                return
+
+
+def _located(path: Path) -> Path:
+    try:
+        return path.absolute()
+    except OSError as error:  # the folder that this process is in is gone
+        raise StoreError(f"cannot find {path}: {error.strerror}", path=str(path)) from error

@@ -1,0 +1,268 @@
+"""The reading half of the SQLite recorder: the log by stream, by position, whole, and as it grows.
+
+Invariants: nothing here writes, and no commit waits for it; a scan has a connection of its own; the
+newest version, the newest position and the newest events are read on one that no other read uses.
+"""
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from eventsourcing.persistence import Notification, ProcessRecorder, StoredEvent, Subscription
+
+from perdure.errors import EngineClosed, StoreError
+from perdure.store.recorder import Place, stored_event
+from perdure.store.sqlite import schema
+from perdure.store.sqlite.connections import Connections
+from perdure.store.sqlite.statements import chosen_sessions, newest_version, translated
+from perdure.store.sqlite.watcher import RecorderSubscription, Watcher
+
+_NOTIFICATIONS: Final = (
+    "SELECT originator_id, originator_version, topic, position, state FROM stored_events"
+)
+_AFTER: Final = f"{_NOTIFICATIONS} WHERE position > ? ORDER BY position LIMIT ?"
+_PLACES_AFTER: Final = (
+    "SELECT position, originator_id, CAST(originator_version AS INTEGER) FROM stored_events"
+    " WHERE position > ? ORDER BY position LIMIT ?"
+)
+_NEWEST: Final = "SELECT max(position) FROM stored_events"
+_LARGEST: Final = 2**63 - 1
+
+
+class SQLiteReader(ProcessRecorder):
+    """Reads what is recorded in the SQLite file that the connections are to."""
+
+    def __init__(self, connections: Connections) -> None:
+        self.path: Final = connections.path
+        self.location: Final = connections.location
+        self._connections: Final = connections
+        self._closed = False
+        self._read_lock: Final = threading.Lock()
+        self._probe_lock: Final = threading.Lock()
+        with contextlib.ExitStack() as opened, translated(self.path):
+            self._reader: Final = opened.enter_context(contextlib.closing(connections.reader()))
+            self._probe: Final = opened.enter_context(contextlib.closing(connections.reader()))
+            self._opened: Final = opened.pop_all()
+        self._watcher: Final = Watcher(self._data_version)
+
+    def close(self) -> None:
+        """Close every connection."""
+        with self._read_lock, self._probe_lock:
+            self._closed = True
+            self._opened.close()
+        self._watcher.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EngineClosed(f"{self.path} was closed")
+
+    def read(
+        self, statement: str, parameters: Sequence[Any] = (), *, most_bytes: int | None = None
+    ) -> list[Any]:
+        """Return all rows of a query on the shared read connection.
+
+        With ``most_bytes`` those up to the one whose last column brings that many in all.
+        """
+        with self._read_lock, translated(self.path):
+            self._check_open()
+            cursor = self._reader.execute(statement, parameters)
+            return cursor.fetchall() if most_bytes is None else _first_of(cursor, most_bytes)
+
+    def last_version(self, session_id: str) -> int | None:
+        """Return the newest version of a stream, or None where it has no event."""
+        try:
+            with self._probe_lock:
+                return newest_version(self._probe, session_id)
+        except sqlite3.Error:
+            with self._probe_lock, translated(self.path):
+                self._check_open()
+                return newest_version(self._probe, session_id)
+
+    def select_events(
+        self,
+        originator_id: Any,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+        most_bytes: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """Return a stream's events by range of versions.
+
+        Those after the one with which their states come to ``most_bytes`` are left out.
+        """
+        rows = self.read(
+            "SELECT originator_version, topic, state FROM stored_events WHERE originator_id = ?"
+            " AND originator_version > ? AND originator_version <= ?"
+            f" ORDER BY originator_version {'DESC' if desc else 'ASC'} LIMIT ?",
+            (
+                str(originator_id),
+                -1 if gt is None else gt,
+                _LARGEST if lte is None else lte,
+                -1 if limit is None else limit,
+            ),
+            most_bytes=most_bytes,
+        )
+        return [stored_event(originator_id, *row) for row in rows]
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+        most_bytes: int | None = None,
+    ) -> Sequence[Notification]:
+        """Return events of all streams by range of positions, as many as `select_events` does."""
+        beyond = ">" if start is not None and not inclusive_of_start else ">="
+        chosen = f" AND topic IN ({','.join('?' * len(topics))})" if topics else ""
+        rows = self.read(
+            f"{_NOTIFICATIONS} WHERE position {beyond} ? AND position <= ?{chosen}"
+            " ORDER BY position LIMIT ?",
+            (1 if start is None else start, _LARGEST if stop is None else stop, *topics, limit),
+            most_bytes=most_bytes,
+        )
+        return _notifications(rows)
+
+    def notifications_after(self, position: int, limit: int) -> Sequence[Notification]:
+        """Return a few events from after a position, on the connection that no long read uses."""
+        with self._probe_lock, translated(self.path):
+            self._check_open()
+            rows = self._probe.execute(_AFTER, (position, limit)).fetchall()
+        return _notifications(rows)
+
+    def places_after(self, position: int, limit: int) -> Sequence[Place]:
+        """Return where a few events from after a position are, and of which sessions."""
+        with self._probe_lock, translated(self.path):
+            self._check_open()
+            return self._probe.execute(_PLACES_AFTER, (position, limit)).fetchall()
+
+    def max_notification_id(self) -> int | None:
+        """Return the newest position, or None where nothing is recorded, behind no long read."""
+        with self._probe_lock, translated(self.path):
+            self._check_open()
+            newest: int | None = self._probe.execute(_NEWEST).fetchone()[0]
+        return newest
+
+    def max_tracking_id(self, application_name: str) -> int | None:
+        """Return how far a projection has come, or None where it has not begun.
+
+        Raises StoreError for what is there and is no position.
+        """
+        rows = self.read(
+            "SELECT notification_id FROM tracking WHERE application_name = ?", (application_name,)
+        )
+        if not rows:
+            return None
+        position: int = rows[0][0]
+        if type(position) is not int:
+            raise StoreError(
+                f"{self.path}: {application_name} has come to {position!r}, which is no position",
+                path=str(self.path),
+            )
+        return position
+
+    def scan(
+        self,
+        low: str | None = None,
+        high: str | None = None,
+        only: Sequence[str] = (),
+        *,
+        indexed: bool = True,
+    ) -> Iterator[tuple[Any, Any, Any, Any, Any]]:
+        """Yield raw rows (position, session id, version, topic, state), a session at a time.
+
+        Sessions come in the order of their ids from ``low`` (included) to ``high`` (excluded), or
+        are just those in ``only``. The columns are as SQLite holds them: of any type, if someone
+        changed them. ``indexed`` False reads the table itself, for when the index, which holds a
+        copy of ids and versions, may not agree with it. Reads on a connection of its own, so a long
+        scan stands in nobody's way; the next row after the recorder was closed is EngineClosed.
+        """
+        chosen, parameters = chosen_sessions(low, high, only)
+        table = "stored_events" if indexed else "stored_events NOT INDEXED"
+        with translated(self.path):
+            self._check_open()
+            with contextlib.closing(self._connections.reader()) as connection:
+                for row in connection.execute(
+                    "SELECT position, originator_id, originator_version, topic, state"
+                    f" FROM {table}{chosen}"
+                    " ORDER BY originator_id, originator_version, position",
+                    parameters,
+                ):
+                    yield row
+                    if self._closed:
+                        self._check_open()
+
+    def session_ids(self) -> list[Any]:
+        """Return every distinct session id in the log, in order, of whatever type."""
+        return [
+            found
+            for (found,) in self.read(
+                "SELECT DISTINCT originator_id FROM stored_events ORDER BY originator_id"
+            )
+        ]
+
+    def sizes(self) -> list[tuple[Any, int]]:
+        """Return every distinct session id in the log, in order, with how many events it has."""
+        return self.read(
+            "SELECT originator_id, count(*) FROM stored_events"
+            " GROUP BY originator_id ORDER BY originator_id"
+        )
+
+    def integrity_problems(self) -> list[str]:
+        """Return what is wrong with the file's pages and indexes, and with its schema."""
+        with translated(self.path):
+            self._check_open()
+            connection = self._connections.reader()  # of its own: it takes long
+            with contextlib.closing(connection):
+                rows = connection.execute("PRAGMA integrity_check(20)").fetchall()
+                declared = connection.execute(
+                    "SELECT type, name, tbl_name, sql FROM sqlite_master"
+                ).fetchall()
+        return [problem for (problem,) in rows if problem != "ok"] + schema.changes(declared)
+
+    # Watching
+
+    def subscribe(
+        self, gt: int | None = None, topics: Sequence[str] = ()
+    ) -> Subscription["SQLiteReader"]:
+        """Return an iterator over events from after position ``gt``, old ones and new ones."""
+        return RecorderSubscription(recorder=self, gt=gt, topics=topics)
+
+    def listen(self, event: Any) -> None:
+        """Call ``event.set()`` after every commit, of this process or another."""
+        self._watcher.add(event)
+
+    def unlisten(self, event: Any) -> None:
+        """Stop what `listen` began."""
+        self._watcher.remove(event)
+
+    def _data_version(self) -> int:
+        """Return a number that changes when any other connection commits."""
+        with self._probe_lock, translated(self.path):
+            self._check_open()
+            return int(self._probe.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _notifications(rows: Iterable[tuple[Any, ...]]) -> list[Notification]:
+    return [
+        Notification(originator_id=a, originator_version=b, topic=c, id=d, state=e)
+        for a, b, c, d, e in rows
+    ]
+
+
+def _first_of(cursor: sqlite3.Cursor, most_bytes: int) -> list[Any]:
+    rows = []
+    with contextlib.closing(cursor):
+        for row in cursor:
+            rows.append(row)
+            if isinstance(row[-1], bytes):  # unless someone changed it
+                most_bytes -= len(row[-1])
+                if most_bytes <= 0:
+                    break
+    return rows

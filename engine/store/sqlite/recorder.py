@@ -1,0 +1,276 @@
+"""The SQLite recorder: the log in one file, written by one connection under an immediate lock.
+
+Invariants: a write transaction takes the lock before it reads, so what it decided still holds when
+it commits; positions rise in commit order, so a reader who has seen one has seen all before it;
+`insert_many` returns only after the transaction is on disk as the durability level promises.
+"""
+
+import contextlib
+import math
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
+
+from perdure.errors import EngineClosed
+from perdure.store.recorder import Outcome, StaleAppend, check_dense
+from perdure.store.sqlite import schema
+from perdure.store.sqlite.connections import CHECKPOINT_PAGES, Connections, Durability
+from perdure.store.sqlite.reader import SQLiteReader
+from perdure.store.sqlite.statements import (
+    LOCKED,
+    MAX_ROWS,
+    TRACK,
+    error_code,
+    inserting,
+    newest_version,
+    parameters_of,
+    spans,
+    translated,
+)
+
+MAX_HURRY_SECONDS: Final = 0.001
+"""What commits may take on average that hold the event loop up, apart from their rows; on a disk
+that syncs more slowly they get a thread."""
+
+MAX_HURRY_BYTES: Final = 256 * 1024
+"""How much may be committed while the event loop is held up: well below a millisecond's worth."""
+
+_ROW_SECONDS: Final = 10e-6
+_TIDY_BYTES: Final = 4 * 1024 * 1024
+_MAX_KNOWN: Final = 100_000
+
+
+class SQLiteRecorder(SQLiteReader):
+    """Records streams, notifications and tracking in the SQLite file at ``path``.
+
+    ``durability`` "full" syncs every commit (WAL with synchronous=FULL), "normal" leaves syncing
+    to checkpoints. ``busy_timeout_seconds`` is how long to wait for another writer.
+    ``readonly`` opens an existing file without ever writing to it. ``location`` is where the file
+    is, if that is not where ``path``, by which messages name it, leads now.
+    Raises StoreError where the file cannot be opened or is not ours.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        durability: Durability = "full",
+        busy_timeout_seconds: float = 5.0,
+        readonly: bool = False,
+        location: Path | None = None,
+    ) -> None:
+        self.readonly: Final = readonly
+        self._known: dict[str, int] = {}
+        self._patient = True
+        self._pace_seconds = math.inf
+        self._hurried_bytes = 0
+        self._write_lock: Final = threading.Lock()
+        with contextlib.ExitStack() as opened, translated(path):
+            connections = Connections(
+                path,
+                busy_timeout_seconds=busy_timeout_seconds,
+                readonly=readonly,
+                location=location,
+            )
+            self._writer: Final = connections.writer(durability)
+            opened.callback(self._writer.close)
+            super().__init__(connections)
+            opened.pop_all()
+
+    def close(self) -> None:
+        """Close every connection; SQLite folds the write-ahead log into the file."""
+        with self._write_lock:
+            super().close()
+            self._writer.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Hold the write lock, then commit; roll back on any error.
+
+        Raises StoreError where SQLite refuses: locked, full, read-only, damaged.
+        """
+        with self._write_lock, translated(self.path):
+            self._check_open()
+            connection = self._writer
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")  # what an earlier failure could not roll back
+            if not self._patient:
+                self._set_patient(patient=True)
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                self._known.clear()
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def insert_events(
+        self, stored_events: Sequence[StoredEvent], **kwargs: Any
+    ) -> Sequence[int] | None:
+        """Insert the events in one transaction, with tracking if given; return their positions."""
+        tracking: Tracking | None = kwargs.get("tracking")
+        with self.transaction() as connection:
+            outcome = self._insert_checked(connection, [stored_events])[0]
+            if isinstance(outcome, Exception):
+                raise outcome
+            if tracking is not None:
+                self.track(connection, tracking)
+        self._watcher.notify()
+        return list(outcome)
+
+    def insert_many(self, submissions: Sequence[Sequence[StoredEvent]]) -> list[Outcome]:
+        """Insert the submissions in one transaction, each accepted or refused on its own.
+
+        Returns for each its positions, or the error that refused it. A stale submission is refused
+        before it writes anything. If the shared transaction fails as a whole, each submission is
+        tried alone, so that one that cannot be written does not take the others with it.
+        """
+        try:
+            outcomes = self._insert_at_once(submissions)
+            if outcomes is None:
+                with self.transaction() as connection:
+                    outcomes = self._insert_checked(connection, submissions)
+        except Exception as error:  # noqa: BLE001 - it is the outcome of each submission
+            if len(submissions) == 1 or _is_hopeless(error):
+                return [error] * len(submissions)
+            return [outcome for one in submissions for outcome in self.insert_many([one])]
+        self._watcher.notify()
+        return outcomes
+
+    def insert_now(self, submissions: Sequence[Sequence[StoredEvent]]) -> list[Outcome] | None:
+        """Insert the submissions if nobody else is writing and the last commits were fast.
+
+        Returns what `insert_many` does, or None where nothing was written: then that says why, or
+        writes them. Never waits for a lock and never copies the write-ahead log into the file;
+        every so often it declines, so that a commit that may do so comes in between.
+        """
+        size = 0
+        for submission in submissions:
+            for event in submission:
+                size += len(event.state)
+        if size > MAX_HURRY_BYTES or self._pace_seconds > MAX_HURRY_SECONDS:
+            return None
+        if self._hurried_bytes > _TIDY_BYTES:
+            self._hurried_bytes = 0
+            return None
+        if not self._write_lock.acquire(blocking=False):
+            return None
+        try:
+            outcomes = self._insert_statement(submissions, patient=False)
+        except Exception:  # noqa: BLE001 - whatever it is, the careful way finds it again
+            return None
+        finally:
+            self._write_lock.release()
+        if outcomes is None:
+            return None
+        self._hurried_bytes += size + schema.PAGE_BYTES
+        self._watcher.notify()
+        return outcomes
+
+    def _insert_at_once(self, submissions: Sequence[Sequence[StoredEvent]]) -> list[Outcome] | None:
+        """Insert everything with one statement, if it all follows what we know; else None.
+
+        Only a lock that was waited for in vain is an error at once, because waiting again would
+        only take that much longer.
+        """
+        try:
+            with self._write_lock:
+                return self._insert_statement(submissions, patient=True)
+        except sqlite3.OperationalError as error:
+            if error_code(error) in LOCKED:
+                with translated(self.path):
+                    raise
+            return None
+        except Exception:  # noqa: BLE001 - whatever it is, the careful way finds it again
+            return None
+
+    def _insert_statement(
+        self, submissions: Sequence[Sequence[StoredEvent]], *, patient: bool
+    ) -> list[Outcome] | None:
+        """Insert everything with one statement, under the write lock; None or an error if not so.
+
+        One statement is one transaction, which takes the write lock before it reads, as BEGIN
+        IMMEDIATE does; and it is one call, during which the event loop has the interpreter to
+        itself. A version we know to be recorded stays recorded, so an event that follows it either
+        is the next one or meets its own version there already, and the unique index refuses the
+        whole statement. Then, as after any failure, nothing was written, and the careful way
+        judges each submission alone.
+        """
+        if len(submissions) == 1:
+            events = submissions[0]
+        else:
+            events = [event for submission in submissions for event in submission]
+        count = len(events)
+        if not 0 < count <= MAX_ROWS or self._writer.in_transaction:
+            return None
+        after = check_dense(events, self._known.__getitem__)
+        if patient != self._patient:
+            self._set_patient(patient=patient)
+        start = time.perf_counter()
+        last = self._writer.execute(inserting(count), parameters_of(events)).lastrowid
+        self._keep_pace(time.perf_counter() - start - count * _ROW_SECONDS)
+        self._known |= after
+        return spans(submissions, (last or 0) - count + 1)
+
+    def _set_patient(self, *, patient: bool) -> None:
+        """Let the writer wait for locks, and tidy its log up after a commit; or neither."""
+        self._patient = patient
+        timeout = int(self._connections.busy_timeout_seconds * 1000) if patient else 0
+        self._writer.execute(f"PRAGMA busy_timeout = {timeout}")
+        pages = CHECKPOINT_PAGES if patient else 0
+        self._writer.execute(f"PRAGMA wal_autocheckpoint = {pages}")
+
+    def _keep_pace(self, seconds: float) -> None:
+        """Take into account how long a commit took, its rows apart; the first stands for itself."""
+        pace = self._pace_seconds
+        self._pace_seconds = seconds if pace == math.inf else pace + (seconds - pace) / 4
+
+    def _insert_checked(
+        self, connection: sqlite3.Connection, submissions: Sequence[Sequence[StoredEvent]]
+    ) -> list[Outcome]:
+        """Insert the submissions that follow what is recorded, inside a transaction."""
+        if len(self._known) > _MAX_KNOWN:
+            self._known.clear()
+        newest: dict[str, int] = {}
+
+        def last_version(session_id: str) -> int | None:
+            return newest.get(session_id) or newest_version(connection, session_id)
+
+        stale: dict[int, StaleAppend] = {}
+        for place, submission in enumerate(submissions):
+            try:
+                newest |= check_dense(submission, last_version)
+            except StaleAppend as refusal:
+                stale[place] = refusal
+        fresh = [() if n in stale else one for n, one in enumerate(submissions)]
+        events = [event for submission in fresh for event in submission]
+        last = 0
+        for start in range(0, len(events), MAX_ROWS):
+            some = events[start : start + MAX_ROWS]
+            last = connection.execute(inserting(len(some)), parameters_of(some)).lastrowid or 0
+        self._known |= newest
+        outcomes = spans(fresh, last - len(events) + 1)
+        return [stale.get(n, outcome) for n, outcome in enumerate(outcomes)]
+
+    def insert_tracking(self, tracking: Tracking) -> None:
+        """Record how far a projection has come. Raises IntegrityError unless that is further."""
+        with self.transaction() as connection:
+            self.track(connection, tracking)
+
+    def track(self, connection: sqlite3.Connection, tracking: Tracking) -> None:
+        """Record tracking inside a transaction. Raises IntegrityError unless it is further."""
+        name, position = tracking.application_name, tracking.notification_id
+        if connection.execute(TRACK, (name, position)).rowcount != 1:
+            raise IntegrityError(f"{name} has already tracked position {position}")
+
+
+def _is_hopeless(error: Exception) -> bool:
+    """Whether trying each submission alone would only fail, or wait, once more for each."""
+    return isinstance(error, EngineClosed) or error_code(error.__cause__) in LOCKED

@@ -1,0 +1,276 @@
+"""The SQLite file: what is in it, whether it is ours, and how it is made.
+
+Invariants: a file that is not ours, or is from a newer version, is refused before SQLite may change
+a byte of it; a new file is complete or empty, whatever instant its making is cut off; everything
+but ``stored_events`` is derived and can be dropped.
+"""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from perdure.errors import StoreError, Unsupported
+
+APPLICATION_ID: Final = 0x70657264  # "perd"
+SCHEMA_VERSION: Final = 1
+
+PAGE_BYTES: Final = 8192
+"""A turn of a few kilobytes wastes half of SQLite's usual 4096-byte page."""
+
+_MAGIC: Final = b"SQLite format 3\x00"
+_USER_VERSION_AT: Final = 60
+_APPLICATION_ID_AT: Final = 68
+_HEADER_LENGTH: Final = 100
+_PEEK_LENGTH: Final = _HEADER_LENGTH + 8
+_LEAF_PAGE: Final = 0x0D
+
+LOG: Final = """
+CREATE TABLE stored_events (
+  position INTEGER PRIMARY KEY,
+  originator_id TEXT NOT NULL,
+  originator_version INTEGER NOT NULL,
+  topic TEXT NOT NULL,
+  state BLOB NOT NULL,
+  UNIQUE (originator_id, originator_version)
+)"""
+
+_CATALOG: Final = (
+    """
+CREATE TABLE tracking (
+  application_name TEXT PRIMARY KEY,
+  notification_id INTEGER NOT NULL
+) WITHOUT ROWID""",
+    """
+CREATE TABLE catalog (
+  session_id TEXT PRIMARY KEY,
+  position INTEGER NOT NULL UNIQUE,
+  phase TEXT NOT NULL,
+  entry BLOB NOT NULL
+)""",
+    "CREATE INDEX catalog_by_phase ON catalog (phase, position)",
+    """
+CREATE TABLE catalog_labels (
+  label TEXT NOT NULL,
+  value TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  PRIMARY KEY (label, value, position)
+) WITHOUT ROWID""",
+)
+
+DERIVED: Final = (
+    _CATALOG,
+    (
+        """
+CREATE TABLE snapshots (
+  session_id TEXT PRIMARY KEY,
+  version INTEGER NOT NULL,
+  state BLOB NOT NULL
+)""",
+    ),
+    (
+        """
+CREATE TABLE leases (
+  epoch TEXT PRIMARY KEY,
+  holder TEXT NOT NULL,
+  expires_at TEXT NOT NULL
+) WITHOUT ROWID""",
+    ),
+)
+"""What is made together, because one part of it says how far the others were derived."""
+
+_CONSISTENT: Final = """
+SELECT CASE WHEN EXISTS (SELECT 1 FROM catalog)
+  THEN EXISTS (
+    SELECT 1 FROM tracking WHERE application_name = 'catalog'
+    AND typeof(notification_id) = 'integer'
+    AND notification_id BETWEEN 1 AND (SELECT max(position) FROM stored_events)
+  )
+  ELSE NOT EXISTS (SELECT 1 FROM tracking WHERE application_name = 'catalog')
+END"""
+
+
+def identify(path: Path, *, readonly: bool = False) -> None:
+    """Look at the file's first bytes, without SQLite, and refuse what is plainly not ours.
+
+    Raises StoreError for a missing folder, a file that is missing and should be read, or read-only
+    and should be written, a directory, another kind of file or another application's database, and
+    Unsupported for one written by a newer perdure.
+    """
+    has_log = bool(companion_bytes(path, "-wal"))  # looked for first: the mark comes before it
+    header = _peek(path, readonly=readonly)
+    unmarked = not header.strip(b"\x00") or (
+        header.startswith(_MAGIC)
+        and len(header) == _PEEK_LENGTH
+        and _number(header, _APPLICATION_ID_AT) == 0
+        and not _has_tables(header)
+    )
+    if header and not header.strip(b"\x00") and not companion_bytes(path, "-journal"):
+        raise StoreError(f"{path} is not an SQLite database", path=str(path))
+    if unmarked:
+        # Empty: made by someone's hand, or our own making was cut off (then SQLite rolls back what
+        # the journal beside it holds). A log beside it is neither.
+        if has_log and not path.exists():
+            raise StoreError(
+                f"there is no database at {path}, but a write-ahead log of one that is gone"
+                f" ({path}-wal): bring the database back, or move the log away",
+                path=str(path),
+            )
+        if has_log:
+            raise StoreError(f"{path} is the database of another application", path=str(path))
+        return
+    if len(header) < _PEEK_LENGTH or not header.startswith(_MAGIC):
+        raise StoreError(f"{path} is not an SQLite database", path=str(path))
+    if _number(header, _APPLICATION_ID_AT) != APPLICATION_ID:
+        raise StoreError(f"{path} is the database of another application", path=str(path))
+    _check_version(_number(header, _USER_VERSION_AT), path)
+
+
+def check(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse what SQLite, which knows the write-ahead log too, does not find to be ours.
+
+    Raises StoreError for a file without a log in it, Unsupported for one of a newer perdure.
+    """
+    if _pragma(connection, "application_id") != APPLICATION_ID:
+        raise StoreError(f"{path} holds no sessions: it was never written to", path=str(path))
+    _check_version(_pragma(connection, "user_version"), path)
+    if "stored_events" not in _names(connection):
+        raise StoreError(f"the table stored_events is missing from {path}", path=str(path))
+
+
+def create(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables that are missing, in one transaction, and mark the file as ours.
+
+    The log comes with the mark, in a rollback journal, so the mark is in the file's header before
+    the write-ahead log exists. Derived tables are made anew whenever they are missing.
+    """
+    if _pragma(connection, "application_id") != APPLICATION_ID:
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if _pragma(connection, "application_id") != APPLICATION_ID:
+                if _names(connection):
+                    raise StoreError(
+                        f"{path} is the database of another application", path=str(path)
+                    )
+                connection.execute(LOG)
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+    check(connection, path)
+    if _spoilt(connection):
+        connection.execute("BEGIN IMMEDIATE")
+        for statements in _spoilt(connection):
+            _make_anew(connection, statements)
+        connection.execute("COMMIT")
+
+
+def _spoilt(connection: sqlite3.Connection) -> list[Sequence[str]]:
+    """Return what of the derived tables cannot be gone on from."""
+    found = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master")}
+    return [
+        statements
+        for statements in DERIVED
+        if not {statement.strip() for statement in statements} <= found
+        or (statements is _CATALOG and not _consistent(connection))
+    ]
+
+
+def _consistent(connection: sqlite3.Connection) -> bool:
+    """Whether the catalog and the position it was derived up to can be true together."""
+    try:
+        return bool(connection.execute(_CONSISTENT).fetchone()[0])
+    except sqlite3.DatabaseError:
+        return True  # damaged pages, which a listing does without and the audit finds
+
+
+def _make_anew(connection: sqlite3.Connection, statements: Sequence[str]) -> None:
+    names = [statement.split()[2] for statement in statements]
+    found = connection.execute("SELECT type, name FROM sqlite_master WHERE type != 'trigger'")
+    for kind, name in sorted(found.fetchall()):  # an index before its table, which takes it along
+        if name in names:
+            connection.execute(f"DROP {kind} {name}")
+    for statement in statements:
+        connection.execute(statement)
+
+
+def changes(found: list[Any]) -> list[str]:
+    """Return how the file is not as `create` made it, given type, name, table and SQL of it all.
+
+    A trigger may change the log wherever it is, so each is a problem, and so is each view.
+    """
+    problems = [
+        f"there is a trigger {name!r} on {'the log' if table == 'stored_events' else table}"
+        for kind, name, table, _ in found
+        if kind == "trigger"
+    ]
+    problems += [f"there is a view {name!r}" for kind, name, _, _ in found if kind == "view"]
+    if ("table", "stored_events", "stored_events", LOG.strip()) not in found:
+        problems.append("the table stored_events is not the one that perdure makes")
+    return problems
+
+
+def _names(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+
+
+def companion_bytes(path: Path, suffix: str) -> int:
+    """Return the size of the file that SQLite keeps beside the database, 0 where there is none."""
+    try:
+        return Path(f"{path}{suffix}").stat().st_size
+    except OSError:
+        return 0
+
+
+def _peek(path: Path, *, readonly: bool) -> bytes:
+    """Return the file's first bytes, none for a new file, after looking at what is there."""
+    try:
+        if path.is_dir():
+            raise StoreError(f"{path} is a directory, not a database", path=str(path))
+        if not path.parent.is_dir():
+            raise StoreError(f"the folder {path.parent} does not exist", path=str(path))
+        if not path.exists():
+            if readonly:
+                raise StoreError(f"there is no database at {path}", path=str(path))
+            return b""
+        if not path.is_file():
+            raise StoreError(f"{path} is not a file", path=str(path))
+        if not readonly and not os.access(path, os.W_OK):
+            raise StoreError(
+                f"{path} is read-only, so nothing is recorded there; "
+                "readonly=True opens it to be read",
+                path=str(path),
+            )
+        with path.open("rb") as file:
+            return file.read(_PEEK_LENGTH)
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}", path=str(path)) from error
+
+
+def _check_version(version: int, path: Path) -> None:
+    if version > SCHEMA_VERSION:
+        raise Unsupported(
+            f"{path} was written by a newer perdure (schema {version}; "
+            f"this version knows {SCHEMA_VERSION})",
+            path=str(path),
+            found=version,
+            known=SCHEMA_VERSION,
+        )
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _number(header: bytes, at: int) -> int:
+    return int.from_bytes(header[at : at + 4], "big")
+
+
+def _has_tables(header: bytes) -> bool:
+    """Whether the schema's root page, which begins behind the file header, has any entry."""
+    kind, entries = header[_HEADER_LENGTH], header[_HEADER_LENGTH + 3 : _HEADER_LENGTH + 5]
+    return kind != _LEAF_PAGE or entries != b"\x00\x00"

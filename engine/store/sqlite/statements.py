@@ -1,0 +1,130 @@
+"""What the SQLite recorder says to SQLite, and what it makes of SQLite's answers.
+
+Invariants: nothing here keeps a connection or a lock; every error of SQLite becomes one of ours.
+"""
+
+import contextlib
+import functools
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from eventsourcing.persistence import StoredEvent
+
+from perdure.errors import StoreError
+from perdure.store.recorder import Outcome, RecorderRefusal
+
+TRACK: Final = (
+    "INSERT INTO tracking VALUES (?, ?) ON CONFLICT (application_name)"
+    " DO UPDATE SET notification_id = excluded.notification_id"
+    " WHERE notification_id < excluded.notification_id"
+)
+MAX_ROWS: Final = 256
+"""So many events are inserted with one statement, at most."""
+
+LOCKED: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+"""The codes of what another writer is in the way of."""
+
+_LAST_VERSION: Final = (
+    "SELECT originator_version FROM stored_events WHERE originator_id = ?"
+    " AND originator_version BETWEEN 0 AND 9223372036854775807"  # text sorts behind all numbers
+    " ORDER BY originator_version DESC LIMIT 1"
+)
+
+
+@contextlib.contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into ours, with a sentence that a person can act on."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise RecorderRefusal(f"{path}: {error}", path=str(path)) from error
+    except sqlite3.Error as error:
+        sentence = _SENTENCES.get(error_code(error), str(error))
+        name = getattr(error, "sqlite_errorname", type(error).__name__)
+        raise StoreError(f"{path}: {sentence}", path=str(path), sqlite=name) from error
+
+
+def chosen_sessions(
+    low: str | None, high: str | None, only: Sequence[str]
+) -> tuple[str, tuple[str, ...]]:
+    """Return the WHERE clause for a range of session ids, or for some, and its parameters."""
+    if only:
+        return " WHERE originator_id IN (SELECT value FROM json_each(?))", (json.dumps(only),)
+    clauses = [
+        (clause, value)
+        for clause, value in (
+            ("originator_id >= ?", low),
+            (
+                "(originator_id < ? OR originator_id IS NULL)"
+                if low is None
+                else "originator_id < ?",
+                high,
+            ),
+        )
+        if value is not None
+    ]
+    where = f" WHERE {' AND '.join(clause for clause, _ in clauses)}" if clauses else ""
+    return where, tuple(value for _, value in clauses)
+
+
+@functools.cache
+def inserting(rows: int) -> str:
+    """Return the one statement that inserts so many events."""
+    return (
+        "INSERT INTO stored_events (originator_id, originator_version, topic, state) VALUES "
+        + ",".join(["(?,?,?,?)"] * rows)
+    )
+
+
+def parameters_of(events: Sequence[StoredEvent]) -> list[Any]:
+    """Return the parameters of that statement."""
+    parameters: list[Any] = []
+    for event in events:
+        parameters += (str(event.originator_id), event.originator_version, event.topic, event.state)
+    return parameters
+
+
+def spans(submissions: Sequence[Sequence[StoredEvent]], position: int) -> list[Outcome]:
+    """Return the positions of each submission's events, which follow each other from the first.
+
+    SQLite gives a new row the largest rowid plus one, and nobody else writes meanwhile.
+    """
+    outcomes: list[Outcome] = []
+    for submission in submissions:
+        outcomes.append(range(position, position + len(submission)))
+        position += len(submission)
+    return outcomes
+
+
+def newest_version(connection: sqlite3.Connection, session_id: str) -> int | None:
+    """Return the newest version of a stream, or None where it has no event."""
+    found = connection.execute(_LAST_VERSION, (session_id,)).fetchone()
+    return None if found is None else int(found[0])
+
+
+def error_code(error: BaseException | None) -> int:
+    """Return SQLite's primary error code, or 0: what Python's module raises itself has none."""
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def lenient_text(raw: bytes) -> str:
+    """Decode a text column; damaged bytes become surrogates, for the checks to find.
+
+    A strict decoder would make one damaged row fail every query that meets it.
+    """
+    return raw.decode("utf-8", "surrogateescape")
+
+
+_SENTENCES: Final = {
+    sqlite3.SQLITE_BUSY: "the database is locked by another process",
+    sqlite3.SQLITE_LOCKED: "the database is locked by another process",
+    sqlite3.SQLITE_FULL: "the disk is full; nothing was written",
+    sqlite3.SQLITE_READONLY: "the database is read-only",
+    sqlite3.SQLITE_CANTOPEN: "the database cannot be opened",
+    sqlite3.SQLITE_CORRUPT: "the database file is damaged",
+    sqlite3.SQLITE_NOTADB: "the file is not an SQLite database",
+    sqlite3.SQLITE_TOOBIG: "an event is larger than SQLite can hold (1 GB)",
+}

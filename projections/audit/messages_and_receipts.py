@@ -1,0 +1,312 @@
+"""What an event says, held against what it should say where it stands.
+
+Invariants: the law is asked of the authority and nobody else; digests and counts are computed from
+the recorded messages, never from what a receipt says; nothing here looks at rows or links.
+
+What it cannot know. Some of what an event says has no second source in the log, and any value of it
+is lawful: a receipt's ``boundary`` (but that of context, which lands at once), labels, metadata,
+usage, sources, reasons, keys that are new, what a run gave back, what a filter or a published event
+holds. Of a request there is only its digest, and nothing marks where its messages end. A change of
+such a value is evident by its link, and only by that.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from perdure.aggregates import (
+    BoundaryApplied,
+    ContextAppended,
+    ContextStaged,
+    InputAccepted,
+    Landed,
+    RunCompleted,
+    Session,
+    SessionCheckpointed,
+    SessionEvent,
+    SessionForked,
+    SessionRegistered,
+    ToolResultsStaged,
+    TurnApplied,
+    evolve,
+)
+from perdure.aggregates.session.work import (
+    check_not_answered,
+    queued,
+    results_to_land,
+    staged,
+    unknown_calls,
+)
+from perdure.errors import CallNotOpen
+from perdure.machines import LIFECYCLE
+from perdure.projections.audit.runs_inputs_calls import (
+    Problem,
+    account_problems,
+    doubt_problems,
+    known_run_problems,
+)
+from perdure.projections.rows import UNLAWFUL, why_unlawful
+from perdure.store.mapper import UNDECODABLE, is_sliced
+from perdure.values import CallbackPending, Receipt, Usage
+
+_OBJECTS: Final = msgspec.json.Decoder(list[dict[str, Any]])
+_OBJECT: Final = msgspec.json.Decoder(dict[str, Any])
+_CALLBACK: Final = msgspec.json.Decoder(CallbackPending)
+_ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def replayed(
+    before: Session, event: SessionEvent, recorded: bytes
+) -> tuple[Session | None, list[Problem]]:
+    """Return the state after the event, and what is wrong with the event there.
+
+    ``recorded`` is the row's state, which holds the event. Where anything is wrong, what the state
+    would be is not guessed: it is None.
+    """
+    try:
+        after = evolve(before, event)
+    except UNLAWFUL as error:
+        return None, [("transition", why_unlawful(error))]
+    if isinstance(event, TurnApplied) and _is_sound(before, event, after, recorded):
+        return after, []
+    problems = list(_problems(before, event, after, recorded))
+    return (None if problems else after), problems
+
+
+def _is_sound(before: Session, event: TurnApplied, after: Session, recorded: bytes) -> bool:
+    """Whether `_problems` has nothing to say of a turn; False where that must be asked.
+
+    Nearly all of a log is turns, and nearly all of them bring just their own messages.
+    """
+    receipt = event.receipt
+    own = _count_of(event.messages, recorded)
+    return bool(
+        own
+        and receipt.message_count == before.conversation.count + own
+        and receipt.conversation_digest == after.conversation.digest()
+        and receipt.sequence == 1
+        and receipt.run_id not in before.runs
+        and not (event.staged_results or event.staged_context)
+        and not (before.work.results or before.staged)
+        and not (before.work.calls and unknown_calls(before.work))
+        and _is_possible(event.usage)
+    )
+
+
+def _is_possible(usage: Usage | None) -> bool:
+    return usage is None or (usage.input_tokens >= 0 and usage.output_tokens >= 0)
+
+
+def _problems(
+    before: Session, event: SessionEvent, after: Session, recorded: bytes
+) -> Iterable[Problem]:
+    match event:
+        case TurnApplied() | BoundaryApplied() | RunCompleted() | ContextAppended():
+            return _landing_problems(before, event, after, recorded)
+        case ContextStaged() | InputAccepted() | ToolResultsStaged():
+            return _waiting_problems(before, event, after, recorded)
+        case SessionCheckpointed():
+            return _checkpoint_problems(before, event)
+        case SessionRegistered() | SessionForked():
+            return _registration_problems(before, event)
+        case _:
+            return account_problems(before, event, after)
+
+
+def _landing_problems(
+    before: Session, event: Landed, after: Session, recorded: bytes
+) -> Iterator[Problem]:
+    """Yield what is wrong with an event that made messages part of the conversation."""
+    own = _count_of(event.messages, recorded)
+    if own is None:
+        yield "undecodable", "the messages are not an array of objects at the event's end"
+        return
+    if not isinstance(event, ContextAppended) and not _is_possible(event.usage):
+        yield "receipt", "the usage counts fewer than no tokens"
+    if isinstance(event, RunCompleted):
+        yield from _result_problems(event)
+    if event.receipt is None:
+        yield from _no_receipt_problems(before, event, own)
+        return
+    receipt, count = event.receipt, before.conversation.count + own
+    if receipt.message_count != count:
+        yield "receipt", f"the receipt counts {receipt.message_count} messages, not {count}"
+    if receipt.conversation_digest != after.conversation.digest():
+        yield "digest", "the receipt's conversation digest is not that of the recorded messages"
+    if isinstance(event, ContextAppended):
+        yield from _first_receipt_problems(before, receipt)
+        if receipt.boundary != "immediate" or receipt.contributing_input_ids:
+            yield "receipt", "context lands at once and takes no input, and its receipt differs"
+        yield from _context_problems(before, event, own)
+        return
+    if isinstance(event, TurnApplied):
+        yield from _first_receipt_problems(before, receipt)
+        yield from doubt_problems(before, receipt.run_id, event.messages)
+    else:
+        yield from _run_receipt_problems(before, event, receipt)
+        yield from _run_messages_problems(before, event, receipt)
+    yield from _prefix_problems(before, event, own)
+
+
+def _no_receipt_problems(before: Session, event: RunCompleted, own: int) -> Iterator[Problem]:
+    """Yield what is wrong with a run's end that landed nothing."""
+    if own:
+        yield "receipt", f"the event brings {own} messages and has no receipt for them"
+    if event.staged_context or event.staged_results:
+        yield "receipt", "the event has no receipt, and counts staged messages"
+    if event.terminal != "no_pending_boundary" and (before.staged or before.work.results):
+        yield "receipt", "the run ended without what was staged for it"
+
+
+def _result_problems(event: RunCompleted) -> Iterator[Problem]:
+    """Yield what is wrong with what a run gave back, which for a callback is the call."""
+    if event.terminal == "callback_pending":
+        try:
+            _CALLBACK.decode(event.result)
+        except UNDECODABLE as error:
+            yield "undecodable", f"the result is no call that waits: {error}"
+
+
+def _first_receipt_problems(before: Session, receipt: Receipt) -> Iterator[Problem]:
+    if receipt.sequence != 1:
+        yield "receipt", f"the receipt's sequence is {receipt.sequence}; the run's first is 1"
+    yield from known_run_problems(before, receipt.run_id)
+
+
+def _run_receipt_problems(
+    before: Session, event: BoundaryApplied | RunCompleted, receipt: Receipt
+) -> Iterator[Problem]:
+    """Yield what is wrong with the receipt of a boundary of a run that began before."""
+    due = LIFECYCLE.value(before.lifecycle, "sequence") + 1
+    if receipt.sequence != due:
+        yield "receipt", f"the receipt's sequence is {receipt.sequence}; the run's next is {due}"
+    if receipt.contributing_input_ids != staged(before.work):
+        yield "receipt", "the receipt does not name just the inputs that its run had taken"
+    if isinstance(event, RunCompleted) and receipt.run_id != event.run_id:
+        yield "receipt", f"run {event.run_id!r} ends with a receipt of run {receipt.run_id!r}"
+    if isinstance(event, BoundaryApplied) and event.steered_input_ids != queued(
+        before.work, "steer"
+    ):
+        yield "transition", "the run does not take on just the inputs that were to steer it"
+
+
+def _run_messages_problems(
+    before: Session, event: BoundaryApplied | RunCompleted, receipt: Receipt
+) -> Iterator[Problem]:
+    """Yield what is wrong behind the staged messages, where those of the run's inputs come first.
+
+    Once a call was answered from outside during the run, there is no request behind those any more,
+    and the rest is the agent's own.
+    """
+    array = _ARRAY.decode(event.messages)
+    if isinstance(event, RunCompleted) and not array:
+        yield "receipt", "the event has a receipt, and no messages"
+    brought = [
+        message
+        for input_id in receipt.contributing_input_ids
+        for message in _ARRAY.decode(before.work.inputs[input_id].messages)
+    ]
+    rest = array[max(0, event.staged_results + event.staged_context) :]
+    if brought != rest[: len(brought)]:
+        yield "receipt", "the run's inputs do not land with the messages that they brought"
+    own = b"[" + b",".join(map(bytes, rest[len(brought) :])) + b"]"
+    try:
+        check_not_answered(before.id, before.work, msgspec.Raw(own))
+    except CallNotOpen as error:
+        yield "transition", str(error)
+
+
+def _prefix_problems(
+    before: Session, event: TurnApplied | BoundaryApplied | RunCompleted, own: int
+) -> Iterator[Problem]:
+    """Yield what is wrong with the staged messages that a turn begins with."""
+    results = before.work.results
+    if results:
+        array = _ARRAY.decode(event.messages)[event.staged_results :]
+        results = results_to_land(before.work, b"[" + b",".join(map(bytes, array)) + b"]")
+    waiting = [*map(bytes, results), *before.staged]
+    brought = event.staged_results + event.staged_context
+    if isinstance(event, TurnApplied) and own <= brought:
+        yield "receipt", "the turn has no message of its own"
+    if (event.staged_results, event.staged_context) != (
+        len(results),
+        len(before.staged),
+    ):
+        yield "receipt", f"{len(waiting)} staged messages waited, not {brought}"
+    elif waiting and waiting != list(map(bytes, _ARRAY.decode(event.messages)[: len(waiting)])):
+        yield "receipt", "the turn does not begin with the context that was staged for it"
+
+
+def _waiting_problems(
+    before: Session,
+    event: ContextStaged | InputAccepted | ToolResultsStaged,
+    after: Session,
+    recorded: bytes,
+) -> Iterator[Problem]:
+    own = _count_of(event.messages, recorded)
+    if own is None:
+        yield "undecodable", "the messages are not an array of objects at the event's end"
+    elif isinstance(event, ContextStaged):
+        yield from _context_problems(before, event, own)
+    elif isinstance(event, InputAccepted):
+        yield from _key_problems(before, event)
+        if event.input_id in before.inputs:
+            yield "transition", f"the input {event.input_id!r} was accepted before"
+    else:
+        yield from account_problems(before, event, after)
+
+
+def _context_problems(
+    before: Session, event: ContextAppended | ContextStaged, own: int
+) -> Iterator[Problem]:
+    if own != 1:
+        yield "receipt", f"the event brings {own} messages of context, not one"
+    yield from _key_problems(before, event)
+
+
+def _key_problems(
+    before: Session, event: ContextAppended | ContextStaged | InputAccepted
+) -> Iterator[Problem]:
+    if event.idempotency_key is not None and event.idempotency_key in before.keys:
+        yield "receipt", f"the idempotency key {event.idempotency_key!r} was recorded before"
+
+
+def _checkpoint_problems(before: Session, event: SessionCheckpointed) -> Iterator[Problem]:
+    conversation = before.conversation
+    if before.checkpoint_version == before.version:
+        yield "transition", "nothing happened since the checkpoint before"
+    if event.message_count != conversation.count:
+        yield "receipt", f"the checkpoint counts {event.message_count} messages"
+    if event.conversation_digest != conversation.digest():
+        yield "digest", "the checkpoint's conversation digest is not that of the messages"
+
+
+def _registration_problems(
+    before: Session, event: SessionRegistered | SessionForked
+) -> Iterator[Problem]:
+    if before.version:
+        yield "transition", "the session was registered before"
+    try:
+        _OBJECT.decode(event.metadata)
+    except UNDECODABLE:
+        yield "undecodable", "the metadata is not an object"
+    if isinstance(event, SessionForked):
+        conversation = before.conversation
+        if event.origin_messages != conversation.count:
+            yield "receipt", f"the fork counts {event.origin_messages} messages of its origin"
+        if event.origin_digest != conversation.digest():
+            yield "digest", "the fork's digest is not that of its origin's messages"
+
+
+def _count_of(messages: msgspec.Raw, recorded: bytes) -> int | None:
+    """Return how many messages there are, or None where they cannot be read.
+
+    Reading them means to decode all of them, as history does, and to find them by slicing, as
+    digests do; both must find the same.
+    """
+    try:
+        count = len(_OBJECTS.decode(messages))
+    except UNDECODABLE:
+        return None
+    return count if is_sliced(recorded, bytes(messages)) else None

@@ -1,0 +1,337 @@
+"""The audit: replay of a session's raw rows, trusting nothing that the log says about itself.
+
+Invariants: every row is looked at, whatever was wrong with those before it; a finding names the
+session and version where the log stops being what was written. What a damaged event makes
+unknowable (where the lifecycle stands, what the conversation was) is not guessed for the events
+behind it: their links, identities and versions are still checked, their meaning no longer is.
+
+What it cannot know. A position is the order of delivery and in no link, so only one that
+contradicts the versions of its own session is found; across sessions it is no evidence. Whoever
+can write the log can also write it anew from some event on, with links that follow: that, like a
+tail cut off, shows against a head exported before, at the version of that head, and not otherwise.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, cast
+
+import msgspec
+
+from perdure.aggregates import (
+    InputAccepted,
+    InputsDropped,
+    Origin,
+    Session,
+    SessionEvent,
+    SessionForked,
+    initial_state,
+    tag_of,
+)
+from perdure.aggregates.session.state import origin_in
+from perdure.errors import LogCorrupt, StoreError
+from perdure.projections.audit.findings import Finding, Kind
+from perdure.projections.audit.messages_and_receipts import replayed
+from perdure.projections.audit.runs_inputs_calls import input_due
+from perdure.projections.snapshots import Kept, encode_snapshot, version_within
+from perdure.store import Mapper, links
+from perdure.store.mapper import UNDECODABLE, RawRow, contradiction
+from perdure.values import Head
+
+_AT: Final = re.compile(
+    r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
+)
+_ASKING_MORE: Final = (SessionForked.__struct_config__.tag, InputsDropped.__struct_config__.tag)
+"""The tags of events that are held against more than the state before them."""
+
+Origins = Callable[[str, Origin], Session]
+"""Returns the state that a fork begins with; see `perdure.projections.origins.forked_state`."""
+
+
+def remembering(origins: Origins) -> Origins:
+    """Return the reader of origins as one that does not read what it read last again.
+
+    Many forks of one point are audited one after the other, and cost one reading of it together.
+    What a fork goes on from is the same whatever the fork is called, and never changes once it is
+    recorded; what cannot be read is tried again, and is a finding of each fork.
+    """
+    last: tuple[tuple[str, int, int], Session] | None = None
+
+    def state_before(session_id: str, origin: Origin) -> Session:
+        nonlocal last
+        point = origin.session_id, origin.version, origin.message_count
+        if last is None or last[0] != point or session_id == origin.session_id:
+            last = None  # what is read next need not be in memory beside it
+            last = point, origins(session_id, origin)
+        return msgspec.structs.replace(last[1], id=session_id)
+
+    return state_before
+
+
+class SessionAudit:
+    """The audit of one session; feed it the session's rows in order, then `finish`.
+
+    ``heads`` are those exported earlier, ``snapshot`` the one that is kept, if there are such;
+    ``origins`` reads what a fork goes on from.
+    """
+
+    def __init__(
+        self,
+        session_id: Any,
+        mapper: Mapper,
+        *,
+        heads: Sequence[Head] = (),
+        snapshot: Kept | None = None,
+        origins: Origins | None = None,
+    ) -> None:
+        self.session_id: Final = session_id
+        self._mapper: Final = mapper
+        self._heads: Final = heads
+        self._snapshot: Final = snapshot
+        self._origins: Final = origins
+        self._findings: list[Finding] = []
+        self._version = 0
+        self._position = 0
+        self._links: tuple[str, ...] = (links.genesis(printable(session_id)),)
+        self._state: Session | None = initial_state(session_id)
+        self._held: tuple[RawRow, SessionEvent, str] | None = None
+        self._due: str | None = None  # the input that the next event must bring
+
+    def check(self, row: tuple[Any, ...]) -> None:
+        """Check one row (a plain tuple will do) against itself, those before it and the law."""
+        if not self._passes(row):
+            self._examine(RawRow(*row))
+
+    def _passes(self, row: tuple[Any, ...]) -> bool:
+        """Take a row in which `_examine` would find nothing wrong; else change nothing.
+
+        Returns whether it was taken. This is quicker, as nearly all rows are sound.
+        """
+        position, session_id, version, topic, state = row
+        before = self._state
+        if (
+            before is None
+            or topic in _ASKING_MORE
+            or self._due is not None
+            or self._held is not None
+            or self._heads
+            or len(self._links) != 1
+            or type(position) is not int
+            or position <= self._position
+            or type(version) is not int
+            or version != self._version + 1
+            or type(state) is not bytes
+            or (self._snapshot is not None and self._snapshot.version == version)
+        ):
+            return False
+        try:
+            event = self._mapper.decode(state)
+        except UNDECODABLE:
+            return False
+        if (
+            event.session_id != session_id
+            or event.version != version
+            or tag_of(event) != topic
+            or not _AT.fullmatch(event.at)
+        ):
+            return False
+        link = links.verified_link(self._links[0], state)
+        if link is None:
+            return False
+        after, problems = replayed(before, event, state)
+        if after is None or problems:
+            return False
+        self._position, self._version, self._links, self._state = position, version, (link,), after
+        return True
+
+    def _examine(self, row: RawRow) -> None:
+        version = row.originator_version
+        event, problem = self._decoded(row)
+        if self._held is not None:
+            self._settle(version)
+        follows = type(version) is int and version == self._version + 1
+        if event is not None and (event.session_id, event.version) != (row.originator_id, version):
+            if follows:
+                self._held = row, event, problem or ""
+            else:
+                self._find_stray(row, event, problem or "")
+        elif follows or self._resumes(row):
+            self._take(row, event, problem)
+
+    def finish(self) -> list[Finding]:
+        """Return everything found, after comparing the end with what was exported or kept."""
+        if self._held is not None:
+            self._settle()
+        for head in self._heads:
+            if head.version > self._version:
+                self._find(
+                    "head",
+                    self._version + 1,
+                    f"the log ends at version {self._version}, but reached version {head.version} "
+                    "when its head was exported",
+                )
+        kept = self._snapshot
+        if kept is not None and not version_within(kept, self._version):
+            newer = isinstance(kept.version, int) and kept.version > self._version
+            detail = f"there is a snapshot of version {kept.version!r}, but no such event"
+            self._find("snapshot", kept.version if newer else self._version, detail)
+        return self._findings
+
+    def _find(self, kind: Kind, version: int, detail: str) -> None:
+        name = printable(self.session_id)
+        self._findings.append(Finding(session_id=name, version=version, kind=kind, detail=detail))
+
+    def _decoded(self, row: RawRow) -> tuple[SessionEvent | None, str | None]:
+        """Return the row's event, if it is one, and what is wrong with it by itself."""
+        if not isinstance(row.state, bytes):
+            return None, f"the state is {type(row.state).__name__}, not bytes"
+        try:
+            event = self._mapper.decode(row.state)
+        except UNDECODABLE as error:
+            return None, f"the row holds no event: {error}"
+        return event, contradiction(row, event)
+
+    def _settle(self, version: Any = None) -> None:
+        """Judge the row that was held back, now that the version of the one behind it is known.
+
+        A row that contradicts its event either replaced the event of its version, or strayed there
+        from elsewhere and is no sign that anything else is missing.
+        """
+        assert self._held is not None  # noqa: S101 - the caller looked
+        (row, event, problem), self._held = self._held, None
+        if version == row.originator_version:
+            self._find_stray(row, event, problem)
+        else:
+            self._take(row, event, problem)
+
+    def _find_stray(self, row: RawRow, event: SessionEvent, problem: str) -> None:
+        version = row.originator_version
+        foreign = event.session_id != self.session_id and type(version) is int and version > 0
+        where = version if foreign else max(1, event.version)
+        self._find("identity", where, f"in the row at version {version!r}, {problem}")
+
+    def _resumes(self, row: RawRow) -> bool:
+        """Report a row that does not follow; return whether what comes after goes on from it."""
+        version = row.originator_version
+        if type(version) is not int or version < 1:
+            self._find("identity", self._version + 1, f"a row's version is {version!r}")
+        elif version <= self._version:
+            self._find("duplicate", version, "this version is there more than once")
+            if isinstance(row.state, bytes):  # either may be the one that the next event follows
+                self._links += (links.stored_link(row.state) or "",)
+            self._state = None
+        else:
+            first, last = self._version + 1, version - 1
+            missing = f"version {first} is" if first == last else f"versions {first} to {last} are"
+            self._find("missing", first, f"{missing} missing")
+            self._links, self._state = (), None
+            return True
+        return False
+
+    def _take(self, row: RawRow, event: SessionEvent | None, problem: str | None) -> None:
+        """Check a row that is the session's event of its version."""
+        version = self._version = row.originator_version
+        self._check_position(row)
+        linked = self._check_link(version, row.state)
+        if event is not None and problem is None:
+            self._check_event(event, row.state)
+        else:
+            self._find("undecodable" if event is None else "identity", version, problem or "")
+            self._state = None
+        if not linked:
+            self._state = None
+
+    def _check_position(self, row: RawRow) -> None:
+        position = row.position
+        if not isinstance(position, int):
+            self._find("order", row.originator_version, f"the position is {position!r}")
+            return
+        if position <= self._position:
+            detail = f"position {position} does not come after that of the event it follows"
+            self._find("order", row.originator_version, detail)
+        self._position = position
+
+    def _check_link(self, version: int, state: Any) -> bool:
+        """Return whether the link is what it should be, and remember what the next may follow.
+
+        After a mismatch the next event may follow the link as stored or as computed, so that one
+        altered event is one finding, not two.
+        """
+        if not isinstance(state, bytes):
+            self._links = ()
+            return False
+        for head in self._heads:
+            if head.version == version and head.link != links.stored_link(state):
+                self._find("head", version, "the link is not the one exported as the head")
+        computed = []
+        for previous in self._links:
+            link = links.verified_link(previous, state)
+            if link is not None:
+                self._links = (link,)
+                return True
+            computed.append(links.expected_link(previous, state))
+        stored = links.stored_link(state)
+        if stored is None:
+            self._find("link", version, "the event carries no link")
+        elif computed:
+            self._find("link", version, "the link does not match the event and the one before it")
+        self._links = (*computed, stored) if stored else tuple(computed)
+        return False
+
+    def _check_event(self, event: SessionEvent, state: bytes) -> None:
+        if not _AT.fullmatch(event.at):
+            detail = f"the time {event.at!r} is not RFC 3339 in UTC with microseconds"
+            self._find("identity", event.version, detail)
+        if isinstance(event, SessionForked) and self._origins is not None:
+            self._go_on_from(event)
+        if self._state is None:
+            return
+        due, self._due = self._due, input_due(self._state, event)
+        if due is not None and not (isinstance(event, InputAccepted) and event.input_id == due):
+            detail = f"the input {due!r}, which was to replace others, does not come behind it"
+            self._find("transition", event.version - 1, detail)
+        self._state, problems = replayed(self._state, event, state)
+        for kind, problem in problems:
+            self._find(kind, event.version, problem)
+        kept = self._snapshot
+        if self._state is None or kept is None or kept.version != event.version:
+            return
+        if encode_snapshot(self._state, links.stored_link(state) or "") != kept.state:
+            self._find("snapshot", event.version, "the snapshot is not what the log folds to")
+
+    def _go_on_from(self, event: SessionForked) -> None:
+        """Put what the fork goes on from in front of its first event."""
+        if self._origins is None or self._state is None or self._state.version:
+            return
+        try:
+            self._state = self._origins(self.session_id, origin_in(event))
+        except (LogCorrupt, StoreError) as error:
+            kind = error.data["kind"] if isinstance(error, LogCorrupt) else "storage"
+            self._find(cast("Kind", kind), event.version, str(error))
+            self._state = None
+
+
+def audit_session(
+    session_id: Any,
+    rows: Iterable[RawRow],
+    mapper: Mapper,
+    *,
+    heads: Sequence[Head] = (),
+    snapshot: Kept | None = None,
+    origins: Origins | None = None,
+) -> list[Finding]:
+    """Return everything wrong with one session's rows, given in order of version and position.
+
+    ``origins`` reads what a fork goes on from; without it, a fork of nothing is all that can hold.
+    """
+    audit = SessionAudit(session_id, mapper, heads=heads, snapshot=snapshot, origins=origins)
+    for row in rows:
+        audit.check(row)
+    return audit.finish()
+
+
+def printable(session_id: Any) -> str:
+    """Return a session id as a report can carry it, whatever someone made of the column."""
+    if isinstance(session_id, str):
+        return session_id.encode("utf-8", "backslashreplace").decode()
+    return repr(session_id)

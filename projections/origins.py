@@ -1,0 +1,263 @@
+"""Lineage: what a fork goes on from, read from the bytes that the sessions before it recorded.
+
+Invariants: nothing of an origin is ever copied; a chain of forks is walked, never recursed into,
+and one that leads back to itself is refused; what is read of an origin is what its own rows hold,
+whatever the fork says about it.
+"""
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple, get_args
+
+import msgspec
+from eventsourcing.persistence import StoredEvent
+
+from perdure.aggregates import (
+    CallAbandoned,
+    Conversation,
+    Landed,
+    Origin,
+    RunBegun,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunInterrupted,
+    RunRolledBack,
+    Session,
+    SessionDestroyed,
+    SessionForked,
+    SessionStopped,
+    ToolResultsStaged,
+    Work,
+    initial_state,
+)
+from perdure.aggregates.session.calls import tools_in
+from perdure.aggregates.session.conversation import EMPTY
+from perdure.aggregates.session.state import origin_in
+from perdure.aggregates.session.work import NO_WORK, calls_after
+from perdure.errors import LogCorrupt
+from perdure.projections.rows import rows_of
+from perdure.store import Mapper, Recorder, links
+from perdure.store.mapper import UNDECODABLE, message_bytes
+
+LANDED: Final = frozenset(event.__struct_config__.tag for event in get_args(Landed))
+"""The tags of events whose messages are part of the conversation."""
+
+_BEGUN: Final = RunBegun.__struct_config__.tag
+_SETTLED: Final = frozenset(kind.__struct_config__.tag for kind in (RunCompleted, RunRolledBack))
+_BROKEN_OFF: Final = frozenset(
+    kind.__struct_config__.tag
+    for kind in (RunFailed, RunCancelled, RunInterrupted, SessionStopped, SessionDestroyed)
+)
+_OF_CALLS: Final = frozenset(
+    kind.__struct_config__.tag for kind in (CallAbandoned, ToolResultsStaged)
+)
+_FORKED: Final = SessionForked.__struct_config__.tag
+_ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_OPENED_IN_A_FORK: Final = 1
+"""The version that a fork's calls are said to be of, if its origin made them."""
+
+
+class Part(NamedTuple):
+    """Messages ``start`` to ``end`` of a conversation, and the session that recorded them.
+
+    They are in its rows up to ``version``, which may hold more. ``past`` says that all messages in
+    those rows are behind the last one that is kept.
+    """
+
+    session_id: str
+    version: int
+    start: int
+    end: int
+    past: bool = False
+
+
+def parts_of(
+    recorder: Recorder, mapper: Mapper, session_id: str, version: int, end: int, *, start: int = 0
+) -> list[Part]:
+    """Return who recorded messages ``start`` to ``end`` of a session as of a version, in order.
+
+    Raises LogCorrupt where an origin is missing, shorter than it was, or unreadable.
+    """
+    found: list[Part] = []
+    met = {session_id}
+    while True:
+        origin = origin_of(recorder, mapper, session_id)
+        kept = 0 if origin is None else max(0, origin.message_count)
+        found.append(Part(session_id, version, min(kept, end), end, past=end < kept))
+        if origin is None or (start and start >= kept):
+            return found[::-1]
+        end = min(kept, end)
+        _check_origin(recorder, session_id, origin, met)
+        met.add(origin.session_id)
+        session_id, version = origin.session_id, origin.version
+
+
+def origin_of(recorder: Recorder, mapper: Mapper, session_id: str) -> Origin | None:
+    """Return where a session was forked from, None for one that was not.
+
+    Raises LogCorrupt where its first event is damaged.
+    """
+    rows = recorder.select_events(session_id, gt=0, lte=1)
+    if not rows or rows[0].topic != _FORKED:
+        return None
+    event = mapper.to_event(rows[0], links.genesis(session_id))
+    return origin_in(event) if isinstance(event, SessionForked) else None
+
+
+def forked_state(recorder: Recorder, mapper: Mapper, session_id: str, origin: Origin) -> Session:
+    """Return the state of a fork before its first event: its conversation, and the calls in it.
+
+    Each call that has no result among the messages kept is open, and unknown where it may have been
+    executed by the version that the fork names: where its run broke off or was still going on, or
+    its result was staged or landed, which the fork does not get. One that was given up is not open,
+    unless more messages were kept than the fork has: then that was another branch's decision.
+    What the conversation is comes from the origin's rows alone; `checked_fork` compares it with
+    what the fork says. Raises LogCorrupt where an origin is missing, shorter than it was, or
+    unreadable.
+    """
+    _check_origin(recorder, session_id, origin, {session_id})
+    parts = parts_of(
+        recorder, mapper, origin.session_id, origin.version, max(0, origin.message_count)
+    )
+    conversation, work = EMPTY, NO_WORK
+    for part in parts:
+        conversation, work = _with_part(recorder, mapper, part, conversation, work)
+    return initial_state(session_id, conversation, work)
+
+
+def checked_fork(recorder: Recorder, mapper: Mapper, session_id: str, origin: Origin) -> Session:
+    """Return `forked_state`, raising LogCorrupt unless it is what the fork was made from."""
+    state = forked_state(recorder, mapper, session_id, origin)
+    conversation = state.conversation
+    if (conversation.count, conversation.digest()) != (
+        origin.message_count,
+        origin.conversation_digest,
+    ):
+        raise LogCorrupt(
+            session_id,
+            1,
+            "digest",
+            f"the messages of its origin {origin.session_id!r} are not those that were kept",
+        )
+    return state
+
+
+def _check_origin(recorder: Recorder, session_id: str, origin: Origin, met: set[str]) -> None:
+    """Refuse an origin that is not there, has not got so far, or descends from the fork."""
+    name = origin.session_id
+    if name in met:
+        raise LogCorrupt(session_id, 1, "identity", f"its origin {name!r} descends from itself")
+    last = recorder.last_version(name)
+    if last is None:
+        raise LogCorrupt(session_id, 1, "missing", f"its origin {name!r} is not there")
+    if not 1 <= origin.version <= last:
+        raise LogCorrupt(
+            session_id,
+            1,
+            "missing",
+            f"its origin {name!r} ends at version {last}, not at {origin.version} or later",
+        )
+
+
+def _with_part(
+    recorder: Recorder, mapper: Mapper, part: Part, conversation: Conversation, work: Work
+) -> tuple[Conversation, Work]:
+    """Return the conversation and the open calls after a part.
+
+    What its rows hold behind the messages kept is asked for one thing: whether a call that is open
+    there may have been executed since.
+    """
+    running, past = False, part.past
+    pending = set(work.calls)  # those that have not been answered or given up in these rows
+    given_up: set[str] = set()
+    for row in rows_of(recorder, part.session_id, upto=part.version):
+        wanted = part.end - conversation.count
+        if not wanted and not work.calls:
+            break
+        if row.topic in LANDED:
+            messages = _messages_in(row)
+            kept, behind = messages[:wanted], messages[wanted:]
+            with _readable(row):
+                if kept:
+                    array = _joined(kept)
+                    conversation = conversation.extend(array, len(kept))
+                    work = calls_after(work, array, _OPENED_IN_A_FORK)
+                    pending = set(work.calls)
+                if behind:
+                    past = True
+                    answered = pending & _answered_by(behind)
+                    work, pending = _in_doubt(work, answered), pending - answered
+        elif row.topic in _OF_CALLS:
+            event = mapper.to_event(row, None)
+            if isinstance(event, ToolResultsStaged):
+                work = _in_doubt(work, pending & set(event.call_ids))
+            elif isinstance(event, CallAbandoned):
+                pending.discard(event.call_id)
+                given_up.add(event.call_id)
+            if wanted:
+                work, given_up = _without(work, given_up), set()
+        elif running and row.topic in _BROKEN_OFF:
+            work = _in_doubt(work, pending)
+        if row.topic == _BEGUN:
+            running = True
+        elif row.topic in _SETTLED or row.topic in _BROKEN_OFF:
+            running = False
+    if running:
+        work = _in_doubt(work, pending)
+    return conversation, work if past else _without(work, given_up)
+
+
+def _in_doubt(work: Work, call_ids: AbstractSet[str]) -> Work:
+    """Return the work where these calls are unknown, of those that are open."""
+    calls = {
+        call_id: msgspec.structs.replace(call, status="unknown") if call_id in call_ids else call
+        for call_id, call in work.calls.items()
+    }
+    return msgspec.structs.replace(work, calls=calls)
+
+
+def _without(work: Work, call_ids: AbstractSet[str]) -> Work:
+    """Return the work without these calls."""
+    calls = {call_id: call for call_id, call in work.calls.items() if call_id not in call_ids}
+    return msgspec.structs.replace(work, calls=calls)
+
+
+def _answered_by(messages: list[msgspec.Raw]) -> frozenset[str]:
+    tools = tools_in(_joined(messages))
+    return frozenset() if tools is None else frozenset(tools.answered)
+
+
+def _joined(messages: list[msgspec.Raw]) -> msgspec.Raw:
+    return msgspec.Raw(b"[" + b",".join(map(bytes, messages)) + b"]")
+
+
+def _messages_in(row: StoredEvent) -> list[msgspec.Raw]:
+    """Return the messages that a row landed, each as its bytes."""
+    state: Any = row.state  # bytes, unless someone changed it
+    with _readable(row):
+        joined = message_bytes(state)
+        return [] if joined is None else _ARRAY.decode(b"[" + bytes(joined) + b"]")
+
+
+@contextmanager
+def _readable(row: StoredEvent) -> Iterator[None]:
+    """Raise LogCorrupt where the row's messages turn out to be none."""
+    try:
+        yield
+    except (*UNDECODABLE, AttributeError) as error:
+        raise LogCorrupt(
+            str(row.originator_id),
+            row.originator_version,
+            "undecodable",
+            f"its messages cannot be read: {error}",
+        ) from error
+
+
+def parts_between(parts: list[Part], start: int, end: int) -> Iterator[tuple[Part, int, int]]:
+    """Yield each part that holds some of messages ``start`` to ``end``, and which it holds."""
+    for part in parts:
+        low, high = max(start, part.start), min(end, part.end)
+        if low < high:
+            yield part, low, high
