@@ -31,7 +31,7 @@ NOTE: Final = (
     "connection says, which is opened with the same, stands for it."
 )
 BESIDE: Final = ROOT.parent / "shared" / "data" / "airline-transcripts.jsonl"
-BUNDLED: Final = ROOT / "engine" / "cli" / "transcripts.jsonl"
+BUNDLED: Final = ROOT / "engine" / "cli" / "commands" / "transcripts.jsonl"
 
 
 def measure(setup: Setup) -> Report:

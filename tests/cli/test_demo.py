@@ -36,7 +36,7 @@ def execute(url: str, statement: str) -> None:
 
 
 def test_the_demo_records_the_bundled_transcripts_as_they_are(demonstrated: str) -> None:
-    text = resources.files("perdure.cli").joinpath("transcripts.jsonl").read_text("utf-8")
+    text = resources.files("perdure.cli.commands").joinpath("transcripts.jsonl").read_text("utf-8")
     transcripts = [json.loads(line) for line in text.splitlines()]
     assert 5 <= len(transcripts) <= 6
     listed = perdure("ls", "--label", "source=demo", "--json", db=demonstrated).document
