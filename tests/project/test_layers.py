@@ -87,16 +87,15 @@ def texts(package: Path) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-TEXTS = texts(PACKAGE)
-TREES = {path: ast.parse(text) for path, text in TEXTS.items()}
+Imports = list[tuple[int, str]]
 
 
-def imported(tree: ast.Module, modules: set[str]) -> Iterator[tuple[int, str]]:
+def imported(text: str, modules: set[str]) -> Iterator[tuple[int, str]]:
     """Yield every module that a file imports anywhere, also for types only, with its line.
 
     ``from package import module`` imports the module, and ``from package import name`` the package.
     """
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(text)):
         match node:
             case ast.Import(names=names):
                 yield from ((node.lineno, alias.name) for alias in names)
@@ -108,17 +107,18 @@ def imported(tree: ast.Module, modules: set[str]) -> Iterator[tuple[int, str]]:
                 yield node.lineno, "."
 
 
-def problems(trees: dict[str, ast.Module]) -> list[str]:
-    """Return everything that breaks the layering of a package, a line each."""
-    modules = {name_of(path) for path in trees}
-    return [
-        problem
-        for path, tree in trees.items()
-        for problem in problems_of(path, list(imported(tree, modules)))
-    ] + circles({name_of(path): tree for path, tree in trees.items()})
+TEXTS = texts(PACKAGE)
+MODULES = {name_of(path) for path in TEXTS}
+IMPORTS = {path: list(imported(text, MODULES)) for path, text in TEXTS.items()}
 
 
-def problems_of(path: str, imports: list[tuple[int, str]]) -> Iterator[str]:
+def problems(imports: dict[str, Imports]) -> list[str]:
+    """Return everything that breaks the layering, a line each, given what each file imports."""
+    found = [problem for path, some in imports.items() for problem in problems_of(path, some)]
+    return found + circles({name_of(path): some for path, some in imports.items()})
+
+
+def problems_of(path: str, imports: Imports) -> Iterator[str]:
     """Yield what is wrong with what one module imports."""
     module = name_of(path)
     if module != "perdure" and ".".join(module.split(".")[:2]) not in LAYERS:
@@ -139,16 +139,15 @@ def problems_of(path: str, imports: list[tuple[int, str]]) -> Iterator[str]:
             yield f"{where}: imports {top}"
 
 
-def circles(trees: dict[str, ast.Module]) -> list[str]:
+def circles(imports: dict[str, Imports]) -> list[str]:
     """Return every knot of modules that import each other, a line each.
 
     A package's ``__init__`` re-exports and is imported by the way; whoever imports the package by
     name imports it for what it re-exports, so that counts like any other import.
     """
-    modules = set(trees)
     edges = {
-        name: {other for _, other in imported(tree, modules) if other in modules and other != name}
-        for name, tree in trees.items()
+        name: {other for _, other in some if other in imports and other != name}
+        for name, some in imports.items()
     }
     reached = {name: reachable(name, edges) for name in edges}
     knots = {
@@ -176,11 +175,11 @@ def overlong(sources: dict[str, str]) -> list[str]:
 
 
 def test_imports_point_down_only_in_no_circle_and_the_pure_layers_are_pure() -> None:
-    assert len(problems(TREES)) == STILL
+    assert len(problems(IMPORTS)) == STILL
 
 
 def test_every_layer_was_looked_at() -> None:
-    looked_at = {layer_of(name_of(path)) for path in TREES}
+    looked_at = {layer_of(name_of(path)) for path in TEXTS}
     assert looked_at == set(LAYERS) - NOT_YET
 
 
@@ -222,8 +221,8 @@ def test_every_layer_was_looked_at() -> None:
     ],
 )
 def test_a_planted_violation_is_found(path: str, line: str, complaint: str) -> None:
-    planted = ast.parse(f"{TEXTS.get(path, '')}\n{line}\n")
-    found = set(problems({**TREES, path: planted})) - set(problems(TREES))
+    planted = [*imported(f"{TEXTS.get(path, '')}\n{line}\n", MODULES)]
+    found = set(problems({**IMPORTS, path: planted})) - set(problems(IMPORTS))
     assert [problem for problem in found if complaint in problem], found
 
 
