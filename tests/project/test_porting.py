@@ -31,7 +31,7 @@ def test_every_verb_it_names_is_one_and_no_verb_is_left_out() -> None:
 
 
 def test_every_letter_has_tests_that_carry_it_and_each_is_there() -> None:
-    letters = rows("What must be impossible")
+    letters = rows("Failures that must be impossible")
     assert [row[0].strip("*") for row in letters] == list("ABCDEFGHIJK")
     sources = "\n".join(path.read_text("utf-8") for path in TESTS.rglob("test_*.py"))
     for letter, *_, tests in letters:
