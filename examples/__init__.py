@@ -1,1 +1,1 @@
-"""Worked examples of what can be built on perdure."""
+"""Example programs built on perdure."""

@@ -1,7 +1,7 @@
 """A workflow of your own: spending requests, approved by one person or, above a limit, by two.
 
-What is declared here is checked, run and audited by the same means as perdure's own sessions. The
-page that walks through it is docs/lifecycles.md.
+The declaration is checked, run and audited by the same means as perdure's own sessions.
+docs/lifecycles.md walks through it.
 """
 
 import msgspec
@@ -82,10 +82,10 @@ APPROVAL = Machine(
     ),
     properties=(
         Always(
-            "nobody decides on a request of their own", NOT_THE_AUTHOR, on=("approve", "reject")
+            "an author never decides on their own request", NOT_THE_AUTHOR, on=("approve", "reject")
         ),
         Always(
-            "what is paid was approved by somebody",
+            "a paid request was approved",
             implies(in_phase("paid"), approver.differs(None)),
         ),
         Sometimes("a large request is paid", PHASE.equals("paid") & (amount > LIMIT)),
@@ -101,7 +101,7 @@ class Refused(Exception):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """Where a request is."""
+    """The state of a request."""
 
     phase: str = "draft"
     author: str | None = None
@@ -110,11 +110,11 @@ class Request(msgspec.Struct, frozen=True):
 
 
 Event = tuple[str, tuple[Value, ...]]
-"""What happened: a verb and its arguments."""
+"""A verb that was accepted, and its arguments."""
 
 
 def decide(request: Request, verb: str, by: str = "", asked: int = 0) -> Event:
-    """Return what happens when this is asked of the request. Raises Refused."""
+    """Return the event of an accepted verb. Raises Refused."""
     large = request.amount > LIMIT.actual
     match verb, request.phase:
         case "submit", "draft" if by and 0 < asked <= LARGEST.actual:
@@ -128,11 +128,11 @@ def decide(request: Request, verb: str, by: str = "", asked: int = 0) -> Event:
         case "pay", "approved" if len(request.approvers) == 1 + large:
             return verb, ()
         case _:
-            raise Refused(f"{by or 'nobody'} cannot {verb} a request that is {request.phase}")
+            raise Refused(f"{by or 'no one'} cannot {verb} a request that is {request.phase}")
 
 
 def evolve(request: Request, event: Event) -> Request:
-    """Return the request after what happened."""
+    """Return the request after an event."""
     match event:
         case "submit", (str(by), int(asked)):
             return Request(phase="submitted", author=by, amount=asked)
@@ -147,7 +147,7 @@ def evolve(request: Request, event: Event) -> Request:
 
 
 class Approval:
-    """A request as an object with a method for each verb, and a log of what happened."""
+    """A request as an object with a method for each verb, and a log of its events."""
 
     def __init__(self) -> None:
         self.request = Request()
@@ -170,11 +170,11 @@ class Approval:
         self._do("withdraw", by)
 
     def pay(self) -> None:
-        """Pay what was approved."""
+        """Pay the approved amount."""
         self._do("pay")
 
     def observe(self) -> Configuration:
-        """Return where the request is, as the declaration would say it."""
+        """Return the state of the request in the terms of the declaration."""
         return configuration(self.request)
 
     def _do(self, verb: str, by: str = "", asked: int = 0) -> None:

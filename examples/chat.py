@@ -2,10 +2,10 @@
 
     python examples/chat.py
 
-Each line you type is recorded before the model sees it, and the answer with its receipt once it is
-whole. Ctrl-C interrupts the answer and keeps what was said of it; at the prompt it ends the
-program, as Ctrl-D does. Killed in the middle of an answer and started again, the program says what
-was in flight and answers it.
+Each line that you type is recorded before the model sees it; the answer is recorded, with its
+receipt, when it is complete. Ctrl-C interrupts the answer and keeps the part that was printed; at
+the prompt it ends the program, as Ctrl-D does. If the program is killed in the middle of an answer
+and started again, it shows the question that was in flight and answers it.
 """
 
 import argparse
@@ -22,7 +22,7 @@ ENDS = ("run-completed", "run-failed", "run-cancelled", "run-interrupted", "run-
 
 
 async def model(messages: list[dict[str, Any]], pause: float) -> AsyncGenerator[str, None]:
-    """Yield an answer as it comes. The streaming call to a real provider goes here."""
+    """Yield the words of an answer. The streaming call to a real provider goes here."""
     asked = [message["content"] for message in messages if message["role"] == "user"]
     answer = f"You said {asked[-1]!r}, message {len(asked)} of yours; the first was {asked[0]!r}."
     for word in answer.split():
@@ -39,10 +39,10 @@ class Chat:
         self._pause = pause
 
     async def run_turn(self, turn: Turn) -> str:
-        """Answer what was asked, word by word."""
+        """Answer the request, word by word."""
         messages = await turn.prompt()
         if turn.request:
-            await turn.boundary()  # from here on the question is durable, whatever becomes of us
+            await turn.boundary()  # from here on the question is durable
         said = ""
         try:
             async with aclosing(model(messages, self._pause)) as words:
@@ -65,7 +65,7 @@ class Terminal:
         self._position = 0
 
     async def begin(self, agent: Chat) -> None:
-        """Show where the conversation stands; answer what a crash left unanswered."""
+        """Show the length of the conversation; answer a question that a crash left unanswered."""
         await self._engine.register(self._session_id)
         report = await self._engine.control.recover(self._session_id)
         await self._engine.attach(self._session_id, agent)
@@ -83,7 +83,7 @@ class Terminal:
             await self.turn(None)
 
     async def turn(self, request: str | None) -> None:
-        """Ask, and show the answer as it comes."""
+        """Ask, and print the answer word by word."""
         run_id = str(uuid.uuid4())
         showing = asyncio.create_task(self._show(run_id))
         try:
@@ -98,7 +98,7 @@ class Terminal:
             showing.cancel()
 
     async def _show(self, run_id: str) -> None:
-        """Print what the run emits, until its end is recorded."""
+        """Print the words that the run emits, until its end is recorded."""
         events = self._engine.subscribe(self._session_id, after=self._position, live=True)
         async for event in events:
             if isinstance(event, LiveEvent):
@@ -118,8 +118,8 @@ def main() -> None:
     arguments.add_argument("--pause", type=float, default=0.1, help="seconds before each word")
     given = arguments.parse_args()
 
-    # At the prompt this is a plain program; while an answer comes, the event loop runs. Ctrl-C
-    # then cancels the turn's task, and comes here once the engine has recorded the interrupt.
+    # At the prompt no event loop runs. During an answer one does: Ctrl-C then cancels the task of
+    # the turn, and KeyboardInterrupt arrives here after the engine has recorded the interruption.
     with asyncio.Runner() as runner:
         try:
             engine = runner.run(opened(given.db))
@@ -138,7 +138,7 @@ def main() -> None:
 
 
 def interruptible(runner: asyncio.Runner, work: Coroutine[Any, Any, None]) -> None:
-    """Run it; Ctrl-C ends it, and nothing else."""
+    """Run the work; Ctrl-C ends the work and not the program."""
     try:
         runner.run(work)
     except KeyboardInterrupt:
@@ -146,7 +146,7 @@ def interruptible(runner: asyncio.Runner, work: Coroutine[Any, Any, None]) -> No
 
 
 def read_line() -> str | None:
-    """Return what was typed, None at the end."""
+    """Return the line that was typed, None at the end of the input."""
     try:
         return input("you: ").strip()
     except (EOFError, KeyboardInterrupt):

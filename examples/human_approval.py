@@ -5,10 +5,10 @@
     python examples/human_approval.py --approve        # or --deny
 
 The first turn ends with a call that waits for a human, and the program ends with it. The answer is
-recorded as that call's result, and the next turn goes on from it: it makes the refund, which here
-is a line in refunds.txt. Killed in the middle of that, nobody knows whether the money went out, and
-nothing here guesses: the session refuses to go on until somebody has looked, and says `--happened`,
-`--did-not-happen`, or `--give-up`.
+recorded as the result of that call. The next turn continues from it and makes the refund, which
+here is a line in refunds.txt. If the program is killed during the refund, it is unknown whether the
+money went out. The program does not guess: the session refuses the next turn until a human has
+looked and says `--happened`, `--did-not-happen`, or `--give-up`.
 """
 
 import argparse
@@ -40,11 +40,10 @@ ANSWERS = {
 
 
 class Agent:
-    """Asks a human before it refunds, refunds, and says what came of it.
+    """Asks a human for approval, makes the refund, and reports it.
 
-    A real one would ask a model for each next message, with all that `turn.prompt()` gives; this
-    one knows its part. The engine sees the same: messages that make calls, and messages that answer
-    them.
+    A real agent would send the messages of `turn.prompt()` to a model for each next message; this
+    one is scripted. The engine sees no difference: messages make calls, and messages answer them.
     """
 
     name = "refunds"
@@ -53,7 +52,7 @@ class Agent:
         self._seconds = seconds
 
     async def run_turn(self, turn: Turn) -> TurnResult:
-        """Take the next step, from what was said last."""
+        """Take the next step, which depends on the last message."""
         last = (await turn.prompt())[-1]
         if last["role"] == "user":
             question = {"question": f"{last['content']}: may I?"}
@@ -64,13 +63,13 @@ class Agent:
         if last["content"] != "approved":
             return TurnResult(messages=[says(f"I was told: {last['content']}.")])
         call_id = f"refund-{turn.run_id}"
-        await turn.boundary([made(call_id, "refund", {})])  # the intent is on record, then the deed
+        await turn.boundary([made(call_id, "refund", {})])  # the intent is recorded before the deed
         await self._refund(call_id)
         await turn.boundary([answered(call_id, "refunded")])
         return TurnResult(messages=[says("The money is on its way.")])
 
     async def _refund(self, call_id: str) -> None:
-        """Do what cannot be undone: a call to whoever moves the money goes here."""
+        """Make the refund, which cannot be undone. The call to a payment provider goes here."""
         await asyncio.sleep(self._seconds)
         await asyncio.to_thread(note, call_id)
         await asyncio.sleep(self._seconds)
@@ -95,24 +94,24 @@ def answered(call_id: str, text: str) -> dict[str, Any]:
 
 
 def says(text: str) -> dict[str, Any]:
-    """Return what the assistant says."""
+    """Return a message of the assistant."""
     return {"role": "assistant", "content": text}
 
 
 async def resolve(engine: Engine, answer: str) -> None:
-    """Record what the human says of the oldest call that waits for it."""
+    """Record the human's answer for the oldest call that waits for one."""
     wanted = "intended" if answer in ("approve", "deny") else "unknown"
     calls = [call for call in await engine.open_calls(SESSION) if call.status == wanted]
     if not calls:
         sys.exit("No call waits for that.")
     if answer == "give_up":
-        await engine.abandon_call(SESSION, calls[0].id, reason="nobody knows what became of it")
+        await engine.abandon_call(SESSION, calls[0].id, reason="its outcome is not known")
     else:
         await engine.stage_tool_results(SESSION, [answered(calls[0].id, ANSWERS[answer])])
 
 
 async def go_on(engine: Engine, request: str | None) -> None:
-    """Run a turn, and show what was said."""
+    """Run a turn, and print the answer."""
     out = await engine.apply_turn(SESSION, request)
     if isinstance(out.terminal, Failed):
         print(f"failed: {out.terminal.message}")
@@ -123,7 +122,7 @@ async def go_on(engine: Engine, request: str | None) -> None:
 
 
 def waiting(call: OpenCall) -> str:
-    """Say what a call waits for."""
+    """Return a line that shows a call and the options that answer it."""
     told = f"{call.name} {call.arguments}"
     if call.status == "unknown":
         return f"unknown: {told}; look, then --happened, --did-not-happen or --give-up"
@@ -133,7 +132,7 @@ def waiting(call: OpenCall) -> str:
 
 
 async def run(db: str, seconds: float, request: str | None, answer: str | None) -> None:
-    """Do one thing, and leave."""
+    """Make one request or give one answer, then print the open calls."""
     async with Engine.open(db) as engine:
         await engine.register(SESSION)
         await engine.attach(SESSION, Agent(seconds))  # closes the run that a crash left behind
@@ -149,18 +148,18 @@ async def run(db: str, seconds: float, request: str | None, answer: str | None) 
 
 
 def main() -> None:
-    """Ask, answer or show."""
+    """Read the command line and run."""
     arguments = argparse.ArgumentParser(description="Refunds, each approved by a human.")
     arguments.add_argument("--db", default="sqlite:///human_approval.db", help="the log")
     arguments.add_argument("--seconds", type=float, default=0.0, help="how slow the money moves")
     choice = arguments.add_mutually_exclusive_group()
     choice.add_argument("--ask", metavar="TEXT", help="what to ask the agent for")
     for name, about in (
-        ("approve", "what waits may be done"),
-        ("deny", "what waits may not be done"),
-        ("happened", "what is unknown was done"),
-        ("did_not_happen", "what is unknown was not done"),
-        ("give_up", "what is unknown stays so, on the record"),
+        ("approve", "the waiting call may be executed"),
+        ("deny", "the waiting call may not be executed"),
+        ("happened", "the unknown call was executed"),
+        ("did_not_happen", "the unknown call was not executed"),
+        ("give_up", "the outcome of the unknown call is recorded as not known"),
     ):
         option = f"--{name.replace('_', '-')}"
         choice.add_argument(option, dest="answer", action="store_const", const=name, help=about)

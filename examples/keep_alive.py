@@ -1,13 +1,13 @@
-"""A session that is kept alive: a worker answers whatever any process sends it.
+"""A session that is kept alive: a worker answers the messages of other processes.
 
     python examples/keep_alive.py serve            # until Ctrl-C or a TERM signal
     python examples/keep_alive.py send "hello"     # in another terminal, at any time
-    python examples/keep_alive.py show             # what was sent, and what became of it
+    python examples/keep_alive.py show             # the messages, and their states
 
-What is sent is durable once `send` returns, whether or not a worker runs. The worker sleeps until
-something is recorded, takes all that is queued as one turn, and sleeps again. Told to stop, it ends
-its turn first; stopped by force, it loses nothing: what no receipt names is queued again, for the
-next worker.
+A message is durable once `send` returns, also if no worker runs. The worker sleeps until an event
+is recorded, takes all queued messages as one turn, and sleeps again. A worker that is told to stop
+ends its turn first. A worker that is killed loses nothing: an input that no receipt names is queued
+again, for the next worker.
 """
 
 import argparse
@@ -28,14 +28,14 @@ class Worker:
         self._seconds = seconds
 
     async def run_turn(self, turn: Turn) -> str:
-        """Answer all that was sent. The call to a real provider goes here."""
+        """Answer all messages of the turn. The call to a real provider goes here."""
         sent = [str(message["content"]) for item in turn.inputs for message in item.messages]
         await asyncio.sleep(self._seconds)
         return f"You sent {', '.join(sent)}."
 
 
 async def serve(url: str, session_id: str, seconds: float, grace_seconds: float) -> None:
-    """Work until told to stop."""
+    """Work until a signal says to stop."""
     told = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
@@ -47,12 +47,12 @@ async def serve(url: str, session_id: str, seconds: float, grace_seconds: float)
         say("Working; Ctrl-C stops.")
         await told.wait()
         say("Stopping.")
-    await reporting  # which ends with the engine
+    await reporting  # the subscription ends with the engine
     say("Stopped.")
 
 
 async def report(engine: Engine, session_id: str, after_version: int) -> None:
-    """Say what is recorded of each turn from now on."""
+    """Print a line for each turn that is recorded from now on."""
     async for delivery in engine.subscribe(session_id):
         event = delivery.event
         if delivery.version > after_version and isinstance(event, RunCompleted) and event.receipt:
@@ -62,7 +62,7 @@ async def report(engine: Engine, session_id: str, after_version: int) -> None:
 
 
 async def send(url: str, session_id: str, text: str, key: str | None) -> None:
-    """Queue a message for whoever works, now or later."""
+    """Queue a message for the worker that runs now or later."""
     async with Engine.open(url) as engine:
         await engine.register(session_id)
         taken = await engine.ingest(session_id, text, idempotency_key=key)
@@ -70,7 +70,7 @@ async def send(url: str, session_id: str, text: str, key: str | None) -> None:
 
 
 async def show(url: str, session_id: str) -> None:
-    """Say what was sent, and what became of it."""
+    """Print the messages that were sent, and their states."""
     async with Engine.open(url, readonly=True) as engine:
         for item in await engine.inputs(session_id):
             texts = ", ".join(str(message["content"]) for message in item.messages)
@@ -78,23 +78,23 @@ async def show(url: str, session_id: str) -> None:
 
 
 def say(text: str) -> None:
-    """Print it now, also where nobody watches."""
+    """Print a line and flush, so that it also appears at once in a pipe."""
     print(text, flush=True)
 
 
 def main() -> None:
-    """Serve, send or show."""
+    """Read the command line and run."""
     arguments = argparse.ArgumentParser(description="A session fed by other processes.")
     arguments.add_argument("--db", default="sqlite:///keep_alive.db", help="where it is recorded")
     arguments.add_argument("--session", default="inbox", help="which session")
     commands = arguments.add_subparsers(dest="command", required=True)
-    serving = commands.add_parser("serve", help="answer what is sent")
+    serving = commands.add_parser("serve", help="answer messages")
     serving.add_argument("--seconds", type=float, default=0.5, help="how long a turn takes")
     serving.add_argument("--grace", type=float, default=5.0, help="seconds a turn has to end")
     sending = commands.add_parser("send", help="send a message")
     sending.add_argument("text")
     sending.add_argument("--key", help="sent twice under one key, it is accepted once")
-    commands.add_parser("show", help="what was sent, and what became of it")
+    commands.add_parser("show", help="print the messages and their states")
     given = arguments.parse_args()
     try:
         if given.command == "serve":

@@ -39,7 +39,7 @@ def test_the_planted_bug_is_found_by_the_shortest_way() -> None:
     assert rows[3].guard == NOT_THE_AUTHOR & (amount > LIMIT) & SECOND
     rows[3] = msgspec.structs.replace(rows[3], guard=(amount > LIMIT) & SECOND)
     (violation,) = check(msgspec.structs.replace(APPROVAL, rows=tuple(rows))).violations
-    assert violation.property == "nobody decides on a request of their own"
+    assert violation.property == "an author never decides on their own request"
     assert [moment.verb for moment in violation.path] == [None, "submit", "approve", "approve"]
 
 
