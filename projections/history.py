@@ -10,23 +10,14 @@ from typing import Any, Final
 
 import msgspec
 
-from perdure.aggregates import (
-    Landed,
-    RunBegun,
-    RunEnded,
-    SessionDestroyed,
-    SessionEvent,
-    SessionForked,
-    SessionStopped,
-    decode_messages,
-)
+from perdure.aggregates import decode_messages
+from perdure.aggregates.session import events
 from perdure.projections.origins import Part, parts_between, parts_of
 from perdure.projections.rows import events_of, link_of
 from perdure.store import Mapper, Recorder, links
 from perdure.values import Receipt
 
 _NEIGHBOURS: Final = 8
-_RUN_OVER: Final = RunEnded | SessionStopped | SessionDestroyed
 
 
 class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,14 +33,14 @@ class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[dict[str, Any]]
 
 
-def receipt_in(event: SessionEvent) -> Receipt | None:
+def receipt_in(event: events.SessionEvent) -> Receipt | None:
     """Return the receipt of an event that landed messages, None where it landed none."""
-    return event.receipt if isinstance(event, Landed) else None
+    return event.receipt if isinstance(event, events.Landed) else None
 
 
 def events_of_run(
     recorder: Recorder, mapper: Mapper, session_id: str, run_id: str, version: int
-) -> Iterator[SessionEvent]:
+) -> Iterator[events.SessionEvent]:
     """Yield the events of a run, from the version that recorded it first to the run's end.
 
     Costs what the run itself does. Raises LogCorrupt for a damaged row.
@@ -59,10 +50,10 @@ def events_of_run(
             continue
         receipt = receipt_in(event)
         own = getattr(event, "run_id", None) if receipt is None else receipt.run_id
-        if own == run_id or isinstance(event, _RUN_OVER):
+        if own == run_id or isinstance(event, events.RunOver):
             yield event
-        if isinstance(event, _RUN_OVER) or (
-            event.version == version and not isinstance(event, RunBegun)
+        if isinstance(event, events.RunOver) or (
+            event.version == version and not isinstance(event, events.RunBegun)
         ):
             return
 
@@ -129,7 +120,7 @@ def _messages_between(
     start = version_reaching(recorder, mapper, name, last, offset + 1)
     # The first one's link was checked when the search met it.
     for _, event in events_of(recorder, mapper, name, after=start - 1, upto=last):
-        if not isinstance(event, Landed) or event.receipt is None:
+        if not isinstance(event, events.Landed) or event.receipt is None:
             continue
         decoded = decode_messages(event.messages)
         before = event.receipt.message_count - len(decoded)
@@ -169,7 +160,7 @@ def count_at(recorder: Recorder, mapper: Mapper, session_id: str, version: int) 
             receipt = receipt_in(event)
             if receipt is not None:
                 return receipt.message_count
-            if isinstance(event, SessionForked):
+            if isinstance(event, events.SessionForked):
                 return event.origin_messages
         if len(rows) < _NEIGHBOURS:
             break

@@ -5,28 +5,12 @@ here. Costs one pass over the session's own events.
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import msgspec
 
-from perdure.aggregates import (
-    BoundaryApplied,
-    InputAccepted,
-    InputsDropped,
-    RunBegun,
-    RunCancelled,
-    RunCompleted,
-    RunFailed,
-    RunInterrupted,
-    RunRolledBack,
-    SessionDestroyed,
-    SessionEvent,
-    SessionReset,
-    SessionStopped,
-    TurnApplied,
-    decode_messages,
-)
-from perdure.aggregates.session.events import Lane
+from perdure.aggregates import decode_messages
+from perdure.aggregates.session import events
 from perdure.aggregates.session.work import DROPS, INPUTS
 from perdure.machines import Configuration
 from perdure.machines.builtin.input import INPUT
@@ -55,7 +39,7 @@ class InputView(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     state: str
-    lane: Lane
+    lane: events.Lane
     source: str | None
     idempotency_key: str | None
     attempts: int
@@ -70,7 +54,7 @@ class InputView(msgspec.Struct, frozen=True, kw_only=True):
 class _Tracked:
     """One input on its way through the log."""
 
-    def __init__(self, event: InputAccepted) -> None:
+    def __init__(self, event: events.InputAccepted) -> None:
         self.event: Final = event
         self.lifecycle: Configuration = INPUTS.initial
         self.steps: Final[list[InputStep]] = []
@@ -85,7 +69,7 @@ class _Tracked:
         return self.lifecycle.phase
 
     def move(
-        self, verb: str, event: SessionEvent, *arguments: str, reason: str | None = None
+        self, verb: str, event: events.SessionEvent, *arguments: str, reason: str | None = None
     ) -> None:
         self.lifecycle = INPUTS.replay(self.lifecycle, verb, arguments, self.event.input_id)
         self.steps.append(
@@ -127,41 +111,46 @@ class InputLedger:
         """Return every input as it is now, in the order they were accepted."""
         return [item.view() for item in self._inputs.values()]
 
-    def follow(self, event: SessionEvent) -> None:
+    def follow(self, event: events.SessionEvent) -> None:
         """Take one more event in. Raises IllegalTransition where the log breaks the law."""
         match event:
-            case InputAccepted():
+            case events.InputAccepted():
                 accepted = self._inputs[event.input_id] = _Tracked(event)
                 self._open.append(accepted)
-            case InputsDropped():
+            case events.InputsDropped():
                 for item in self._named(event.input_ids):
                     item.into = event.into
                     item.move(DROPS[event.outcome], event, reason=event.reason)
-            case RunBegun():
+            case events.RunBegun():
                 self._run_id = event.run_id
                 self._stage(event, event.input_ids)
-            case TurnApplied() if event.receipt.contributing_input_ids:
-                self._run_id = event.receipt.run_id
-                self._stage(event, event.receipt.contributing_input_ids)
-                self._apply(event)
-                self._run_over(event)
-            case BoundaryApplied():
+            case events.TurnApplied():
+                if event.receipt.contributing_input_ids:
+                    self._run_id = event.receipt.run_id
+                    self._stage(event, event.receipt.contributing_input_ids)
+                    self._apply(event)
+                    self._run_over(event)
+            case events.BoundaryApplied():
                 self._apply(event)
                 self._stage(event, event.steered_input_ids)
-            case RunCompleted():
+            case events.RunCompleted():
                 self._apply(event)
                 self._run_over(event)
             case (
-                RunFailed() | RunCancelled() | RunRolledBack() | RunInterrupted() | SessionStopped()
+                events.RunFailed()
+                | events.RunCancelled()
+                | events.RunRolledBack()
+                | events.RunInterrupted()
+                | events.SessionStopped()
             ):
                 self._run_over(event)
-            case SessionReset():
+            case events.SessionReset():
                 self._abandon(event, "reset", ("queued",))
-            case SessionDestroyed():
+            case events.SessionDestroyed():
                 self._abandon(event, "destroyed", ("queued", "staged"))
                 self._run_over(event)
             case _:
-                pass
+                pass  # a test holds the ledger to the fold after every event there is
 
     def _named(self, input_ids: Iterable[str]) -> list[_Tracked]:
         return [self._inputs[input_id] for input_id in input_ids]
@@ -170,25 +159,27 @@ class InputLedger:
         self._open = [item for item in self._open if item.phase not in INPUT.final]
         return [item for item in self._open if item.phase in phases]
 
-    def _stage(self, event: SessionEvent, input_ids: Iterable[str]) -> None:
+    def _stage(self, event: events.SessionEvent, input_ids: Iterable[str]) -> None:
         for item in self._named(input_ids):
             item.run_id = self._run_id
             item.move("stage", event, str(self._run_id))
 
-    def _apply(self, event: TurnApplied | BoundaryApplied | RunCompleted) -> None:
+    def _apply(
+        self, event: events.TurnApplied | events.BoundaryApplied | events.RunCompleted
+    ) -> None:
         if event.receipt is not None:
             for item in self._named(event.receipt.contributing_input_ids):
                 item.sequence = event.receipt.sequence
                 item.move("apply", event, event.receipt.run_id)
 
-    def _run_over(self, event: SessionEvent) -> None:
+    def _run_over(self, event: events.RunOver | events.TurnApplied) -> None:
         for item in self._in_phase("applied"):
             item.move("consume", event, str(self._run_id))
         for item in self._in_phase("staged"):
             item.move("roll_back", event, str(self._run_id), reason=_why(event))
         self._run_id = None
 
-    def _abandon(self, event: SessionEvent, reason: str, phases: tuple[str, ...]) -> None:
+    def _abandon(self, event: events.SessionEvent, reason: str, phases: tuple[str, ...]) -> None:
         for item in self._in_phase(*phases):
             item.move("abandon", event, reason=reason)
 
@@ -207,16 +198,23 @@ def inputs_of(recorder: Recorder, mapper: Mapper, session_id: str) -> list[Input
     return ledger.views()
 
 
-def _why(event: SessionEvent) -> str:
-    """Return why a run gave an input back, or gave it up for the third time."""
+def _why(event: events.RunOver | events.TurnApplied) -> str:
+    """Return the reason for which a run's end queued an input again, or abandoned it."""
     match event:
-        case RunFailed():
+        case events.RunFailed():
             return "the run failed"
-        case RunCancelled():
+        case events.RunCancelled():
             return "the run was cancelled"
-        case RunRolledBack():
+        case events.RunRolledBack():
             return "the run was withdrawn"
-        case SessionStopped():
+        case events.SessionStopped():
             return "the session was stopped"
-        case _:
+        case (
+            events.RunInterrupted()
+            | events.RunCompleted()
+            | events.TurnApplied()
+            | events.SessionDestroyed()
+        ):
             return "the run was interrupted"
+        case _:
+            assert_never(event)

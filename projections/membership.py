@@ -3,12 +3,15 @@
 Invariants: derived from the session's own events before that one; what came later changes nothing.
 """
 
+from typing import Final
+
 from perdure.aggregates import MobJoined, MobLeft
+from perdure.aggregates.session.events import tags_of
 from perdure.errors import LogCorrupt
 from perdure.projections.rows import rows_of
 from perdure.store import Mapper, Recorder
 
-_TOPICS = frozenset(str(kind.__struct_config__.tag) for kind in (MobJoined, MobLeft))
+_OF_GROUPS: Final = tags_of(MobJoined, MobLeft)
 
 
 def is_member(
@@ -17,7 +20,7 @@ def is_member(
     """Whether the session belonged to the group just before a version."""
     member = False
     for row in rows_of(recorder, session_id, upto=before - 1):
-        if row.topic in _TOPICS:
+        if row.topic in _OF_GROUPS:
             try:
                 event = mapper.to_event(row, previous=None)
             except LogCorrupt:

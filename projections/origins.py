@@ -13,25 +13,8 @@ from typing import Any, Final, NamedTuple, get_args
 import msgspec
 from eventsourcing.persistence import StoredEvent
 
-from perdure.aggregates import (
-    CallAbandoned,
-    Conversation,
-    Landed,
-    Origin,
-    RunBegun,
-    RunCancelled,
-    RunCompleted,
-    RunFailed,
-    RunInterrupted,
-    RunRolledBack,
-    Session,
-    SessionDestroyed,
-    SessionForked,
-    SessionStopped,
-    ToolResultsStaged,
-    Work,
-    initial_state,
-)
+from perdure.aggregates import Conversation, Origin, Session, Work, initial_state
+from perdure.aggregates.session import events
 from perdure.aggregates.session.calls import tools_in
 from perdure.aggregates.session.conversation import EMPTY
 from perdure.aggregates.session.state import origin_in
@@ -41,19 +24,20 @@ from perdure.projections.rows import rows_of
 from perdure.store import Mapper, Recorder, links
 from perdure.store.mapper import UNDECODABLE, message_bytes
 
-LANDED: Final = frozenset(event.__struct_config__.tag for event in get_args(Landed))
+LANDED: Final = events.tags_of(*get_args(events.Landed))
 """The tags of events whose messages are part of the conversation."""
 
-_BEGUN: Final = RunBegun.__struct_config__.tag
-_SETTLED: Final = frozenset(kind.__struct_config__.tag for kind in (RunCompleted, RunRolledBack))
-_BROKEN_OFF: Final = frozenset(
-    kind.__struct_config__.tag
-    for kind in (RunFailed, RunCancelled, RunInterrupted, SessionStopped, SessionDestroyed)
+_BEGUN: Final = events.tags_of(events.RunBegun)
+_SETTLED: Final = events.tags_of(events.RunCompleted, events.RunRolledBack)
+_BROKEN_OFF: Final = events.tags_of(
+    events.RunFailed,
+    events.RunCancelled,
+    events.RunInterrupted,
+    events.SessionStopped,
+    events.SessionDestroyed,
 )
-_OF_CALLS: Final = frozenset(
-    kind.__struct_config__.tag for kind in (CallAbandoned, ToolResultsStaged)
-)
-_FORKED: Final = SessionForked.__struct_config__.tag
+_OF_CALLS: Final = events.tags_of(events.CallAbandoned, events.ToolResultsStaged)
+_FORKED: Final = events.tags_of(events.SessionForked)
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _OPENED_IN_A_FORK: Final = 1
 """The version that a fork's calls are said to be of, if its origin made them."""
@@ -100,10 +84,10 @@ def origin_of(recorder: Recorder, mapper: Mapper, session_id: str) -> Origin | N
     Raises LogCorrupt where its first event is damaged.
     """
     rows = recorder.select_events(session_id, gt=0, lte=1)
-    if not rows or rows[0].topic != _FORKED:
+    if not rows or rows[0].topic not in _FORKED:
         return None
     event = mapper.to_event(rows[0], links.genesis(session_id))
-    return origin_in(event) if isinstance(event, SessionForked) else None
+    return origin_in(event) if isinstance(event, events.SessionForked) else None
 
 
 def forked_state(recorder: Recorder, mapper: Mapper, session_id: str, origin: Origin) -> Session:
@@ -191,16 +175,16 @@ def _with_part(
                     work, pending = _in_doubt(work, answered), pending - answered
         elif row.topic in _OF_CALLS:
             event = mapper.to_event(row, None)
-            if isinstance(event, ToolResultsStaged):
+            if isinstance(event, events.ToolResultsStaged):
                 work = _in_doubt(work, pending & set(event.call_ids))
-            elif isinstance(event, CallAbandoned):
+            elif isinstance(event, events.CallAbandoned):
                 pending.discard(event.call_id)
                 given_up.add(event.call_id)
             if wanted:
                 work, given_up = _without(work, given_up), set()
         elif running and row.topic in _BROKEN_OFF:
             work = _in_doubt(work, pending)
-        if row.topic == _BEGUN:
+        if row.topic in _BEGUN:
             running = True
         elif row.topic in _SETTLED or row.topic in _BROKEN_OFF:
             running = False

@@ -3,20 +3,11 @@
 Invariants: derived from the run's own events alone; a run that has not ended has no outcome.
 """
 
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 
-from perdure.aggregates import (
-    RunCancelled,
-    RunCompleted,
-    RunFailed,
-    RunInterrupted,
-    RunRolledBack,
-    SessionDestroyed,
-    SessionEvent,
-    SessionStopped,
-)
+from perdure.aggregates.session import events
 from perdure.errors import LogCorrupt
 from perdure.projections.history import events_of_run, receipt_in
 from perdure.store import Mapper, Recorder
@@ -41,15 +32,16 @@ def outcome_of_run(
     receipt = terminal = None
     for event in events_of_run(recorder, mapper, session_id, run_id, version):
         receipt = receipt_in(event) or receipt
-        terminal = _terminal(event) or terminal
+        if isinstance(event, events.RunOver):
+            terminal = _terminal(event)
     if terminal is None:
         return None
     return ApplyOutput(receipt=receipt, snapshot=None, terminal=terminal, duplicate=True)
 
 
-def _terminal(event: SessionEvent) -> Terminal | None:
+def _terminal(event: events.RunOver) -> Terminal:
     match event:
-        case RunCompleted():
+        case events.RunCompleted():
             result: Any = msgspec.json.decode(event.result)
             match event.terminal:
                 case "completed":
@@ -64,13 +56,18 @@ def _terminal(event: SessionEvent) -> Terminal | None:
                         ) from error
                 case "no_pending_boundary":
                     return NoPendingBoundary()
-        case RunFailed():
+                case _:
+                    assert_never(event.terminal)
+        case events.RunFailed():
             return Failed(event.kind, event.message, event.recoverable)
-        case RunCancelled() | RunRolledBack():
+        case (
+            events.RunCancelled()
+            | events.RunRolledBack()
+            | events.SessionStopped()
+            | events.SessionDestroyed()
+        ):
             return Cancelled(event.reason)
-        case RunInterrupted():
+        case events.RunInterrupted():
             return Cancelled("the run's owner was gone")
-        case SessionStopped() | SessionDestroyed():
-            return Cancelled(event.reason)
         case _:
-            return None
+            assert_never(event)

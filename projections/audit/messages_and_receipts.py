@@ -15,22 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
-from perdure.aggregates import (
-    BoundaryApplied,
-    ContextAppended,
-    ContextStaged,
-    InputAccepted,
-    Landed,
-    RunCompleted,
-    Session,
-    SessionCheckpointed,
-    SessionEvent,
-    SessionForked,
-    SessionRegistered,
-    ToolResultsStaged,
-    TurnApplied,
-    evolve,
-)
+from perdure.aggregates import Session, evolve
+from perdure.aggregates.session import events
 from perdure.aggregates.session.work import (
     check_not_answered,
     queued,
@@ -57,7 +43,7 @@ _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def replayed(
-    before: Session, event: SessionEvent, recorded: bytes
+    before: Session, event: events.SessionEvent, recorded: bytes
 ) -> tuple[Session | None, list[Problem]]:
     """Return the state after the event, and what is wrong with the event there.
 
@@ -68,13 +54,13 @@ def replayed(
         after = evolve(before, event)
     except UNLAWFUL as error:
         return None, [("transition", why_unlawful(error))]
-    if isinstance(event, TurnApplied) and _is_sound(before, event, after, recorded):
+    if isinstance(event, events.TurnApplied) and _is_sound(before, event, after, recorded):
         return after, []
     problems = list(_problems(before, event, after, recorded))
     return (None if problems else after), problems
 
 
-def _is_sound(before: Session, event: TurnApplied, after: Session, recorded: bytes) -> bool:
+def _is_sound(before: Session, event: events.TurnApplied, after: Session, recorded: bytes) -> bool:
     """Whether `_problems` has nothing to say of a turn; False where that must be asked.
 
     Nearly all of a log is turns, and nearly all of them bring just their own messages.
@@ -99,32 +85,37 @@ def _is_possible(usage: Usage | None) -> bool:
 
 
 def _problems(
-    before: Session, event: SessionEvent, after: Session, recorded: bytes
+    before: Session, event: events.SessionEvent, after: Session, recorded: bytes
 ) -> Iterable[Problem]:
     match event:
-        case TurnApplied() | BoundaryApplied() | RunCompleted() | ContextAppended():
+        case (
+            events.TurnApplied()
+            | events.BoundaryApplied()
+            | events.RunCompleted()
+            | events.ContextAppended()
+        ):
             return _landing_problems(before, event, after, recorded)
-        case ContextStaged() | InputAccepted() | ToolResultsStaged():
+        case events.ContextStaged() | events.InputAccepted() | events.ToolResultsStaged():
             return _waiting_problems(before, event, after, recorded)
-        case SessionCheckpointed():
+        case events.SessionCheckpointed():
             return _checkpoint_problems(before, event)
-        case SessionRegistered() | SessionForked():
+        case events.SessionRegistered() | events.SessionForked():
             return _registration_problems(before, event)
         case _:
             return account_problems(before, event, after)
 
 
 def _landing_problems(
-    before: Session, event: Landed, after: Session, recorded: bytes
+    before: Session, event: events.Landed, after: Session, recorded: bytes
 ) -> Iterator[Problem]:
     """Yield what is wrong with an event that made messages part of the conversation."""
     own = _count_of(event.messages, recorded)
     if own is None:
         yield "undecodable", "the messages are not an array of objects at the event's end"
         return
-    if not isinstance(event, ContextAppended) and not _is_possible(event.usage):
+    if not isinstance(event, events.ContextAppended) and not _is_possible(event.usage):
         yield "receipt", "the usage counts fewer than no tokens"
-    if isinstance(event, RunCompleted):
+    if isinstance(event, events.RunCompleted):
         yield from _result_problems(event)
     if event.receipt is None:
         yield from _no_receipt_problems(before, event, own)
@@ -134,13 +125,13 @@ def _landing_problems(
         yield "receipt", f"the receipt counts {receipt.message_count} messages, not {count}"
     if receipt.conversation_digest != after.conversation.digest():
         yield "digest", "the receipt's conversation digest is not that of the recorded messages"
-    if isinstance(event, ContextAppended):
+    if isinstance(event, events.ContextAppended):
         yield from _first_receipt_problems(before, receipt)
         if receipt.boundary != "immediate" or receipt.contributing_input_ids:
             yield "receipt", "context lands at once and takes no input, and its receipt differs"
         yield from _context_problems(before, event, own)
         return
-    if isinstance(event, TurnApplied):
+    if isinstance(event, events.TurnApplied):
         yield from _first_receipt_problems(before, receipt)
         yield from doubt_problems(before, receipt.run_id, event.messages)
     else:
@@ -149,7 +140,9 @@ def _landing_problems(
     yield from _prefix_problems(before, event, own)
 
 
-def _no_receipt_problems(before: Session, event: RunCompleted, own: int) -> Iterator[Problem]:
+def _no_receipt_problems(
+    before: Session, event: events.RunCompleted, own: int
+) -> Iterator[Problem]:
     """Yield what is wrong with a run's end that landed nothing."""
     if own:
         yield "receipt", f"the event brings {own} messages and has no receipt for them"
@@ -159,7 +152,7 @@ def _no_receipt_problems(before: Session, event: RunCompleted, own: int) -> Iter
         yield "receipt", "the run ended without what was staged for it"
 
 
-def _result_problems(event: RunCompleted) -> Iterator[Problem]:
+def _result_problems(event: events.RunCompleted) -> Iterator[Problem]:
     """Yield what is wrong with what a run gave back, which for a callback is the call."""
     if event.terminal == "callback_pending":
         try:
@@ -175,7 +168,7 @@ def _first_receipt_problems(before: Session, receipt: Receipt) -> Iterator[Probl
 
 
 def _run_receipt_problems(
-    before: Session, event: BoundaryApplied | RunCompleted, receipt: Receipt
+    before: Session, event: events.BoundaryApplied | events.RunCompleted, receipt: Receipt
 ) -> Iterator[Problem]:
     """Yield what is wrong with the receipt of a boundary of a run that began before."""
     due = LIFECYCLE.value(before.lifecycle, "sequence") + 1
@@ -183,16 +176,16 @@ def _run_receipt_problems(
         yield "receipt", f"the receipt's sequence is {receipt.sequence}; the run's next is {due}"
     if receipt.contributing_input_ids != staged(before.work):
         yield "receipt", "the receipt does not name just the inputs that its run had taken"
-    if isinstance(event, RunCompleted) and receipt.run_id != event.run_id:
+    if isinstance(event, events.RunCompleted) and receipt.run_id != event.run_id:
         yield "receipt", f"run {event.run_id!r} ends with a receipt of run {receipt.run_id!r}"
-    if isinstance(event, BoundaryApplied) and event.steered_input_ids != queued(
+    if isinstance(event, events.BoundaryApplied) and event.steered_input_ids != queued(
         before.work, "steer"
     ):
         yield "transition", "the run does not take on just the inputs that were to steer it"
 
 
 def _run_messages_problems(
-    before: Session, event: BoundaryApplied | RunCompleted, receipt: Receipt
+    before: Session, event: events.BoundaryApplied | events.RunCompleted, receipt: Receipt
 ) -> Iterator[Problem]:
     """Yield what is wrong behind the staged messages, where those of the run's inputs come first.
 
@@ -200,7 +193,7 @@ def _run_messages_problems(
     and the rest is the agent's own.
     """
     array = _ARRAY.decode(event.messages)
-    if isinstance(event, RunCompleted) and not array:
+    if isinstance(event, events.RunCompleted) and not array:
         yield "receipt", "the event has a receipt, and no messages"
     brought = [
         message
@@ -218,7 +211,9 @@ def _run_messages_problems(
 
 
 def _prefix_problems(
-    before: Session, event: TurnApplied | BoundaryApplied | RunCompleted, own: int
+    before: Session,
+    event: events.TurnApplied | events.BoundaryApplied | events.RunCompleted,
+    own: int,
 ) -> Iterator[Problem]:
     """Yield what is wrong with the staged messages that a turn begins with."""
     results = before.work.results
@@ -227,7 +222,7 @@ def _prefix_problems(
         results = results_to_land(before.work, b"[" + b",".join(map(bytes, array)) + b"]")
     waiting = [*map(bytes, results), *before.staged]
     brought = event.staged_results + event.staged_context
-    if isinstance(event, TurnApplied) and own <= brought:
+    if isinstance(event, events.TurnApplied) and own <= brought:
         yield "receipt", "the turn has no message of its own"
     if (event.staged_results, event.staged_context) != (
         len(results),
@@ -240,16 +235,16 @@ def _prefix_problems(
 
 def _waiting_problems(
     before: Session,
-    event: ContextStaged | InputAccepted | ToolResultsStaged,
+    event: events.ContextStaged | events.InputAccepted | events.ToolResultsStaged,
     after: Session,
     recorded: bytes,
 ) -> Iterator[Problem]:
     own = _count_of(event.messages, recorded)
     if own is None:
         yield "undecodable", "the messages are not an array of objects at the event's end"
-    elif isinstance(event, ContextStaged):
+    elif isinstance(event, events.ContextStaged):
         yield from _context_problems(before, event, own)
-    elif isinstance(event, InputAccepted):
+    elif isinstance(event, events.InputAccepted):
         yield from _key_problems(before, event)
         if event.input_id in before.inputs:
             yield "transition", f"the input {event.input_id!r} was accepted before"
@@ -258,7 +253,7 @@ def _waiting_problems(
 
 
 def _context_problems(
-    before: Session, event: ContextAppended | ContextStaged, own: int
+    before: Session, event: events.ContextAppended | events.ContextStaged, own: int
 ) -> Iterator[Problem]:
     if own != 1:
         yield "receipt", f"the event brings {own} messages of context, not one"
@@ -266,13 +261,13 @@ def _context_problems(
 
 
 def _key_problems(
-    before: Session, event: ContextAppended | ContextStaged | InputAccepted
+    before: Session, event: events.ContextAppended | events.ContextStaged | events.InputAccepted
 ) -> Iterator[Problem]:
     if event.idempotency_key is not None and event.idempotency_key in before.keys:
         yield "receipt", f"the idempotency key {event.idempotency_key!r} was recorded before"
 
 
-def _checkpoint_problems(before: Session, event: SessionCheckpointed) -> Iterator[Problem]:
+def _checkpoint_problems(before: Session, event: events.SessionCheckpointed) -> Iterator[Problem]:
     conversation = before.conversation
     if before.checkpoint_version == before.version:
         yield "transition", "nothing happened since the checkpoint before"
@@ -283,7 +278,7 @@ def _checkpoint_problems(before: Session, event: SessionCheckpointed) -> Iterato
 
 
 def _registration_problems(
-    before: Session, event: SessionRegistered | SessionForked
+    before: Session, event: events.SessionRegistered | events.SessionForked
 ) -> Iterator[Problem]:
     if before.version:
         yield "transition", "the session was registered before"
@@ -291,7 +286,7 @@ def _registration_problems(
         _OBJECT.decode(event.metadata)
     except UNDECODABLE:
         yield "undecodable", "the metadata is not an object"
-    if isinstance(event, SessionForked):
+    if isinstance(event, events.SessionForked):
         conversation = before.conversation
         if event.origin_messages != conversation.count:
             yield "receipt", f"the fork counts {event.origin_messages} messages of its origin"

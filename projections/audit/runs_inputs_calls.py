@@ -5,31 +5,12 @@ event has been followed already, so what it names is there; only the log is aske
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 
-from perdure.aggregates import (
-    CallAbandoned,
-    InputsDropped,
-    InterruptRequested,
-    MobJoined,
-    MobLeft,
-    RunBegun,
-    RunCancelled,
-    RunFailed,
-    RunInterrupted,
-    RunRolledBack,
-    Session,
-    SessionAttached,
-    SessionDestroyed,
-    SessionEvent,
-    SessionRecycled,
-    SessionReset,
-    SessionRetired,
-    SessionStopped,
-    ToolResultsStaged,
-)
+from perdure.aggregates import Session
+from perdure.aggregates.session import events
 from perdure.aggregates.session.calls import tools_in
 from perdure.aggregates.session.state import calls_in_the_way
 from perdure.aggregates.session.work import in_phase, queued, run_ended
@@ -39,44 +20,68 @@ Problem = tuple[Kind, str]
 
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
-_Ending = RunFailed | RunCancelled | RunRolledBack | RunInterrupted | SessionStopped
 
+def account_problems(
+    before: Session, event: events.SessionEvent, after: Session
+) -> Iterator[Problem]:
+    """Yield the problems with the runs, inputs, calls and groups that the event names.
 
-def account_problems(before: Session, event: SessionEvent, after: Session) -> Iterator[Problem]:
-    """Yield what is wrong with what the event says of the runs, inputs, calls and groups in hand.
-
-    What lands messages is not judged here, nor are messages that cannot be read.
+    Events that land or stage messages, checkpoints and registrations are `messages_and_receipts`'s
+    to judge; of them nothing is asked here.
     """
     match event:
-        case RunBegun():
+        case events.RunBegun():
             yield from known_run_problems(before, event.run_id)
             yield from doubt_problems(before, event.run_id)
-        case RunFailed() | RunCancelled() | RunRolledBack() | RunInterrupted() | SessionStopped():
+        case (
+            events.RunFailed()
+            | events.RunCancelled()
+            | events.RunRolledBack()
+            | events.RunInterrupted()
+            | events.SessionStopped()
+        ):
             yield from _ending_problems(before, event)
-        case InterruptRequested():
+        case events.InterruptRequested():
             yield from _request_problems(before, event)
-        case InputsDropped():
+        case events.InputsDropped():
             yield from _dropping_problems(before, event)
-        case SessionReset() | SessionRecycled() | SessionDestroyed():
+        case events.SessionReset() | events.SessionRecycled() | events.SessionDestroyed():
             yield from _starting_over_problems(before, event)
-        case ToolResultsStaged():
+        case events.ToolResultsStaged():
             yield from _results_problems(before, event)
-        case CallAbandoned():
-            call = before.work.calls.get(event.call_id)
-            if call is None or call.status == "executed":
-                yield "transition", f"the call {event.call_id!r} was not open without a result"
-        case SessionAttached() | SessionRetired() if after.lifecycle == before.lifecycle:
-            yield "transition", "the event changes nothing"
-        case MobJoined() | MobLeft():
-            if (event.mob in before.mobs) == isinstance(event, MobJoined):
-                yield "transition", f"the event changes nothing about the group {event.mob!r}"
+        case events.CallAbandoned():
+            yield from _abandoned_call_problems(before, event)
+        case events.SessionAttached() | events.SessionRetired():
+            if after.lifecycle == before.lifecycle:
+                yield "transition", "the event changes nothing"
+        case events.MobJoined() | events.MobLeft():
+            yield from _group_problems(before, event)
+        case (
+            events.SessionDetached()
+            | events.ToolFilterStaged()
+            | events.EventPublished()
+            | events.SessionArchived()
+        ):
+            pass  # the lifecycle is all there is to ask
+        case (
+            events.SessionRegistered()
+            | events.SessionForked()
+            | events.TurnApplied()
+            | events.BoundaryApplied()
+            | events.RunCompleted()
+            | events.ContextAppended()
+            | events.ContextStaged()
+            | events.InputAccepted()
+            | events.SessionCheckpointed()
+        ):
+            pass
         case _:
-            return
+            assert_never(event)
 
 
-def input_due(before: Session, event: SessionEvent) -> str | None:
+def input_due(before: Session, event: events.SessionEvent) -> str | None:
     """Return the id of the new input that the event behind this one must bring."""
-    if isinstance(event, InputsDropped) and event.into not in before.inputs:
+    if isinstance(event, events.InputsDropped) and event.into not in before.inputs:
         return event.into
     return None
 
@@ -95,18 +100,18 @@ def doubt_problems(
         yield "transition", f"a run began while the call {unknown[0]!r} was unknown"
 
 
-def _ending_problems(before: Session, event: _Ending) -> Iterator[Problem]:
+def _ending_problems(before: Session, event: events.RunAborted) -> Iterator[Problem]:
     run = before.work.run
     abandoned = () if run is None else run_ended(before.work, run.id).abandoned
     if event.abandoned_input_ids != abandoned:
         yield "transition", "the inputs abandoned are not those that were staged too often"
-    if isinstance(event, RunInterrupted) and (
+    if isinstance(event, events.RunInterrupted) and (
         run is None or (run.id, run.epoch) != (event.run_id, event.epoch)
     ):
         yield "transition", f"run {event.run_id!r} of that owner was not current"
 
 
-def _request_problems(before: Session, event: InterruptRequested) -> Iterator[Problem]:
+def _request_problems(before: Session, event: events.InterruptRequested) -> Iterator[Problem]:
     run = before.work.run
     if run is None or run.id != event.run_id:
         yield "transition", f"run {event.run_id!r} was not current"
@@ -114,7 +119,7 @@ def _request_problems(before: Session, event: InterruptRequested) -> Iterator[Pr
         yield "transition", f"run {event.run_id!r} belonged to the machine, and a caller ended it"
 
 
-def _dropping_problems(before: Session, event: InputsDropped) -> Iterator[Problem]:
+def _dropping_problems(before: Session, event: events.InputsDropped) -> Iterator[Problem]:
     """Yield what is wrong with inputs dropped, each of which must have been queued.
 
     What replaces them was queued too, or comes with the event behind this one, and so is new.
@@ -133,20 +138,24 @@ def _dropping_problems(before: Session, event: InputsDropped) -> Iterator[Proble
 
 
 def _starting_over_problems(
-    before: Session, event: SessionReset | SessionRecycled | SessionDestroyed
+    before: Session, event: events.SessionReset | events.SessionRecycled | events.SessionDestroyed
 ) -> Iterator[Problem]:
     waiting = queued(before.work)
     match event:
-        case SessionReset() if event.abandoned_input_ids != waiting:
-            yield "transition", "the inputs abandoned are not those that were queued"
-        case SessionRecycled() if event.transferred_input_ids != waiting:
-            yield "transition", "the inputs carried over are not those that were queued"
-        case SessionDestroyed():
+        case events.SessionReset():
+            if event.abandoned_input_ids != waiting:
+                yield "transition", "the inputs abandoned are not those that were queued"
+        case events.SessionRecycled():
+            if event.transferred_input_ids != waiting:
+                yield "transition", "the inputs carried over are not those that were queued"
+        case events.SessionDestroyed():
             if event.abandoned_input_ids != in_phase(before.work, "queued", "staged"):
                 yield "transition", "the inputs abandoned are not those that were pending"
+        case _:
+            assert_never(event)
 
 
-def _results_problems(before: Session, event: ToolResultsStaged) -> Iterator[Problem]:
+def _results_problems(before: Session, event: events.ToolResultsStaged) -> Iterator[Problem]:
     answered = [_answered(message) for message in _ARRAY.decode(event.messages)]
     if not answered or not all(answered):
         yield "transition", "not every message that was staged answers a call"
@@ -155,6 +164,17 @@ def _results_problems(before: Session, event: ToolResultsStaged) -> Iterator[Pro
     executed = [i for i in event.call_ids if before.work.calls[i].status == "executed"]
     if executed or len(set(event.call_ids)) != len(event.call_ids):
         yield "transition", "a call that had its result is given another"
+
+
+def _abandoned_call_problems(before: Session, event: events.CallAbandoned) -> Iterator[Problem]:
+    call = before.work.calls.get(event.call_id)
+    if call is None or call.status == "executed":
+        yield "transition", f"the call {event.call_id!r} was not open without a result"
+
+
+def _group_problems(before: Session, event: events.MobJoined | events.MobLeft) -> Iterator[Problem]:
+    if (event.mob in before.mobs) == isinstance(event, events.MobJoined):
+        yield "transition", f"the event changes nothing about the group {event.mob!r}"
 
 
 def _answered(message: msgspec.Raw) -> Sequence[str]:

@@ -27,6 +27,7 @@ from perdure.aggregates import (
     initial_state,
     tag_of,
 )
+from perdure.aggregates.session.events import tags_of
 from perdure.aggregates.session.state import origin_in
 from perdure.errors import LogCorrupt, StoreError
 from perdure.projections.audit.findings import Finding, Kind
@@ -41,7 +42,7 @@ _AT: Final = re.compile(
     r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
     r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
 )
-_ASKING_MORE: Final = (SessionForked.__struct_config__.tag, InputsDropped.__struct_config__.tag)
+_ASKING_MORE: Final = tags_of(SessionForked, InputsDropped)
 """The tags of events that are held against more than the state before them."""
 
 Origins = Callable[[str, Origin], Session]

@@ -17,9 +17,9 @@ from perdure.aggregates import (
     evolve,
     initial_state,
 )
-from perdure.aggregates.session import commands
-from perdure.aggregates.session import state as session
-from perdure.aggregates.session.state import Origin, steps
+from perdure.aggregates.session import commands, lifecycle
+from perdure.aggregates.session.lifecycle import steps
+from perdure.aggregates.session.state import Origin
 from perdure.errors import (
     CallNotOpen,
     CallsUnresolved,
@@ -223,8 +223,8 @@ def the_session(**changes: Any) -> Concrete[Session, SessionCommand, SessionEven
 @pytest.fixture
 def law_as_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     """The session asks an authority of the explored bounds, so that being full is explored too."""
-    monkeypatch.setattr(session, "LIFECYCLE", Authority(SESSION, checked=True))
-    monkeypatch.setattr(session, "_AFTER_TURN", {})
+    monkeypatch.setattr(lifecycle, "LIFECYCLE", Authority(SESSION, checked=True))
+    monkeypatch.setattr(lifecycle, "_AFTER_TURN", {})
 
 
 @pytest.mark.usefixtures("law_as_checked")

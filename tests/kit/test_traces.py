@@ -7,7 +7,7 @@ import pytest
 
 from perdure import Engine
 from perdure.aggregates import fold, initial_state
-from perdure.aggregates.session.state import steps
+from perdure.aggregates.session.lifecycle import steps
 from perdure.machines import SESSION, Authority
 from perdure.projections import audit_session
 from perdure.store import Mapper, links

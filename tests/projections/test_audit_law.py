@@ -55,6 +55,7 @@ from perdure.aggregates import (
 from perdure.aggregates.session.messages import Messages, encode_messages
 from perdure.projections import audit_session
 from perdure.projections.audit.findings import Finding
+from perdure.projections.audit.runs_inputs_calls import account_problems
 from perdure.projections.audit.session import remembering
 from perdure.projections.origins import forked_state, origin_of
 from perdure.store import Mapper, links
@@ -515,3 +516,9 @@ def test_g8_a_fork_that_lies_is_found_behind_one_of_the_same_point_that_does_not
             name, [RawRow(1, name, 1, sealed.topic, sealed.state)], MAPPER, origins=origins
         )
         assert places(found) == expected
+
+
+def test_what_is_no_event_is_not_passed_over_by_the_audit() -> None:
+    state = initial_state("s")
+    with pytest.raises(AssertionError):
+        list(account_problems(state, "archived", state))  # type: ignore[arg-type]

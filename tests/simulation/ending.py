@@ -11,7 +11,7 @@ import msgspec
 from eventsourcing.persistence import StoredEvent
 
 from perdure import IllegalTransition, PerdureError
-from perdure.aggregates.session.state import steps
+from perdure.aggregates.session.lifecycle import steps
 from perdure.aggregates.session.work import in_phase
 from perdure.machines import SESSION
 from perdure.machines.reference import Reference

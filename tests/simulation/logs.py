@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from perdure.aggregates.session.state import steps
+from perdure.aggregates.session.lifecycle import steps
 from perdure.store import Mapper
 from perdure.testing import validate_trace
 

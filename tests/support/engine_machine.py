@@ -24,7 +24,7 @@ from perdure import (
     ReceiptNotFound,
     SessionNotFound,
 )
-from perdure.aggregates.session.state import steps
+from perdure.aggregates.session.lifecycle import steps
 from perdure.machines import SESSION, Authority, Configuration
 from perdure.runtime.turn.agent import AgentFailure, TurnResult
 from perdure.store import Mapper

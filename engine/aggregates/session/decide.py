@@ -10,70 +10,12 @@ from typing import Final, assert_never
 
 import msgspec
 
+from perdure.aggregates.session import commands, events
 from perdure.aggregates.session.calls import tools_in
-from perdure.aggregates.session.commands import (
-    AbandonCall,
-    AcceptInput,
-    AppendContext,
-    ApplyBoundary,
-    Archive,
-    Attach,
-    BeginRun,
-    CancelRun,
-    CommitCheckpoint,
-    CompleteRun,
-    Destroy,
-    Detach,
-    DropInputs,
-    FailRun,
-    Fork,
-    JoinMob,
-    LeaveMob,
-    Publish,
-    RecordTurn,
-    Recover,
-    Recycle,
-    Register,
-    RequestInterrupt,
-    Reset,
-    Retire,
-    RollBackRun,
-    SessionCommand,
-    StageContext,
-    StageToolFilter,
-    StageToolResults,
-    Stop,
-    WorkCommand,
-)
 from perdure.aggregates.session.decide_run import fields_of, interrupt_event, receipt_of, turn_event
-from perdure.aggregates.session.events import (
-    NO_OBJECT,
-    CallAbandoned,
-    ContextAppended,
-    ContextStaged,
-    EventPublished,
-    InputAccepted,
-    InputsDropped,
-    MobJoined,
-    MobLeft,
-    RunInterrupted,
-    SessionArchived,
-    SessionAttached,
-    SessionCheckpointed,
-    SessionDestroyed,
-    SessionDetached,
-    SessionEvent,
-    SessionForked,
-    SessionRecycled,
-    SessionRegistered,
-    SessionReset,
-    SessionRetired,
-    SessionStopped,
-    ToolFilterStaged,
-    ToolResultsStaged,
-)
 from perdure.aggregates.session.evolve import fold
-from perdure.aggregates.session.state import Session, advance
+from perdure.aggregates.session.lifecycle import advance
+from perdure.aggregates.session.state import Session
 from perdure.aggregates.session.work import (
     check_without_result,
     in_phase,
@@ -84,13 +26,13 @@ from perdure.aggregates.session.work import (
 from perdure.errors import CallNotOpen, Conflict, IllegalTransition, InputNotQueued
 from perdure.machines import LIFECYCLE
 
-Decision = tuple[SessionEvent, ...]
+Decision = tuple[events.SessionEvent, ...]
 NOTHING: Final[Decision] = ()
 
 _SORTED: Final = msgspec.json.Encoder(order="sorted")
 
 
-def decide(state: Session, command: SessionCommand) -> Decision:
+def decide(state: Session, command: commands.SessionCommand) -> Decision:
     """Return the events that the command leads to from this state, none if it holds already.
 
     Raises IllegalTransition where the lifecycle refuses; Conflict where a registration or a tool
@@ -102,66 +44,74 @@ def decide(state: Session, command: SessionCommand) -> Decision:
     """
     match command:
         case (
-            RecordTurn()
-            | BeginRun()
-            | ApplyBoundary()
-            | CompleteRun()
-            | FailRun()
-            | CancelRun()
-            | RollBackRun()
+            commands.RecordTurn()
+            | commands.BeginRun()
+            | commands.ApplyBoundary()
+            | commands.CompleteRun()
+            | commands.FailRun()
+            | commands.CancelRun()
+            | commands.RollBackRun()
         ):
             return _legal(state, turn_event(state, command))
-        case Register() | Fork():
+        case commands.Register() | commands.Fork():
             return _register(state, command)
-        case AppendContext() | StageContext():
+        case commands.AppendContext() | commands.StageContext():
             return _legal(state, _context(state, command))
         case (
-            AcceptInput()
-            | DropInputs()
-            | StageToolResults()
-            | AbandonCall()
-            | StageToolFilter()
-            | RequestInterrupt()
+            commands.AcceptInput()
+            | commands.DropInputs()
+            | commands.StageToolResults()
+            | commands.AbandonCall()
+            | commands.StageToolFilter()
+            | commands.RequestInterrupt()
         ):
             return _work(state, command)
-        case CommitCheckpoint():
+        case commands.CommitCheckpoint():
             return _checkpoint(state, command)
-        case Attach():
-            event: SessionEvent = SessionAttached(**fields_of(state, command), agent=command.agent)
+        case commands.Attach():
+            event: events.SessionEvent = events.SessionAttached(
+                **fields_of(state, command), agent=command.agent
+            )
             return _if_it_moves(state, event)
-        case Detach():
-            return _legal(state, SessionDetached(**fields_of(state, command)))
-        case Publish():
-            event = EventPublished(
+        case commands.Detach():
+            return _legal(state, events.SessionDetached(**fields_of(state, command)))
+        case commands.Publish():
+            event = events.EventPublished(
                 **fields_of(state, command), name=command.name, payload=command.payload
             )
             return _legal(state, event)
-        case JoinMob() | LeaveMob():
+        case commands.JoinMob() | commands.LeaveMob():
             return _membership(state, command)
-        case Retire():
+        case commands.Retire():
             return _if_it_moves(
-                state, SessionRetired(**fields_of(state, command), reason=command.reason)
+                state, events.SessionRetired(**fields_of(state, command), reason=command.reason)
             )
-        case Archive():
+        case commands.Archive():
             return _archive(state, command)
-        case Stop() | Recover() | Reset() | Recycle() | Destroy():
+        case (
+            commands.Stop()
+            | commands.Recover()
+            | commands.Reset()
+            | commands.Recycle()
+            | commands.Destroy()
+        ):
             return _over(state, command)
         case _:
             assert_never(command)
 
 
-def _register(state: Session, command: Register | Fork) -> Decision:
+def _register(state: Session, command: commands.Register | commands.Fork) -> Decision:
     described = {
         **fields_of(state, command),
         "labels": command.labels or {},
-        "metadata": NO_OBJECT if command.metadata is None else command.metadata,
+        "metadata": events.NO_OBJECT if command.metadata is None else command.metadata,
     }
-    origin = command.origin if isinstance(command, Fork) else None
-    event: SessionEvent
+    origin = command.origin if isinstance(command, commands.Fork) else None
+    event: events.SessionEvent
     if origin is None:
-        event = SessionRegistered(**described)
+        event = events.SessionRegistered(**described)
     else:
-        event = SessionForked(
+        event = events.SessionForked(
             **described,
             origin_session_id=origin.session_id,
             origin_version=origin.version,
@@ -185,16 +135,18 @@ def _register(state: Session, command: Register | Fork) -> Decision:
     return NOTHING
 
 
-def _context(state: Session, command: AppendContext | StageContext) -> SessionEvent:
-    if isinstance(command, StageContext):
-        return ContextStaged(
+def _context(
+    state: Session, command: commands.AppendContext | commands.StageContext
+) -> events.SessionEvent:
+    if isinstance(command, commands.StageContext):
+        return events.ContextStaged(
             **fields_of(state, command),
             source=command.source,
             idempotency_key=command.idempotency_key,
             messages=command.message.array(),
         )
     receipt, array = receipt_of(state, command.message, run_id=command.run_id, boundary="immediate")
-    return ContextAppended(
+    return events.ContextAppended(
         **fields_of(state, command),
         receipt=receipt,
         source=command.source,
@@ -203,10 +155,10 @@ def _context(state: Session, command: AppendContext | StageContext) -> SessionEv
     )
 
 
-def _work(state: Session, command: WorkCommand) -> Decision:
+def _work(state: Session, command: commands.WorkCommand) -> Decision:
     match command:
-        case AcceptInput():
-            event: SessionEvent = InputAccepted(
+        case commands.AcceptInput():
+            event: events.SessionEvent = events.InputAccepted(
                 **fields_of(state, command),
                 input_id=command.input_id,
                 lane=command.lane,
@@ -214,35 +166,35 @@ def _work(state: Session, command: WorkCommand) -> Decision:
                 idempotency_key=command.idempotency_key,
                 messages=command.messages.array(),
             )
-        case DropInputs():
+        case commands.DropInputs():
             waiting = queued(state.work)
             for input_id in command.input_ids:
                 if input_id not in waiting:
                     raise InputNotQueued(state.id, input_id)
-            event = InputsDropped(
+            event = events.InputsDropped(
                 **fields_of(state, command),
                 input_ids=command.input_ids,
                 outcome=command.outcome,
                 reason=command.reason,
                 into=command.into,
             )
-        case StageToolResults():
+        case commands.StageToolResults():
             return _tool_results(state, command)
-        case AbandonCall():
+        case commands.AbandonCall():
             check_without_result(state.id, state.work, command.call_id)
-            event = CallAbandoned(
+            event = events.CallAbandoned(
                 **fields_of(state, command), call_id=command.call_id, reason=command.reason
             )
-        case StageToolFilter():
-            event = ToolFilterStaged(**fields_of(state, command), filter=command.filter)
-        case RequestInterrupt():
+        case commands.StageToolFilter():
+            event = events.ToolFilterStaged(**fields_of(state, command), filter=command.filter)
+        case commands.RequestInterrupt():
             event = interrupt_event(state, command)
         case _:
             assert_never(command)
     return _legal(state, event)
 
 
-def _tool_results(state: Session, command: StageToolResults) -> Decision:
+def _tool_results(state: Session, command: commands.StageToolResults) -> Decision:
     """Return the results staged: each message answers open calls, and each call once."""
     work, fresh, call_ids = state.work, [], []
     array = command.messages.array()
@@ -266,7 +218,7 @@ def _tool_results(state: Session, command: StageToolResults) -> Decision:
         if not executed:
             fresh.append(message)
             call_ids += answered
-    event = ToolResultsStaged(
+    event = events.ToolResultsStaged(
         **fields_of(state, command),
         call_ids=tuple(call_ids),
         messages=msgspec.Raw(b"[" + b",".join(map(bytes, fresh)) + b"]"),
@@ -275,8 +227,8 @@ def _tool_results(state: Session, command: StageToolResults) -> Decision:
     return decision if fresh else NOTHING
 
 
-def _checkpoint(state: Session, command: CommitCheckpoint) -> Decision:
-    event = SessionCheckpointed(
+def _checkpoint(state: Session, command: commands.CommitCheckpoint) -> Decision:
+    event = events.SessionCheckpointed(
         **fields_of(state, command),
         message_count=state.conversation.count,
         conversation_digest=state.conversation.digest(),
@@ -285,37 +237,39 @@ def _checkpoint(state: Session, command: CommitCheckpoint) -> Decision:
     return NOTHING if state.checkpoint_version == state.version else decision
 
 
-def _membership(state: Session, command: JoinMob | LeaveMob) -> Decision:
-    joins = isinstance(command, JoinMob)
-    event = (MobJoined if joins else MobLeft)(**fields_of(state, command), mob=command.mob)
+def _membership(state: Session, command: commands.JoinMob | commands.LeaveMob) -> Decision:
+    joins = isinstance(command, commands.JoinMob)
+    event = (events.MobJoined if joins else events.MobLeft)(
+        **fields_of(state, command), mob=command.mob
+    )
     decision = _legal(state, event)
     return NOTHING if (command.mob in state.mobs) == joins else decision
 
 
-def _archive(state: Session, command: Archive) -> Decision:
+def _archive(state: Session, command: commands.Archive) -> Decision:
     """Return what archives the session: retired first if it is live, its input abandoned if asked.
 
     Where retiring is refused so is archiving, and that is what was asked.
     """
-    events: list[SessionEvent] = []
+    decided: list[events.SessionEvent] = []
     after = state
 
-    def then(event: SessionEvent) -> None:
+    def then(event: events.SessionEvent) -> None:
         nonlocal after
-        events.append(event)
+        decided.append(event)
         after = fold(after, [event])
 
     waiting = queued(state.work)
     if waiting and command.abandon_inputs:
         then(
-            InputsDropped(
+            events.InputsDropped(
                 **fields_of(after, command),
                 input_ids=waiting,
                 outcome="abandoned",
                 reason="archived",
             )
         )
-    retired = SessionRetired(**fields_of(after, command), reason=command.reason)
+    retired = events.SessionRetired(**fields_of(after, command), reason=command.reason)
     try:
         retires = _changes(after, retired)
     except IllegalTransition:
@@ -323,45 +277,56 @@ def _archive(state: Session, command: Archive) -> Decision:
     if retires:
         then(retired)
     try:
-        then(SessionArchived(**fields_of(after, command), reason=command.reason))
+        then(events.SessionArchived(**fields_of(after, command), reason=command.reason))
     except IllegalTransition:
         if not waiting or command.abandon_inputs:
             raise
         _archive(state, msgspec.structs.replace(command, abandon_inputs=True))  # may say more
         raise kept_by_inputs("archive", state.id, state.lifecycle, waiting) from None
-    return tuple(events)
+    return tuple(decided)
 
 
-def _over(state: Session, command: Stop | Recover | Reset | Recycle | Destroy) -> Decision:
+def _over(
+    state: Session,
+    command: commands.Stop
+    | commands.Recover
+    | commands.Reset
+    | commands.Recycle
+    | commands.Destroy,
+) -> Decision:
     """Return what ends or restarts a session's work: a run in flight ends, input is accounted."""
     work = state.work
     run_id = None if work.run is None else work.run.id
     match command:
-        case Stop():
+        case commands.Stop():
             abandoned = () if run_id is None else run_ended(work, run_id).abandoned
-            event: SessionEvent = SessionStopped(
+            event: events.SessionEvent = events.SessionStopped(
                 **fields_of(state, command),
                 cause=command.cause,
                 reason=command.reason,
                 abandoned_input_ids=abandoned,
             )
-        case Recover() if work.run is None:
+        case commands.Recover() if work.run is None:
             LIFECYCLE.replay(state.lifecycle, "recover", (), state.id)  # refused where it ended
             return NOTHING
-        case Recover():
+        case commands.Recover():
             assert work.run is not None  # noqa: S101 - the case before took the other
-            event = RunInterrupted(
+            event = events.RunInterrupted(
                 **fields_of(state, command),
                 run_id=work.run.id,
                 epoch=work.run.epoch,
                 abandoned_input_ids=run_ended(work, work.run.id).abandoned,
             )
-        case Reset():
-            event = SessionReset(**fields_of(state, command), abandoned_input_ids=queued(work))
-        case Recycle():
-            event = SessionRecycled(**fields_of(state, command), transferred_input_ids=queued(work))
-        case Destroy():
-            event = SessionDestroyed(
+        case commands.Reset():
+            event = events.SessionReset(
+                **fields_of(state, command), abandoned_input_ids=queued(work)
+            )
+        case commands.Recycle():
+            event = events.SessionRecycled(
+                **fields_of(state, command), transferred_input_ids=queued(work)
+            )
+        case commands.Destroy():
+            event = events.SessionDestroyed(
                 **fields_of(state, command),
                 reason=command.reason,
                 abandoned_input_ids=in_phase(work, "queued", "staged"),
@@ -371,18 +336,18 @@ def _over(state: Session, command: Stop | Recover | Reset | Recycle | Destroy) -
     return _legal(state, event)
 
 
-def _legal(state: Session, event: SessionEvent) -> Decision:
+def _legal(state: Session, event: events.SessionEvent) -> Decision:
     """Return the event as the decision, once the authority has allowed its moves."""
     advance(state.lifecycle, event)
     return (event,)
 
 
-def _if_it_moves(state: Session, event: SessionEvent) -> Decision:
+def _if_it_moves(state: Session, event: events.SessionEvent) -> Decision:
     """Return the event if it would move the lifecycle, else nothing: what was asked holds."""
     return (event,) if _changes(state, event) else NOTHING
 
 
-def _changes(state: Session, event: SessionEvent) -> bool:
+def _changes(state: Session, event: events.SessionEvent) -> bool:
     """Whether the event would move the lifecycle. Raises IllegalTransition where it is refused."""
     return advance(state.lifecycle, event) != state.lifecycle
 

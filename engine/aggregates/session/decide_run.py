@@ -11,30 +11,7 @@ from typing import Any, assert_never
 
 import msgspec
 
-from perdure.aggregates.session.commands import (
-    ApplyBoundary,
-    BeginRun,
-    CancelRun,
-    Command,
-    CompleteRun,
-    FailRun,
-    OwnRunCommand,
-    RecordTurn,
-    RequestInterrupt,
-    RollBackRun,
-    TurnCommand,
-)
-from perdure.aggregates.session.events import (
-    BoundaryApplied,
-    InterruptRequested,
-    RunBegun,
-    RunCancelled,
-    RunCompleted,
-    RunFailed,
-    RunRolledBack,
-    SessionEvent,
-    TurnApplied,
-)
+from perdure.aggregates.session import commands, events
 from perdure.aggregates.session.messages import NO_MESSAGES, Messages
 from perdure.aggregates.session.retries import request_digest
 from perdure.aggregates.session.state import Session, calls_in_the_way
@@ -60,7 +37,7 @@ from perdure.machines import LIFECYCLE
 from perdure.values import Boundary, Receipt
 
 
-def turn_event(state: Session, command: TurnCommand) -> SessionEvent:
+def turn_event(state: Session, command: commands.TurnCommand) -> events.SessionEvent:
     """Return the event that the command leads to, whether or not the lifecycle allows it.
 
     Raises SessionBusy where another run is current, CallsUnresolved where calls are unknown,
@@ -69,12 +46,12 @@ def turn_event(state: Session, command: TurnCommand) -> SessionEvent:
     one of this owner.
     """
     match command:
-        case RecordTurn():
+        case commands.RecordTurn():
             _check_free(state, command)
             return _whole_turn(state, command)
-        case BeginRun():
+        case commands.BeginRun():
             _check_free(state, command)
-            return RunBegun(
+            return events.RunBegun(
                 **fields_of(state, command),
                 run_id=command.run_id,
                 boundary=command.boundary,
@@ -83,7 +60,13 @@ def turn_event(state: Session, command: TurnCommand) -> SessionEvent:
                 input_ids=command.input_ids,
                 machine_owned=command.machine_owned,
             )
-        case ApplyBoundary() | CompleteRun() | FailRun() | CancelRun() | RollBackRun():
+        case (
+            commands.ApplyBoundary()
+            | commands.CompleteRun()
+            | commands.FailRun()
+            | commands.CancelRun()
+            | commands.RollBackRun()
+        ):
             _check_owner(state, command)
             return _run_event(state, command)
         case _:
@@ -113,7 +96,7 @@ def receipt_of(
     return receipt, array
 
 
-def _check_free(state: Session, command: RecordTurn | BeginRun) -> None:
+def _check_free(state: Session, command: commands.RecordTurn | commands.BeginRun) -> None:
     """Refuse a new run where one is current, calls are unknown, or an input is not there.
 
     A session that takes no turn at all any more says so, and not what would have to come first.
@@ -122,7 +105,11 @@ def _check_free(state: Session, command: RecordTurn | BeginRun) -> None:
     if work.run is not None:
         raise SessionBusy(state.id)
     refusal: PerdureError | None = None
-    recorded = command.messages.array() if work.calls and isinstance(command, RecordTurn) else None
+    recorded = (
+        command.messages.array()
+        if work.calls and isinstance(command, commands.RecordTurn)
+        else None
+    )
     if work.calls and (unknown := calls_in_the_way(state, command.run_id, recorded)):
         refusal = CallsUnresolved(state.id, unknown)
     elif command.input_ids:
@@ -139,14 +126,14 @@ def _check_free(state: Session, command: RecordTurn | BeginRun) -> None:
         raise refusal
 
 
-def _check_owner(state: Session, command: OwnRunCommand) -> None:
+def _check_owner(state: Session, command: commands.OwnRunCommand) -> None:
     run = state.work.run
     if run is None or (run.id, run.epoch) != (command.run_id, command.epoch):
         began = state.runs.get(command.run_id, 0)
         raise StaleWriter(state.id, began, state.version)
 
 
-def _whole_turn(state: Session, command: RecordTurn) -> TurnApplied:
+def _whole_turn(state: Session, command: commands.RecordTurn) -> events.TurnApplied:
     landing, results = command.messages, 0
     if state.staged or state.work.results:
         landing, results = _with_results(state, _joined([*state.staged]) + landing)
@@ -157,7 +144,7 @@ def _whole_turn(state: Session, command: RecordTurn) -> TurnApplied:
         boundary=command.boundary,
         input_ids=command.input_ids,
     )
-    return TurnApplied(
+    return events.TurnApplied(
         session_id=state.id,
         version=state.version + 1,
         at=command.now,
@@ -169,32 +156,32 @@ def _whole_turn(state: Session, command: RecordTurn) -> TurnApplied:
     )
 
 
-def _run_event(state: Session, command: OwnRunCommand) -> SessionEvent:
+def _run_event(state: Session, command: commands.OwnRunCommand) -> events.SessionEvent:
     match command:
-        case ApplyBoundary():
-            return BoundaryApplied(
+        case commands.ApplyBoundary():
+            return events.BoundaryApplied(
                 **_landing(state, command),
                 steered_input_ids=queued(state.work, "steer"),
                 usage=command.usage,
             )
-        case CompleteRun():
+        case commands.CompleteRun():
             return _completed(state, command)
-        case FailRun():
-            return RunFailed(
+        case commands.FailRun():
+            return events.RunFailed(
                 **_ending(state, command),
                 kind=command.kind,
                 message=command.message,
                 recoverable=command.recoverable,
             )
-        case CancelRun():
-            return RunCancelled(**_ending(state, command), reason=command.reason)
-        case RollBackRun():
-            return RunRolledBack(**_ending(state, command), reason=command.reason)
+        case commands.CancelRun():
+            return events.RunCancelled(**_ending(state, command), reason=command.reason)
+        case commands.RollBackRun():
+            return events.RunRolledBack(**_ending(state, command), reason=command.reason)
         case _:
             assert_never(command)
 
 
-def _completed(state: Session, command: CompleteRun) -> RunCompleted:
+def _completed(state: Session, command: commands.CompleteRun) -> events.RunCompleted:
     """Return the run's end; it lands nothing where there was nothing pending and nothing came."""
     if command.waits_for is not None:
         check_waits_for(state.id, state.work, command.messages.array(), command.waits_for)
@@ -208,7 +195,7 @@ def _completed(state: Session, command: CompleteRun) -> RunCompleted:
         landing = _landing(state, command)
         if not landing["receipt"].message_count - state.conversation.count:
             landing |= {"receipt": None}
-    return RunCompleted(
+    return events.RunCompleted(
         **landing,
         run_id=command.run_id,
         terminal=command.terminal,
@@ -217,7 +204,9 @@ def _completed(state: Session, command: CompleteRun) -> RunCompleted:
     )
 
 
-def _landing(state: Session, command: ApplyBoundary | CompleteRun) -> dict[str, Any]:
+def _landing(
+    state: Session, command: commands.ApplyBoundary | commands.CompleteRun
+) -> dict[str, Any]:
     """Return the fields of an event that lands what is staged, the request and the agent's own."""
     work, input_ids = state.work, staged(state.work)
     check_not_answered(state.id, work, command.messages.array())
@@ -245,7 +234,7 @@ def _landing(state: Session, command: ApplyBoundary | CompleteRun) -> dict[str, 
     }
 
 
-def _ending(state: Session, command: OwnRunCommand) -> dict[str, Any]:
+def _ending(state: Session, command: commands.OwnRunCommand) -> dict[str, Any]:
     """Return the fields of an event by which a run ends without landing anything."""
     return {
         **fields_of(state, command),
@@ -270,12 +259,14 @@ def _count(joined: bytes) -> int:
     return len(msgspec.json.decode(b"[" + joined + b"]", type=list[msgspec.Raw]))
 
 
-def fields_of(state: Session, command: Command) -> dict[str, Any]:
+def fields_of(state: Session, command: commands.Command) -> dict[str, Any]:
     """Return the fields every event has, for the version that follows the state's."""
     return {"session_id": state.id, "version": state.version + 1, "at": command.now}
 
 
-def interrupt_event(state: Session, command: RequestInterrupt) -> InterruptRequested:
+def interrupt_event(
+    state: Session, command: commands.RequestInterrupt
+) -> events.InterruptRequested:
     """Return the event of a request that the current run end.
 
     Raises SessionNotRunning where there is none, and AuthorityRequired where it is the machine's
@@ -289,7 +280,7 @@ def interrupt_event(state: Session, command: RequestInterrupt) -> InterruptReque
             f"the run of session {state.id!r} belongs to the machine: its token is needed",
             session_id=state.id,
         )
-    return InterruptRequested(
+    return events.InterruptRequested(
         session_id=state.id,
         version=state.version + 1,
         at=command.now,

@@ -338,7 +338,18 @@ Landed = TurnApplied | BoundaryApplied | RunCompleted | ContextAppended
 RunEnded = RunCompleted | RunFailed | RunCancelled | RunRolledBack | RunInterrupted
 """The events that end a run which began with an event of its own."""
 
+RunOver = RunEnded | SessionStopped | SessionDestroyed
+"""The events after which no run is current."""
+
+RunAborted = RunFailed | RunCancelled | RunRolledBack | RunInterrupted | SessionStopped
+"""The events that end the current run, if there is one, without landing anything."""
+
 
 def tag_of(event: SessionEvent) -> str:
     """Return the event's permanent tag."""
     return str(event.__struct_config__.tag)
+
+
+def tags_of(*kinds: type[Recorded]) -> frozenset[str]:
+    """Return the permanent tags of kinds of events."""
+    return frozenset(str(kind.__struct_config__.tag) for kind in kinds)

@@ -11,42 +11,10 @@ from typing import Any, assert_never
 import immutables
 import msgspec
 
+from perdure.aggregates.session import events
 from perdure.aggregates.session.conversation import Conversation
-from perdure.aggregates.session.events import (
-    BoundaryApplied,
-    CallAbandoned,
-    ContextAppended,
-    ContextStaged,
-    EventPublished,
-    InputAccepted,
-    InputsDropped,
-    InterruptRequested,
-    Landed,
-    MobJoined,
-    MobLeft,
-    RunBegun,
-    RunCancelled,
-    RunCompleted,
-    RunFailed,
-    RunInterrupted,
-    RunRolledBack,
-    SessionArchived,
-    SessionAttached,
-    SessionCheckpointed,
-    SessionDestroyed,
-    SessionDetached,
-    SessionEvent,
-    SessionForked,
-    SessionRecycled,
-    SessionRegistered,
-    SessionReset,
-    SessionRetired,
-    SessionStopped,
-    ToolFilterStaged,
-    ToolResultsStaged,
-    TurnApplied,
-)
-from perdure.aggregates.session.state import Session, advance, origin_in
+from perdure.aggregates.session.lifecycle import advance
+from perdure.aggregates.session.state import Session, origin_in
 from perdure.aggregates.session.work import (
     DROPS,
     INPUTS,
@@ -66,20 +34,26 @@ from perdure.values import Usage
 _replace = msgspec.structs.replace
 
 
-def evolve(state: Session, event: SessionEvent) -> Session:
+def evolve(state: Session, event: events.SessionEvent) -> Session:
     """Return the state after a recorded event.
 
-    Raises IllegalTransition where the law has no such move, which for a recorded event means that
+    Raises IllegalTransition where the law has no such move. For a recorded event that means that
     the log was not written by this law.
     """
     match event:
-        case TurnApplied():
+        case events.TurnApplied():
             return _after_whole_turn(state, event)
-        case RunBegun() | BoundaryApplied() | RunCompleted():
+        case events.RunBegun() | events.BoundaryApplied() | events.RunCompleted():
             return _run_went_on(state, event)
-        case RunFailed() | RunCancelled() | RunRolledBack() | RunInterrupted() | SessionStopped():
+        case (
+            events.RunFailed()
+            | events.RunCancelled()
+            | events.RunRolledBack()
+            | events.RunInterrupted()
+            | events.SessionStopped()
+        ):
             return _moved(state, event, work=_after_end(state.work, event))
-        case ContextAppended():
+        case events.ContextAppended():
             return _moved(
                 state,
                 event,
@@ -88,12 +62,12 @@ def evolve(state: Session, event: SessionEvent) -> Session:
                 keys=_with_key(state.keys, event),
                 work=calls_after(state.work, event.messages, event.version),
             )
-        case ContextStaged():
+        case events.ContextStaged():
             waiting = bytes(event.messages)[1:-1]
             return _moved(
                 state, event, staged=(*state.staged, waiting), keys=_with_key(state.keys, event)
             )
-        case InputAccepted():
+        case events.InputAccepted():
             return _moved(
                 state,
                 event,
@@ -101,45 +75,45 @@ def evolve(state: Session, event: SessionEvent) -> Session:
                 keys=_with_key(state.keys, event),
                 work=_accepted(state.work, event),
             )
-        case SessionRegistered() | SessionForked():
+        case events.SessionRegistered() | events.SessionForked():
             return _registered(state, event)
-        case MobJoined():
+        case events.MobJoined():
             return _moved(state, event, mobs=(*state.mobs, event.mob))
-        case MobLeft():
+        case events.MobLeft():
             return _moved(state, event, mobs=tuple(mob for mob in state.mobs if mob != event.mob))
-        case SessionCheckpointed():
+        case events.SessionCheckpointed():
             return _moved(state, event, checkpoint_version=event.version)
         case (
-            InputsDropped()
-            | ToolResultsStaged()
-            | CallAbandoned()
-            | ToolFilterStaged()
-            | InterruptRequested()
-            | SessionReset()
-            | SessionDestroyed()
+            events.InputsDropped()
+            | events.ToolResultsStaged()
+            | events.CallAbandoned()
+            | events.ToolFilterStaged()
+            | events.InterruptRequested()
+            | events.SessionReset()
+            | events.SessionDestroyed()
         ):
             return _moved(state, event, work=_work_after(state.work, event))
         case (
-            SessionAttached()
-            | SessionDetached()
-            | EventPublished()
-            | SessionRecycled()
-            | SessionRetired()
-            | SessionArchived()
+            events.SessionAttached()
+            | events.SessionDetached()
+            | events.EventPublished()
+            | events.SessionRecycled()
+            | events.SessionRetired()
+            | events.SessionArchived()
         ):
             return _moved(state, event)
         case _:
             assert_never(event)
 
 
-def fold(state: Session, events: Iterable[SessionEvent]) -> Session:
+def fold(state: Session, history: Iterable[events.SessionEvent]) -> Session:
     """Return the state after all of the events, in order."""
-    for event in events:
+    for event in history:
         state = evolve(state, event)
     return state
 
 
-def _moved(state: Session, event: SessionEvent, **changes: Any) -> Session:
+def _moved(state: Session, event: events.SessionEvent, **changes: Any) -> Session:
     """Return the state with what every event changes, and these changes."""
     return _replace(
         state,
@@ -150,21 +124,23 @@ def _moved(state: Session, event: SessionEvent, **changes: Any) -> Session:
     )
 
 
-def _registered(state: Session, event: SessionRegistered | SessionForked) -> Session:
+def _registered(state: Session, event: events.SessionRegistered | events.SessionForked) -> Session:
     return _moved(
         state,
         event,
         labels=event.labels,
         metadata=event.metadata,
         created_at=event.at,
-        origin=origin_in(event) if isinstance(event, SessionForked) else None,
+        origin=origin_in(event) if isinstance(event, events.SessionForked) else None,
     )
 
 
-def _run_went_on(state: Session, event: RunBegun | BoundaryApplied | RunCompleted) -> Session:
+def _run_went_on(
+    state: Session, event: events.RunBegun | events.BoundaryApplied | events.RunCompleted
+) -> Session:
     """Return the state after a run that the engine drives began, landed, or ended well."""
     work = state.work
-    if isinstance(event, RunBegun):
+    if isinstance(event, events.RunBegun):
         run = Run(
             id=event.run_id,
             epoch=event.epoch,
@@ -177,7 +153,7 @@ def _run_went_on(state: Session, event: RunBegun | BoundaryApplied | RunComplete
             runs=state.runs.set(event.run_id, event.version),
             work=_filtered(_replace(work, run=run, inputs=inputs)),
         )
-    if isinstance(event, RunCompleted) and event.receipt is None:
+    if isinstance(event, events.RunCompleted) and event.receipt is None:
         inputs = run_ended(work, event.run_id).inputs
         return _moved(
             state,
@@ -186,7 +162,7 @@ def _run_went_on(state: Session, event: RunBegun | BoundaryApplied | RunComplete
             work=_replace(work, run=None, inputs=inputs),
         )
     work = _after_landing(work, event)
-    if isinstance(event, BoundaryApplied):
+    if isinstance(event, events.BoundaryApplied):
         run_id, steered = event.receipt.run_id, event.steered_input_ids
         work = _replace(work, inputs=moved(work.inputs, "stage", steered, run_id))
         if event.staged_results and work.run is not None:
@@ -204,7 +180,7 @@ def _run_went_on(state: Session, event: RunBegun | BoundaryApplied | RunComplete
     )
 
 
-def _after_whole_turn(state: Session, event: TurnApplied) -> Session:
+def _after_whole_turn(state: Session, event: events.TurnApplied) -> Session:
     """Return the state after a whole turn: `_moved`, spelt out, as nearly all of a log is turns."""
     receipt, conversation = event.receipt, state.conversation
     return _replace(
@@ -222,7 +198,7 @@ def _after_whole_turn(state: Session, event: TurnApplied) -> Session:
     )
 
 
-def _after_turn(work: Work, event: TurnApplied) -> Work:
+def _after_turn(work: Work, event: events.TurnApplied) -> Work:
     """Return the work after a whole turn: its inputs were staged, applied and consumed at once."""
     input_ids, run_id = event.receipt.contributing_input_ids, event.receipt.run_id
     if input_ids:
@@ -232,7 +208,9 @@ def _after_turn(work: Work, event: TurnApplied) -> Work:
     return _replace(work, inputs=run_ended(work, run_id).inputs) if input_ids else work
 
 
-def _after_landing(work: Work, event: TurnApplied | BoundaryApplied | RunCompleted) -> Work:
+def _after_landing(
+    work: Work, event: events.TurnApplied | events.BoundaryApplied | events.RunCompleted
+) -> Work:
     """Return the work after a boundary: its inputs applied, its results and filter in effect."""
     work = calls_after(work, event.messages, event.version)
     if event.receipt is not None and event.receipt.contributing_input_ids:
@@ -256,20 +234,17 @@ def _filtered(work: Work) -> Work:
     )
 
 
-def _after_end(
-    work: Work,
-    event: RunFailed | RunCancelled | RunRolledBack | RunInterrupted | SessionStopped,
-) -> Work:
+def _after_end(work: Work, event: events.RunAborted) -> Work:
     """Return the work after a run that did not end well, if there was one."""
     inputs, calls = work.inputs, work.calls
     if work.run is not None:
         inputs = run_ended(work, work.run.id).inputs
-        if not isinstance(event, RunRolledBack):
+        if not isinstance(event, events.RunRolledBack):
             calls = calls_in_doubt(work)
     return _replace(work, run=None, inputs=inputs, calls=calls)
 
 
-def _accepted(work: Work, event: InputAccepted) -> Work:
+def _accepted(work: Work, event: events.InputAccepted) -> Work:
     accepted = INPUTS.replay(INPUTS.initial, "accept", (event.lane,), event.input_id)
     item = Input(
         lane=event.lane,
@@ -281,39 +256,39 @@ def _accepted(work: Work, event: InputAccepted) -> Work:
 
 def _work_after(
     work: Work,
-    event: InputsDropped
-    | ToolResultsStaged
-    | CallAbandoned
-    | ToolFilterStaged
-    | InterruptRequested
-    | SessionReset
-    | SessionDestroyed,
+    event: events.InputsDropped
+    | events.ToolResultsStaged
+    | events.CallAbandoned
+    | events.ToolFilterStaged
+    | events.InterruptRequested
+    | events.SessionReset
+    | events.SessionDestroyed,
 ) -> Work:
     match event:
-        case InputsDropped():
+        case events.InputsDropped():
             verb = DROPS[event.outcome]
             return _replace(work, inputs=moved(work.inputs, verb, event.input_ids))
-        case ToolResultsStaged():
+        case events.ToolResultsStaged():
             return _with_results(work, event)
-        case CallAbandoned():
+        case events.CallAbandoned():
             calls = {name: call for name, call in work.calls.items() if name != event.call_id}
             return _replace(work, calls=calls)
-        case ToolFilterStaged():
+        case events.ToolFilterStaged():
             return _replace(work, next_filter=event.filter, next_filter_version=event.version)
-        case InterruptRequested():
+        case events.InterruptRequested():
             if work.run is None or work.run.interrupt == "interrupt":  # never to be less urgent
                 return work
             return _replace(work, run=_replace(work.run, interrupt=event.mode))
-        case SessionReset():
+        case events.SessionReset():
             return _replace(work, inputs=moved(work.inputs, "abandon", queued(work)))
-        case SessionDestroyed():
+        case events.SessionDestroyed():
             inputs = moved(work.inputs, "abandon", in_phase(work, "queued", "staged"))
             if work.run is not None:
                 inputs = moved(inputs, "consume", in_phase(work, "applied"), work.run.id)
             return _replace(work, run=None, inputs=inputs)
 
 
-def _with_results(work: Work, event: ToolResultsStaged) -> Work:
+def _with_results(work: Work, event: events.ToolResultsStaged) -> Work:
     executed = {
         call_id: _replace(work.calls[call_id], status="executed") for call_id in event.call_ids
     }
@@ -321,7 +296,7 @@ def _with_results(work: Work, event: ToolResultsStaged) -> Work:
     return _replace(work, results=(*work.results, *each), calls={**work.calls, **executed})
 
 
-def _extended(conversation: Conversation, event: Landed) -> Conversation:
+def _extended(conversation: Conversation, event: events.Landed) -> Conversation:
     if event.receipt is None:
         return conversation
     return conversation.extend(event.messages, event.receipt.message_count - conversation.count)
@@ -332,7 +307,8 @@ def _summed(usage: Usage, more: Usage | None) -> Usage:
 
 
 def _with_key(
-    keys: immutables.Map[str, int], event: ContextAppended | ContextStaged | InputAccepted
+    keys: immutables.Map[str, int],
+    event: events.ContextAppended | events.ContextStaged | events.InputAccepted,
 ) -> immutables.Map[str, int]:
     if event.idempotency_key is None:
         return keys

@@ -1,7 +1,7 @@
-"""The session's state, and the lifecycle verbs that its events stand for.
+"""The session's state: everything that a decision about a session can depend on.
 
-Invariants: state is a function of the events alone; where a session is in its lifecycle is what the
-authority says after replaying those verbs.
+Invariants: state is a function of the events alone. A session's place in its lifecycle is what the
+authority says after replaying the verbs of those events (see `lifecycle`).
 """
 
 from typing import Final
@@ -11,73 +11,10 @@ import msgspec
 
 from perdure.aggregates.session.calls import tools_in
 from perdure.aggregates.session.conversation import EMPTY, Conversation
-from perdure.aggregates.session.events import (
-    NO_OBJECT,
-    BoundaryApplied,
-    CallAbandoned,
-    ContextAppended,
-    ContextStaged,
-    EventPublished,
-    InputAccepted,
-    InputsDropped,
-    InterruptRequested,
-    MobJoined,
-    MobLeft,
-    RunBegun,
-    RunCancelled,
-    RunCompleted,
-    RunFailed,
-    RunInterrupted,
-    RunRolledBack,
-    SessionArchived,
-    SessionAttached,
-    SessionCheckpointed,
-    SessionDestroyed,
-    SessionDetached,
-    SessionEvent,
-    SessionForked,
-    SessionRecycled,
-    SessionRegistered,
-    SessionReset,
-    SessionRetired,
-    SessionStopped,
-    ToolFilterStaged,
-    ToolResultsStaged,
-    TurnApplied,
-)
+from perdure.aggregates.session.events import NO_OBJECT, SessionForked
 from perdure.aggregates.session.work import NO_WORK, Work, unknown_calls
-from perdure.machines import LIFECYCLE, Configuration, Value
+from perdure.machines import LIFECYCLE, Configuration
 from perdure.values import Usage
-
-Step = tuple[str, tuple[Value, ...]]
-Steps = tuple[Step, ...]
-
-_SINGLE_STEPS: Final[dict[type, Steps]] = {
-    SessionRegistered: (("register", ()),),
-    SessionForked: (("register", ()),),
-    SessionAttached: (("attach", ()),),
-    SessionDetached: (("detach", ()),),
-    InputAccepted: (("accept_input", ()),),
-    ContextAppended: (("append_context", ()),),
-    ContextStaged: (("stage_context", ()),),
-    ToolResultsStaged: (("stage_tool_results", ()),),
-    CallAbandoned: (("note", ()),),
-    ToolFilterStaged: (("note", ()),),
-    EventPublished: (("note", ()),),
-    MobJoined: (("note", ()),),
-    MobLeft: (("note", ()),),
-    SessionCheckpointed: (("checkpoint", ()),),
-    SessionRetired: (("retire", ()),),
-    SessionReset: (("reset", ()),),
-    SessionRecycled: (("recycle", ()),),
-    SessionArchived: (("archive", ()),),
-    SessionDestroyed: (("destroy", ()),),
-}
-
-_MAX_AFTER_TURN: Final = 1024
-_AFTER_TURN: Final[dict[tuple[Configuration, int], Configuration]] = {}
-"""Where whole turns lead, remembered. A run id is opaque to the machine, which only ever compares
-it, and a whole turn begins and ends its own run, so which id it was makes no difference."""
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,67 +95,3 @@ def initial_state(
     it; every other session starts with none.
     """
     return Session(id=session_id, conversation=conversation, work=work)
-
-
-def steps(event: SessionEvent) -> Steps:
-    """Return the lifecycle verbs, with arguments, that the event stands for.
-
-    A turn recorded whole is a run begun, applied and completed in one commit, so it needs no row
-    of its own in the declaration; nor does the end of a run that lands a last boundary.
-    """
-    match event:
-        case TurnApplied():
-            run = event.receipt.run_id
-            inputs = len(event.receipt.contributing_input_ids)
-            return (
-                ("begin_run", (run, inputs)),
-                ("apply_boundary", (run, 0)),
-                ("complete_run", (run,)),
-            )
-        case RunBegun():
-            return (("begin_run", (event.run_id, len(event.input_ids))),)
-        case BoundaryApplied():
-            return (("apply_boundary", (event.receipt.run_id, len(event.steered_input_ids))),)
-        case RunCompleted():
-            completed = ("complete_run", (event.run_id,))
-            if event.receipt is None:
-                return (completed,)
-            return (("apply_boundary", (event.run_id, 0)), completed)
-        case RunFailed():
-            return (("fail_run", (event.run_id,)), *_dropping(event.abandoned_input_ids))
-        case RunCancelled():
-            return (("cancel_run", (event.run_id,)), *_dropping(event.abandoned_input_ids))
-        case RunRolledBack():
-            return (("roll_back_run", (event.run_id,)), *_dropping(event.abandoned_input_ids))
-        case RunInterrupted():
-            return (("recover", ()), *_dropping(event.abandoned_input_ids))
-        case SessionStopped():
-            return ((event.cause, ()), *_dropping(event.abandoned_input_ids))
-        case InterruptRequested():
-            return ((event.mode, ()),)
-        case InputsDropped():
-            return _dropping(event.input_ids)
-        case _:
-            return _SINGLE_STEPS[type(event)]
-
-
-def _dropping(input_ids: tuple[str, ...]) -> Steps:
-    return (("drop_input", (len(input_ids),)),) if input_ids else ()
-
-
-def advance(configuration: Configuration, event: SessionEvent) -> Configuration:
-    """Return where the lifecycle stands after the event.
-
-    Raises IllegalTransition where the machine has no such move, which for a recorded event means
-    that the log was not written by this law.
-    """
-    if isinstance(event, TurnApplied):
-        known = _AFTER_TURN.get((configuration, len(event.receipt.contributing_input_ids)))
-        if known is not None:
-            return known
-    after = configuration
-    for verb, arguments in steps(event):
-        after = LIFECYCLE.replay(after, verb, arguments, event.session_id)
-    if isinstance(event, TurnApplied) and len(_AFTER_TURN) < _MAX_AFTER_TURN:
-        _AFTER_TURN[configuration, len(event.receipt.contributing_input_ids)] = after
-    return after
