@@ -107,9 +107,9 @@ def _explored(model: Model, repeats: int = 1) -> Found:
     for _ in range(repeats):
         gc.collect()
         start = time.perf_counter()
-        program, vectors = prepared(model, ())
+        program, by_level = prepared(model, ())
         ready = time.perf_counter()
-        found = search(program, Limit(STATES, MEMORY_BYTES), vectors)
+        found = search(program, Limit(STATES, MEMORY_BYTES), by_level)
         taken += time.perf_counter() - ready
         compiling += ready - start
     return Found((found.states, found.transitions(program)), compiling / repeats, taken / repeats)

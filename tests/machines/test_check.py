@@ -29,10 +29,10 @@ from perdure.machines import (
     instances,
     row,
 )
-from perdure.machines.checker.check import Engines
+from perdure.machines.checker.check import WhenNumpy
 from tests.support.reference_model import REFERENCE, looking_across
 
-ENGINES: tuple[Engines, ...] = ("never", "always")
+ENGINES: tuple[WhenNumpy, ...] = ("never", "always")
 COUNTS = {1: (44, 240, 7), 2: (1_936, 21_033, 14), 3: (85_184, 1_388_113, 21)}
 ACROSS = {1: (44, 240), 2: (1_180, 11_025), 3: (30_752, 401_857)}
 
@@ -41,13 +41,13 @@ def counts(report: Report) -> tuple[int, int, int]:
     return report.states, report.transitions, report.depth
 
 
-@pytest.mark.parametrize("vectors", ENGINES)
+@pytest.mark.parametrize("numpy", ENGINES)
 @pytest.mark.parametrize("number", COUNTS)
 def test_the_reference_model_has_the_states_that_every_checker_finds(
-    number: int, vectors: Engines
+    number: int, numpy: WhenNumpy
 ) -> None:
     properties = None if number < 3 else ()
-    report = check(REFERENCE, instances=number, properties=properties, vectors=vectors)
+    report = check(REFERENCE, instances=number, properties=properties, numpy=numpy)
     assert counts(report) == COUNTS[number]
     assert report.ok, str(report)
 
@@ -58,12 +58,12 @@ def test_four_instances_are_explored_within_a_small_part_of_the_memory_allowed()
     assert report.ok, str(report)
 
 
-@pytest.mark.parametrize("vectors", ENGINES)
+@pytest.mark.parametrize("numpy", ENGINES)
 @pytest.mark.parametrize("number", ACROSS)
 def test_guards_that_look_across_instances_are_explored_exactly(
-    number: int, vectors: Engines
+    number: int, numpy: WhenNumpy
 ) -> None:
-    report = check(looking_across(number), vectors=vectors)
+    report = check(looking_across(number), numpy=numpy)
     assert (report.states, report.transitions) == ACROSS[number]
     assert report.ok, str(report)
 
@@ -72,14 +72,14 @@ PENDING = Var("pending")
 RUNNING, ARCHIVED = in_phase("running"), in_phase("archived")
 
 
-def found(item: Property, vectors: Engines = "never") -> list[str]:
+def found(item: Property, numpy: WhenNumpy = "never") -> list[str]:
     """Return the verbs of the shortest way to break a property, none if it holds."""
-    report = check(REFERENCE, properties=[item], vectors=vectors)
+    report = check(REFERENCE, properties=[item], numpy=numpy)
     assert report.ok is not bool(report.violations)
     return [str(m.verb) for one in report.violations for m in one.path[1:]]
 
 
-@pytest.mark.parametrize("vectors", ENGINES)
+@pytest.mark.parametrize("numpy", ENGINES)
 @pytest.mark.parametrize(
     ("item", "path"),
     [
@@ -104,11 +104,11 @@ def found(item: Property, vectors: Engines = "never") -> list[str]:
     ],
 )
 def test_the_shortest_way_to_break_a_property_is_found(
-    item: Property, path: list[str], vectors: Engines
+    item: Property, path: list[str], numpy: WhenNumpy
 ) -> None:
-    broken = found(item, vectors)
+    broken = found(item, numpy)
     assert len(broken) == len(path)  # there may be several that are as short
-    if vectors == "never":
+    if numpy == "never":
         assert broken == path
 
 
@@ -168,9 +168,9 @@ def counting(*, guarded: bool, stuck: bool = False) -> Machine:
     )
 
 
-@pytest.mark.parametrize("vectors", ENGINES)
-def test_an_update_that_leaves_its_domain_is_a_violation(vectors: Engines) -> None:
-    report = check(counting(guarded=False), vectors=vectors)
+@pytest.mark.parametrize("numpy", ENGINES)
+def test_an_update_that_leaves_its_domain_is_a_violation(numpy: WhenNumpy) -> None:
+    report = check(counting(guarded=False), numpy=numpy)
     (violation,) = report.violations
     assert violation.property == "count stays within 0..2"
     assert [(m.verb, m.arguments) for m in violation.path[1:]] == [
@@ -178,37 +178,37 @@ def test_an_update_that_leaves_its_domain_is_a_violation(vectors: Engines) -> No
         ("add", {"by": 2}),
     ]
     assert violation.path[-1].state["count"] == 3
-    assert not check(counting(guarded=True), vectors=vectors).violations
+    assert not check(counting(guarded=True), numpy=numpy).violations
 
 
-@pytest.mark.parametrize("vectors", ENGINES)
+@pytest.mark.parametrize("numpy", ENGINES)
 def test_a_state_in_which_nothing_can_happen_and_that_is_not_final_is_a_violation(
-    vectors: Engines,
+    numpy: WhenNumpy,
 ) -> None:
-    (violation,) = check(counting(guarded=True, stuck=True), vectors=vectors).violations
+    (violation,) = check(counting(guarded=True, stuck=True), numpy=numpy).violations
     assert violation.property == "nothing gets stuck"
     assert [m.verb for m in violation.path] == [None, "jam", "close"]
 
 
-@pytest.mark.parametrize("vectors", ENGINES)
-def test_a_row_that_never_fires_fails_the_check(vectors: Engines) -> None:
-    report = check(counting(guarded=True), vectors=vectors)
+@pytest.mark.parametrize("numpy", ENGINES)
+def test_a_row_that_never_fires_fails_the_check(numpy: WhenNumpy) -> None:
+    report = check(counting(guarded=True), numpy=numpy)
     assert report.unfired == ("give_up: closing → closing if count > limit",)
     assert not report.ok
     assert not report.violations
 
 
-@pytest.mark.parametrize("vectors", ENGINES)
-def test_a_limit_of_states_is_no_pass(vectors: Engines) -> None:
-    report = check(REFERENCE, instances=2, max_states=1_935, vectors=vectors)
+@pytest.mark.parametrize("numpy", ENGINES)
+def test_a_limit_of_states_is_no_pass(numpy: WhenNumpy) -> None:
+    report = check(REFERENCE, instances=2, max_states=1_935, numpy=numpy)
     assert (report.ok, report.incomplete) == (False, "more than 1,935 states")
     assert not report.unfired
-    assert check(REFERENCE, instances=2, max_states=1_936, vectors=vectors).ok
+    assert check(REFERENCE, instances=2, max_states=1_936, numpy=numpy).ok
 
 
-@pytest.mark.parametrize("vectors", ENGINES)
-def test_a_limit_of_memory_is_no_pass(vectors: Engines) -> None:
-    report = check(REFERENCE, instances=3, properties=(), memory_bytes=1 << 20, vectors=vectors)
+@pytest.mark.parametrize("numpy", ENGINES)
+def test_a_limit_of_memory_is_no_pass(numpy: WhenNumpy) -> None:
+    report = check(REFERENCE, instances=3, properties=(), memory_bytes=1 << 20, numpy=numpy)
     assert not report.ok
     assert str(report.incomplete).startswith("more than 1,048,576 bytes, at ")
 
@@ -281,8 +281,8 @@ def test_what_is_fair_and_stays_possible_happens_at_last() -> None:
     assert check(machine).ok
 
 
-@pytest.mark.parametrize("vectors", ENGINES)
-def test_what_a_row_would_write_is_asked_only_where_the_row_may_fire(vectors: Engines) -> None:
+@pytest.mark.parametrize("numpy", ENGINES)
+def test_what_a_row_would_write_is_asked_only_where_the_row_may_fire(numpy: WhenNumpy) -> None:
     word = Choice("word", ("a", "b"))
     told = Machine(
         name="told",
@@ -311,7 +311,7 @@ def test_what_a_row_would_write_is_asked_only_where_the_row_may_fire(vectors: En
         msgspec.structs.replace(action, updates=(heard,)) if action.name == "one.hear" else action
         for action in model.actions
     ]
-    report = check(msgspec.structs.replace(model, actions=tuple(copying)), vectors=vectors)
+    report = check(msgspec.structs.replace(model, actions=tuple(copying)), numpy=numpy)
     assert report.ok, str(report)
     assert report.states == 5 * 2
 
@@ -335,11 +335,11 @@ def test_what_leads_to_something_is_judged_within_the_memory_and_tells_progress(
     assert len(told[True]) > len(told[False])
 
 
-@pytest.mark.parametrize("vectors", ENGINES)
-def test_what_is_promised_of_what_never_is_promises_nothing(vectors: Engines) -> None:
+@pytest.mark.parametrize("numpy", ENGINES)
+def test_what_is_promised_of_what_never_is_promises_nothing(numpy: WhenNumpy) -> None:
     never = RUNNING & ARCHIVED
     promised = [AlwaysPossible("it ends", ARCHIVED, never), LeadsTo("it runs", never, RUNNING)]
-    report = check(REFERENCE, properties=promised, vectors=vectors)
+    report = check(REFERENCE, properties=promised, numpy=numpy)
     given = "given phase = running and phase = archived"
     assert report.unwitnessed == (f"it ends: {given}", f"it runs: {given}")
     assert (report.ok, report.violations, report.witnessed) == (False, (), ())
@@ -348,11 +348,14 @@ def test_what_is_promised_of_what_never_is_promises_nothing(vectors: Engines) ->
 
 
 @pytest.mark.parametrize(
-    ("vectors", "asking"),
-    [("never", "judging.Judge._onwards"), ("always", "vectors.Vectors._hopeless")],
+    ("numpy", "asking"),
+    [
+        ("never", "liveness.Judge._onwards"),
+        ("always", "search_numpy.NumpySearch._hopeless"),
+    ],
 )
 def test_what_stays_possible_far_away_is_found_in_a_few_sweeps(
-    vectors: Engines, asking: str, monkeypatch: pytest.MonkeyPatch
+    numpy: WhenNumpy, asking: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     high = Bound("high", actual=200, checked=200)
     level = Var("level")
@@ -370,7 +373,7 @@ def test_what_stays_possible_far_away_is_found_in_a_few_sweeps(
         properties=(AlwaysPossible("one can leave", in_phase("gone")),),
     )
     asked = 0
-    name = f"perdure.machines.{asking}"
+    name = f"perdure.machines.checker.{asking}"
     original = pkgutil.resolve_name(name)
 
     def counting(*arguments: object) -> object:
@@ -379,11 +382,11 @@ def test_what_stays_possible_far_away_is_found_in_a_few_sweeps(
         return original(*arguments)
 
     monkeypatch.setattr(name, counting)
-    report = check(tower, vectors=vectors)
+    report = check(tower, numpy=numpy)
     assert report.ok
     assert report.states < asked < 4 * report.states
 
 
 def test_a_way_to_search_that_there_is_not_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="'sometimes', and none of auto, always, never"):
-        check(REFERENCE, vectors="sometimes")  # type: ignore[arg-type]
+        check(REFERENCE, numpy="sometimes")  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from perdure.machines.checker.check import MEMORY_BYTES, reported
 from perdure.machines.checker.liveness import Judge
 from perdure.machines.checker.program import compile_model
 from perdure.machines.checker.search import Budget, search
-from perdure.machines.checker.search_numpy import Vectors
+from perdure.machines.checker.search_numpy import NumpySearch
 from tests.support.random_models import Plainest, models
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,10 +38,10 @@ def agrees(report: Report, plainest: Plainest) -> None:
 @settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(model=models())
 def test_every_engine_finds_what_the_plainest_search_finds(model: Model) -> None:
-    report = check(model, vectors="never")
+    report = check(model, numpy="never")
     agrees(report, Plainest(model))
-    assert check(model, vectors="auto") == report
-    assert check(model, vectors="always") == report
+    assert check(model, numpy="auto") == report
+    assert check(model, numpy="always") == report
 
 
 @pytest.mark.parametrize("largest", [1, 4, 4096])
@@ -52,12 +52,12 @@ def test_however_states_are_packed_and_marked_the_answer_is_the_same(
     largest: int, memory_bytes: int, model: Model
 ) -> None:
     program = compile_model(model, model.properties, largest)
-    vectors = Vectors(program, memory_bytes, piece=3)
+    by_level = NumpySearch(program, memory_bytes, piece=3)
     for wide in (1, 3):
-        found = search(program, Budget(10**6, MEMORY_BYTES), vectors, wide)
-        judge = Judge(program, found, vectors)
+        found = search(program, Budget(10**6, MEMORY_BYTES), by_level, wide)
+        judge = Judge(program, found, by_level)
         agrees(reported(program, found, model.properties, judge), Plainest(model))
-        vectors = Vectors(program, memory_bytes, piece=3)
+        by_level = NumpySearch(program, memory_bytes, piece=3)
     found = search(program, Budget(10**6, MEMORY_BYTES))
     agrees(reported(program, found, model.properties, Judge(program, found)), Plainest(model))
 
@@ -74,11 +74,11 @@ def test_without_numpy_the_checker_gives_the_same_report() -> None:
     assert run.stdout == f"{check(SESSION)}\n{check(SESSION, instances=2, properties=())}\n"
 
 
-def test_without_numpy_vectors_cannot_be_asked_for() -> None:
+def test_numpy_cannot_be_asked_for_where_there_is_none() -> None:
     script = (
         "import sys; sys.modules['numpy'] = None\n"
         "from perdure.machines import SESSION, check\n"
-        "check(SESSION, vectors='always')"
+        "check(SESSION, numpy='always')"
     )
     run = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT

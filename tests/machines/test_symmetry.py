@@ -26,28 +26,28 @@ from perdure.machines import (
     some,
     within,
 )
-from perdure.machines.checker.check import Engines
+from perdure.machines.checker.check import WhenNumpy
 from tests.support.reference_model import REFERENCE
 
 NAMES = ("reference1", "reference2")
 RUNNING = in_phase("running")
-ENGINES: tuple[Engines, ...] = ("never", "always")
+ENGINES: tuple[WhenNumpy, ...] = ("never", "always")
 
 
 @pytest.mark.parametrize(
-    ("count", "vectors"), [(2, "never"), (3, "never"), (2, "always"), (3, "always"), (4, "always")]
+    ("count", "numpy"), [(2, "never"), (3, "never"), (2, "always"), (3, "always"), (4, "always")]
 )
 def test_independent_instances_have_as_many_orbits_as_multisets(
-    count: int, vectors: Engines
+    count: int, numpy: WhenNumpy
 ) -> None:
-    report = check(REFERENCE, instances=count, properties=(), symmetry=True, vectors=vectors)
+    report = check(REFERENCE, instances=count, properties=(), symmetry=True, numpy=numpy)
     assert report.states == math.comb(44 + count - 1, count)
     assert report.depth == 7 * count
     assert report.ok
     assert report.reduced
 
 
-@pytest.mark.parametrize("vectors", ENGINES)
+@pytest.mark.parametrize("numpy", ENGINES)
 @pytest.mark.parametrize(
     "properties",
     [
@@ -62,11 +62,11 @@ def test_independent_instances_have_as_many_orbits_as_multisets(
     ],
 )
 def test_the_verdict_is_the_same_with_symmetry_and_without(
-    properties: tuple[Property, ...], vectors: Engines
+    properties: tuple[Property, ...], numpy: WhenNumpy
 ) -> None:
     model = instances(REFERENCE, 2, properties=properties)
-    whole = check(model, properties=properties, vectors=vectors)
-    reduced = check(model, properties=properties, vectors=vectors, symmetry=True)
+    whole = check(model, properties=properties, numpy=numpy)
+    reduced = check(model, properties=properties, numpy=numpy, symmetry=True)
     assert reduced.ok is whole.ok
     assert reduced.states < whole.states / 1.9
     assert shortest(reduced) == shortest(whole)
@@ -77,12 +77,12 @@ def shortest(report: Report) -> list[int]:
     return [len(violation.path) for violation in report.violations[:1]]
 
 
-@pytest.mark.parametrize("vectors", ENGINES)
-def test_the_path_under_symmetry_really_happens(vectors: Engines) -> None:
+@pytest.mark.parametrize("numpy", ENGINES)
+def test_the_path_under_symmetry_really_happens(numpy: WhenNumpy) -> None:
     all_archived = every(NAMES, in_phase("archived"))
     model = instances(REFERENCE, 2)
     never = Always("never all archived", ~all_archived)
-    (violation,) = check(model, properties=[never], symmetry=True, vectors=vectors).violations
+    (violation,) = check(model, properties=[never], symmetry=True, numpy=numpy).violations
     assert len(violation.path) == 1 + 3 * 2
     for before, moment in zip(violation.path, violation.path[1:], strict=False):
         changed = {n for n, value in moment.state.items() if before.state[n] != value}
@@ -97,19 +97,19 @@ def test_what_leads_to_something_is_refused_under_symmetry() -> None:
         check(instances(REFERENCE, 2), properties=[item], symmetry=True)
 
 
-@pytest.mark.parametrize("vectors", ENGINES)
-def test_the_path_ends_where_the_property_that_names_a_part_is_broken(vectors: Engines) -> None:
+@pytest.mark.parametrize("numpy", ENGINES)
+def test_the_path_ends_where_the_property_that_names_a_part_is_broken(numpy: WhenNumpy) -> None:
     promised = [Always(name, ~within(name, RUNNING)) for name in NAMES]
-    report = check(instances(REFERENCE, 2), properties=promised, symmetry=True, vectors=vectors)
+    report = check(instances(REFERENCE, 2), properties=promised, symmetry=True, numpy=numpy)
     assert report.violations
     for violation in report.violations:
         assert violation.path[-1].state[f"{violation.property}.phase"] == "running"
         assert violation.path[-2].state[f"{violation.property}.phase"] != "running"
 
 
-@pytest.mark.parametrize("vectors", ENGINES)
+@pytest.mark.parametrize("numpy", ENGINES)
 def test_what_breaks_alike_for_several_parts_is_told_once_and_by_the_shortest_way(
-    vectors: Engines,
+    numpy: WhenNumpy,
 ) -> None:
     names = (*NAMES, "reference3")
     start = {one: tuple(f"{other}.start" for other in names if other != one) for one in names}
@@ -119,8 +119,8 @@ def test_what_breaks_alike_for_several_parts_is_told_once_and_by_the_shortest_wa
         *(Always(f"{one} stays put", ~within(one, RUNNING), (f"{one}.fail",)) for one in names),
     ]
     model = instances(REFERENCE, 3)
-    whole = check(model, properties=promised, vectors=vectors)
-    reduced = check(model, properties=promised, symmetry=True, vectors=vectors)
+    whole = check(model, properties=promised, numpy=numpy)
+    reduced = check(model, properties=promised, symmetry=True, numpy=numpy)
     kinds = [{item.name for item in promised[n : n + 3]} for n in (0, 3, 6)]
     assert len(whole.violations) == 9
     assert len(reduced.violations) == 3
@@ -161,24 +161,24 @@ def test_what_is_said_of_many_parts_alike_is_not_said_in_every_order() -> None:
     assert report.states == 24 + 25  # so many are done, and one of the others works or none does
 
 
-@pytest.mark.parametrize("vectors", ENGINES)
+@pytest.mark.parametrize("numpy", ENGINES)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_property_that_names_one_part_is_judged_for_that_part(
-    name: str, vectors: Engines
+    name: str, numpy: WhenNumpy
 ) -> None:
     model = instances(REFERENCE, 2)
     never = [Always("it never runs", ~within(name, RUNNING))]
     first = [Always("it never runs first", within(NAMES[0], RUNNING), on=(f"{NAMES[1]}.start",))]
     alone = [Sometimes("it runs", within(name, RUNNING))]
 
-    assert check(model, properties=never, symmetry=True, vectors=vectors).violations
-    assert check(model, properties=alone, symmetry=True, vectors=vectors).ok
+    assert check(model, properties=never, symmetry=True, numpy=numpy).violations
+    assert check(model, properties=alone, symmetry=True, numpy=numpy).ok
     for promised in (never, alone):
-        report = check(model, properties=promised, symmetry=True, vectors=vectors)
+        report = check(model, properties=promised, symmetry=True, numpy=numpy)
         assert not report.reduced
-        assert report == check(model, properties=promised, vectors=vectors)
+        assert report == check(model, properties=promised, numpy=numpy)
     assert "start" in {verb.name for verb in REFERENCE.verbs}
-    assert check(model, properties=first, symmetry=True, vectors=vectors).violations
+    assert check(model, properties=first, symmetry=True, numpy=numpy).violations
 
 
 def test_parts_that_a_property_does_not_tell_apart_are_still_counted_once() -> None:

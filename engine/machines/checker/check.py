@@ -7,7 +7,7 @@ Invariants: a check passes only if it saw every reachable state, every declared 
 import importlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 import msgspec
 
@@ -22,6 +22,7 @@ from perdure.machines.checker.search import (
     Budget,
     BudgetSpent,
     Exploration,
+    LevelSearch,
     Progress,
     search,
 )
@@ -41,10 +42,7 @@ from perdure.machines.language.properties import (
 )
 from perdure.machines.language.validation import no_property, property_problem
 
-if TYPE_CHECKING:
-    from perdure.machines.checker.search_numpy import Vectors
-
-Engines = Literal["auto", "always", "never"]
+WhenNumpy = Literal["auto", "always", "never"]
 Apart = Callable[[AlwaysPossible, Orbits], Violation | None]
 
 MAX_STATES: Final = 100_000_000
@@ -60,7 +58,7 @@ def check(
     max_states: int = MAX_STATES,
     memory_bytes: int = MEMORY_BYTES,
     progress: Progress | None = None,
-    vectors: Engines = "auto",
+    numpy: WhenNumpy = "auto",
 ) -> Report:
     """Explore every state that can be reached, and report what is broken.
 
@@ -69,15 +67,15 @@ def check(
     is which are explored, and counted, once, and what breaks alike for several is told once; parts
     that what is checked tells apart are not interchangeable. ``max_states`` and ``memory_bytes``
     limit the search; a check that meets a limit fails. ``progress`` is told the states found so far
-    and how deep the search is. ``vectors`` says whether numpy expands whole levels: where it is
-    worth it, if it is installed ("auto"), "always" or "never"; the report is the same.
+    and how deep the search is. ``numpy`` says whether numpy expands whole levels: where that
+    is faster, if it is installed ("auto"), "always" or "never"; the report is the same.
     Raises InvalidArgument, InvalidMachine for a property that makes no sense, and Unsupported where
-    vectors must be used and cannot, or where something leads to something under symmetry, since
+    numpy must be used and cannot, or where something leads to something under symmetry, since
     fairness is to each part alone.
     """
-    if vectors not in get_args(Engines):
-        ways = ", ".join(get_args(Engines))
-        raise InvalidArgument(f"vectors is {vectors!r}, and none of {ways}", parameter="vectors")
+    if numpy not in get_args(WhenNumpy):
+        ways = ", ".join(get_args(WhenNumpy))
+        raise InvalidArgument(f"numpy is {numpy!r}, and none of {ways}", parameter="numpy")
     model = modelled(machine, instances)
     promised = model.properties if properties is None else _sensible(model, tuple(properties))
     program = compile_model(model, promised)
@@ -87,7 +85,7 @@ def check(
                 raise Unsupported(f"{item.name!r} cannot be checked under symmetry")
         program = _reduced(program, alike_in(msgspec.structs.replace(model, properties=promised)))
     budget = Budget(max_states, memory_bytes, progress)
-    return _Check(program, promised, budget, vectors).report()
+    return _Check(program, promised, budget, numpy).report()
 
 
 def _reduced(program: Program, groups: Groups) -> Program:
@@ -95,27 +93,27 @@ def _reduced(program: Program, groups: Groups) -> Program:
     return msgspec.structs.replace(program, orbits=orbits)
 
 
-def prepared(model: Model, properties: Iterable[Property]) -> "tuple[Program, Vectors | None]":
+def prepared(model: Model, properties: Iterable[Property]) -> tuple[Program, LevelSearch | None]:
     """Return the model compiled, ready to be searched as `check` would."""
     program = compile_model(model, properties)
-    return program, _vectors(program, "auto", MEMORY_BYTES)
+    return program, _by_level(program, "auto", MEMORY_BYTES)
 
 
-def _vectors(program: Program, wanted: Engines, memory_bytes: int) -> "Vectors | None":
-    """Return the program made ready for whole levels, if it is to be and can be."""
-    if wanted == "never" or (wanted == "auto" and program.layout.space < WIDE):
+def _by_level(program: Program, numpy: WhenNumpy, memory_bytes: int) -> LevelSearch | None:
+    """Return a search over whole levels with numpy, where one is wanted and can be had."""
+    if numpy == "never" or (numpy == "auto" and program.layout.space < WIDE):
         return None
     try:
         module = importlib.import_module("perdure.machines.checker.search_numpy")
     except ModuleNotFoundError as error:
-        if wanted == "auto":
+        if numpy == "auto":
             return None
         raise Unsupported("this needs numpy: install perdure[check]") from error
     if program.layout.space >= WORD:
-        if wanted == "auto":
+        if numpy == "auto":
             return None
         raise Unsupported(f"a state of {program.model.name} does not fit 63 bits")
-    return module.Vectors(program, memory_bytes)  # type: ignore[no-any-return]
+    return module.NumpySearch(program, memory_bytes)  # type: ignore[no-any-return]
 
 
 def _sensible(model: Model, properties: tuple[Property, ...]) -> tuple[Property, ...]:
@@ -136,21 +134,21 @@ class _Check:
     """One check: a search, and what follows from it."""
 
     def __init__(
-        self, program: Program, promised: tuple[Property, ...], budget: Budget, engine: Engines
+        self, program: Program, promised: tuple[Property, ...], budget: Budget, numpy: WhenNumpy
     ) -> None:
         self._program: Final = program
         self._promised: Final = promised
         self._budget: Final = budget
-        self._engine: Final = engine
+        self._numpy: Final = numpy
 
     def report(self) -> Report:
         found, judge = self._searched(self._program)
         return reported(self._program, found, self._promised, judge, self._apart)
 
     def _searched(self, program: Program) -> tuple[Exploration, Judge]:
-        vectors = _vectors(program, self._engine, self._budget.memory_bytes)
-        found = search(program, self._budget, vectors, 1 if self._engine == "always" else WIDE)
-        return found, Judge(program, found, vectors, self._budget)
+        by_level = _by_level(program, self._numpy, self._budget.memory_bytes)
+        found = search(program, self._budget, by_level, 1 if self._numpy == "always" else WIDE)
+        return found, Judge(program, found, by_level, self._budget)
 
     def _apart(self, item: AlwaysPossible, orbits: Orbits) -> Violation | None:
         """Judge what names some parts in a search of its own that tells these apart."""

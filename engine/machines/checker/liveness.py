@@ -5,7 +5,7 @@ fair action could change anything; it may not do so for ever where one stays pos
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from perdure.machines.checker.counterexample import path_to, told
 from perdure.machines.checker.program import Program
@@ -15,14 +15,12 @@ from perdure.machines.checker.search import (
     UNLIMITED,
     Budget,
     Exploration,
+    LevelSearch,
     condition,
     stepping,
 )
 from perdure.machines.language.expressions import Expression, Not
 from perdure.machines.language.properties import AlwaysPossible, LeadsTo, formula
-
-if TYPE_CHECKING:
-    from perdure.machines.checker.search_numpy import Vectors
 
 Test = Callable[[int], bool]
 Graph = dict[int, list[tuple[int, int]]]
@@ -40,19 +38,19 @@ class Judge:
         self,
         program: Program,
         found: Exploration,
-        vectors: "Vectors | None" = None,
+        by_level: LevelSearch | None = None,
         budget: Budget = UNLIMITED,
     ) -> None:
         self._program: Final = program
         self._found: Final = found
-        self._vectors: Final = vectors
+        self._by_level: Final = by_level
         self._budget: Final = budget
         self._following: Final = stepping(program)
         self._split: Final = [(one.weight, one.radix) for one in program.layout.components]
 
     def path(self, depth: int, state: int) -> list[int]:
         """Return the states of a shortest path to a state."""
-        before = self._before if self._vectors is None else self._vectors.before
+        before = self._before if self._by_level is None else self._by_level.before
         path = path_to(self._found.levels, depth, state, before)
         orbits = self._program.orbits
         return path if orbits is None else orbits.real(path, self._following)
@@ -67,10 +65,10 @@ class Judge:
         """Return the nearest state that the goal cannot be reached from, if there is one."""
         goal = self._program.tables.reduced(item.goal)
         given = self._program.tables.reduced(item.given)
-        if self._vectors is None:
+        if self._by_level is None:
             stuck = self._hopeless(self._test(goal), self._test(given))
         else:
-            stuck = self._vectors.hopeless(self._found.levels, goal, given)
+            stuck = self._by_level.hopeless(self._found.levels, goal, given)
         if stuck is None:
             return None
         return Violation(

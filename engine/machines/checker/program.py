@@ -1,7 +1,7 @@
 """Compiling: a model as a program of what can be done in each state, over tables.
 
-Invariants: a program says no more and no less than its model; the explorers, with and without
-vectors, run the same one. Steps that ask the same of other components and write the same there are
+Invariants: a program says no more and no less than its model; both searches, plain and with
+numpy, run the same one. Steps that ask the same of other components and write the same there are
 bundled, so that each question is asked once.
 """
 

@@ -8,7 +8,7 @@ estimate of what the search holds at once, and is never exceeded unsaid.
 import sys
 from array import array
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -24,9 +24,6 @@ from perdure.machines.language.expressions import (
     Expression,
     Not,
 )
-
-if TYPE_CHECKING:
-    from perdure.machines.checker.search_numpy import Vectors
 
 Digits = list[int]
 Progress = Callable[[int, int], object]
@@ -75,11 +72,11 @@ class Exploration(msgspec.Struct, kw_only=True):
 
 
 def search(
-    program: Program, budget: "Budget", vectors: "Vectors | None" = None, wide: int = WIDE
+    program: Program, budget: "Budget", by_level: "LevelSearch | None" = None, wide: int = WIDE
 ) -> Exploration:
-    """Return everything the program can reach, as far as the budget allows.
+    """Return every state that the program can reach, as far as the budget allows.
 
-    With ``vectors``, levels of ``wide`` states and more are expanded as a whole.
+    ``by_level`` expands the levels that have ``wide`` states or more.
     """
     found = Exploration(
         levels=[],
@@ -87,20 +84,20 @@ def search(
         noticed={},
     )
     watching = Watching(program, found)
-    marks = PlainMarks(program.layout.space) if vectors is None else vectors.marks
+    marks = PlainMarks(program.layout.space) if by_level is None else by_level.marks
     plain = _Plain(program, found, watching, marks)
     frontier = plain.start()
     try:
         while frontier:
             found.levels.append(frontier)
-            if vectors is not None and len(frontier) >= wide:
-                frontier = vectors.expand(frontier, watching, found, budget)
+            if by_level is not None and len(frontier) >= wide:
+                frontier = by_level.expand(frontier, watching, found, budget)
             else:
                 frontier = plain.expand(frontier, budget)
     except BudgetSpent as spent:
         found.incomplete = str(spent)
-    if vectors is not None:
-        vectors.add_visits(found)
+    if by_level is not None:
+        by_level.add_visits(found)
     return found
 
 
@@ -138,6 +135,33 @@ class Marks(Protocol):
 
     def held_bytes(self) -> int:
         """Return how much memory the marks take."""
+
+
+class LevelSearch(Protocol):
+    """A search over whole levels at once; `search_numpy` has the one there is.
+
+    `search` asks it for the next level, `Judge` for the steps between levels.
+    """
+
+    @property
+    def marks(self) -> Marks:
+        """Return which states were seen."""
+
+    def expand(
+        self, level: Sequence[int], watching: "Watching", found: Exploration, budget: Budget
+    ) -> Sequence[int]:
+        """Return the states one step from the level that were not seen before, now seen."""
+
+    def add_visits(self, found: Exploration) -> None:
+        """Add the visits counted here to those of the exploration."""
+
+    def before(self, level: Sequence[int], state: int) -> int:
+        """Return a state of the level from which a step leads to the state."""
+
+    def hopeless(
+        self, levels: Sequence[Sequence[int]], goal: Expression, given: Expression
+    ) -> tuple[int, int] | None:
+        """Return the first state given, with its depth, that no path leads from to the goal."""
 
 
 class PlainMarks:

@@ -1,4 +1,4 @@
-"""Vectors: the same search over whole levels at once, with numpy.
+"""Searching with numpy: the same search, over whole levels at once.
 
 Invariants: nothing imports this module until a search asks for it; it runs the same program as the
 plain search and finds the same. Levels are worked through in pieces that fit a processor's cache,
@@ -49,7 +49,7 @@ _UFUNCS: Final[dict[str, Callable[..., Any]]] = {
 }
 
 
-class Vectors:
+class NumpySearch:
     """A program made ready for whole levels, and the marks of what was seen."""
 
     def __init__(self, program: Program, memory_bytes: int, piece: int = PIECE) -> None:

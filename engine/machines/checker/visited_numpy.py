@@ -2,7 +2,7 @@
 
 Invariants: a state is harvested once, in the level after the one that reached it first; states one
 by one and whole arrays of them share the same marks, so that a search may change between the two.
-With `vectors`, the only modules that import numpy.
+With `search_numpy`, the only modules that import numpy.
 """
 
 from typing import Any, Final

@@ -7,7 +7,6 @@ models, so that they cannot disagree about what a declaration means.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,11 +19,9 @@ from perdure.machines.language.expressions import (
     conjuncts,
     renamed,
 )
+from perdure.machines.language.machine import Machine
 from perdure.machines.language.properties import PHASE, Property, in_phase
 from perdure.machines.language.vocabulary import Choice, Row, Variable, given_domain
-
-if TYPE_CHECKING:
-    from perdure.machines.language.machine import Machine
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -96,14 +93,14 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     interchangeable: tuple[tuple[str, ...], ...] = ()
     impossible: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
-    parts: "tuple[tuple[str, Machine], ...]" = ()
+    parts: tuple[tuple[str, Machine], ...] = ()
 
     def variables(self) -> dict[str, Variable]:
         """Return each place's variable by the place's name."""
         return {place.name: place.variable for place in self.places}
 
 
-def places_of(machine: "Machine", part: str = "") -> Iterator[Place]:
+def places_of(machine: Machine, part: str = "") -> Iterator[Place]:
     """Yield the places of a machine, its phase first, under the part's name if it has one."""
     phase = Choice(PHASE.name, machine.phases, machine.initial)
     yield Place(qualified(part, PHASE.name), part, phase, machine.phases, machine.initial)
@@ -112,7 +109,7 @@ def places_of(machine: "Machine", part: str = "") -> Iterator[Place]:
         yield Place(name, part, variable, variable.domain(), variable.initial)
 
 
-def actions_of(machine: "Machine", part: str = "") -> Iterator[Action]:
+def actions_of(machine: Machine, part: str = "") -> Iterator[Action]:
     """Yield an action for each declared row."""
 
     def here(expression: Expression) -> Expression:
@@ -139,7 +136,7 @@ def actions_of(machine: "Machine", part: str = "") -> Iterator[Action]:
         )
 
 
-def model_of(machine: "Machine") -> Model:
+def model_of(machine: Machine) -> Model:
     """Return the machine as a model."""
     return Model(
         name=machine.name,

@@ -7,11 +7,12 @@ its message and in ``data["row"]``.
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
 from perdure.errors import InvalidMachine
+from perdure.machines.language.declaration import Declaration
 from perdure.machines.language.expressions import (
     TRUE,
     Arg,
@@ -28,14 +29,11 @@ from perdure.machines.language.properties import PHASE, Always, Property, expres
 from perdure.machines.language.sizes import Scope, leaving, together
 from perdure.machines.language.vocabulary import Choice, Count, Identity, Row, Variable
 
-if TYPE_CHECKING:
-    from perdure.machines.language.machine import Machine
-
 _DEEPEST: Final = 180
 """What is nested deeper, Python would not compile: it takes 200 parentheses."""
 
 
-def validate(machine: "Machine") -> None:
+def validate(machine: Declaration) -> None:
     """Raise InvalidMachine for the first thing wrong with the declaration."""
     for check in (
         _written,
@@ -54,7 +52,7 @@ def validate(machine: "Machine") -> None:
         check(machine)
 
 
-def _refusal(machine: "Machine", problem: str, item: Row | None = None) -> InvalidMachine:
+def _refusal(machine: Declaration, problem: str, item: Row | None = None) -> InvalidMachine:
     where = f", row «{item}»" if item is not None else ""
     return InvalidMachine(
         f"machine {machine.name!r}{where}: {problem}",
@@ -64,7 +62,7 @@ def _refusal(machine: "Machine", problem: str, item: Row | None = None) -> Inval
     )
 
 
-def _written(machine: "Machine") -> None:
+def _written(machine: Declaration) -> None:
     """Refuse a row that holds a value of Python's where an expression is meant."""
     for item in _unlike(machine):
         bare = msgspec.structs.replace(item, guard=TRUE, updates=())
@@ -74,7 +72,7 @@ def _written(machine: "Machine") -> None:
                 raise _refusal(machine, f"{what}: {problem}", bare)
 
 
-def _unlike(machine: "Machine") -> Iterable[Row]:
+def _unlike(machine: Declaration) -> Iterable[Row]:
     """Return the first of each group of rows that share verb, guard and updates, as `row` gives."""
     rows = reversed(machine.all_rows())
     return reversed({(item.verb, id(item.guard), id(item.updates)): item for item in rows}.values())
@@ -91,7 +89,7 @@ def no_expression(expression: Expression) -> str | None:
     return None
 
 
-def _names(machine: "Machine") -> None:
+def _names(machine: Declaration) -> None:
     """Refuse a name that is no identifier, is declared twice, or is a verb no row uses.
 
     The machine's own is any single line of text.
@@ -122,7 +120,7 @@ def _names(machine: "Machine") -> None:
             raise _refusal(machine, f"verb {verb.name!r} is declared, but no row has it")
 
 
-def _variables(machine: "Machine") -> None:
+def _variables(machine: Declaration) -> None:
     """Refuse a variable without a domain to start in, and an argument of another kind than it."""
     by_name = {variable.name: variable for variable in machine.variables}
     for one in (*machine.variables, *(a for verb in machine.verbs for a in verb.arguments)):
@@ -186,7 +184,7 @@ def _same(one: object, two: object) -> bool:
     return type(one) is type(two) and one == two
 
 
-def _phases(machine: "Machine") -> None:
+def _phases(machine: Declaration) -> None:
     if machine.initial not in machine.phases:
         raise _refusal(machine, f"the initial phase {machine.initial!r} is not declared")
     for phase in machine.final:
@@ -196,7 +194,7 @@ def _phases(machine: "Machine") -> None:
         raise _refusal(machine, "no final phase is declared")
 
 
-def _rows(machine: "Machine") -> None:
+def _rows(machine: Declaration) -> None:
     """Refuse a row from or to nowhere, out of an end, or updating what is not there or twice."""
     variables = {variable.name: variable for variable in machine.variables}
     for item in machine.all_rows():
@@ -223,7 +221,7 @@ def _rows(machine: "Machine") -> None:
                 raise _refusal(machine, f"it updates {name!r} {times} times", item)
 
 
-def _reads(machine: "Machine") -> None:
+def _reads(machine: Declaration) -> None:
     """Refuse a row that reads what is not declared, or whose guard reads what nothing writes."""
     variables = {variable.name for variable in machine.variables}
     updated = {name for item in machine.all_rows() for name, _ in item.updates}
@@ -247,7 +245,7 @@ def _nodes(item: Row) -> Iterator[Expression]:
         yield from nodes(expression)
 
 
-def _kinds(machine: "Machine") -> None:
+def _kinds(machine: Declaration) -> None:
     """Refuse a guard that is not true or false, and an update its variable cannot hold."""
     variables = {variable.name: variable for variable in machine.variables}
     for item in _unlike(machine):
@@ -263,7 +261,7 @@ def _kinds(machine: "Machine") -> None:
             raise _refusal(machine, str(mistake), item) from mistake
 
 
-def _outcomes(machine: "Machine") -> None:
+def _outcomes(machine: Declaration) -> None:
     """Refuse two rows of one phase and verb whose guards can hold together.
 
     At the explored size that is seen for certain, and at the actual bounds as `sizes` says.
@@ -279,7 +277,7 @@ def _outcomes(machine: "Machine") -> None:
                 raise _refusal(machine, f"a second outcome beside «{one}», when {witness}", two)
 
 
-def _ranges(machine: "Machine") -> None:
+def _ranges(machine: Declaration) -> None:
     """Refuse an update that no explored value takes out of its range, but an actual one does."""
     for item in _unlike(machine):
         if item.updates:
@@ -288,7 +286,7 @@ def _ranges(machine: "Machine") -> None:
                 raise _refusal(machine, problem, item)
 
 
-def _reachable(machine: "Machine") -> None:
+def _reachable(machine: Declaration) -> None:
     seen = {machine.initial}
     frontier = [machine.initial]
     while frontier:
@@ -303,7 +301,7 @@ def _reachable(machine: "Machine") -> None:
             raise _refusal(machine, f"phase {phase!r} cannot be reached from {machine.initial!r}")
 
 
-def _traps(machine: "Machine") -> None:
+def _traps(machine: Declaration) -> None:
     leads_on = set(machine.final)
     grown = True
     while grown:
@@ -317,7 +315,7 @@ def _traps(machine: "Machine") -> None:
             raise _refusal(machine, f"phase {phase!r} is a trap: no final phase follows from it")
 
 
-def _properties(machine: "Machine") -> None:
+def _properties(machine: Declaration) -> None:
     """Refuse a property that makes no sense, two of one name, and fairness of what is no verb."""
     phase = Choice(PHASE.name, machine.phases, machine.initial)
     variables = {variable.name: variable for variable in (phase, *machine.variables)}
