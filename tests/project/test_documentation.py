@@ -74,6 +74,14 @@ def test_every_local_link_leads_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
+@pytest.mark.skipif(not (ROOT / "engine").is_dir(), reason="no source beside these tests")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    folders = "engine|projections|tests|examples|docs|specs|bench"
+    for path in re.findall(rf"`((?:{folders})/[\w./-]*)`", page.read_text("utf-8")):
+        assert (ROOT / path).exists() or (ROOT / "tests" / path).exists(), path
+
+
 def test_every_test_that_the_guarantees_name_is_there() -> None:
     page = (ROOT / "docs" / "guarantees.md").read_text("utf-8")
     here = Path(__file__).parents[1]
