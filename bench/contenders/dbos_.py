@@ -28,7 +28,8 @@ def answer(message: Message) -> Message:
 def turn(user: Message, assistant: Message) -> Message:
     """Run one turn durably."""
     del user
-    return answer(assistant)
+    answered: Message = answer(assistant)
+    return answered
 
 
 @DBOS.workflow()
@@ -69,7 +70,7 @@ class Workflows(Contender):
         """Ask a connection of the engine that writes."""
         engine: sqlalchemy.Engine = _get_dbos_instance()._sys_db.engine  # noqa: SLF001
         with engine.connect() as connection:
-            return settings_of(connection.connection.driver_connection)  # type: ignore[arg-type]
+            return settings_of(connection.connection.driver_connection)
 
     async def record(self, session: str, messages: Sequence[Message]) -> None:
         """Run the turn's workflow."""

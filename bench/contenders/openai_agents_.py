@@ -44,7 +44,7 @@ class Sessions(Contender):
 
     async def record(self, session: str, messages: Sequence[Message]) -> None:
         """Add the turn's items in one call, which is one transaction."""
-        await self._session(session).add_items(list(messages))  # type: ignore[arg-type]
+        await self._session(session).add_items(list(messages))
 
     async def grow(self, session: str, turns: int) -> bool:
         """Add all items in one call."""

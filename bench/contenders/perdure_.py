@@ -39,7 +39,8 @@ class Perdure(Contender):
 
     async def settings(self) -> Settings:
         """Ask the recorder's own writing connection."""
-        return settings_of(self.engine._store.recorder._writer)  # noqa: SLF001
+        recorder: Any = self.engine._store.recorder  # noqa: SLF001
+        return settings_of(recorder._writer)  # noqa: SLF001
 
     async def begin(self, session: str) -> None:
         """Register the session."""
@@ -244,7 +245,8 @@ class Facade(Contender):
 
     async def settings(self) -> Settings:
         """Ask the recorder's own writing connection."""
-        return settings_of(self._engine._engine._store.recorder._writer)  # noqa: SLF001
+        recorder: Any = self._engine._engine._store.recorder  # noqa: SLF001
+        return settings_of(recorder._writer)  # noqa: SLF001
 
     async def begin(self, session: str) -> None:
         """Register the session."""

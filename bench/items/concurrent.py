@@ -90,7 +90,7 @@ def measure(setup: Setup) -> Report:
                         if number:  # the first round warms up
                             rates[worker.name][sessions].append(rate)
         settings, absent = dict(contest.settings), dict(contest.absent)
-    middle = {
+    middle: dict[str, dict[int, float]] = {
         name: {sessions: median(found) for sessions, found in rates[name].items()}
         for name in CONTENDERS
         if name in settings

@@ -47,6 +47,7 @@ from perdure.aggregates import (
     RunFailed,
     RunInterrupted,
     RunRolledBack,
+    Session,
     SessionArchived,
     SessionAttached,
     SessionCommand,
@@ -270,7 +271,9 @@ def test_an_interrupt_is_never_made_less_urgent() -> None:
     at_once = RequestInterrupt(now=NOW, mode="interrupt", by="caller")
     session = given(register(), begin(), soon, at_once)
     session.when(soon).then(InterruptRequested)
-    assert session.state.work.run.interrupt == "interrupt"
+    run = session.state.work.run
+    assert run is not None
+    assert run.interrupt == "interrupt"
 
 
 def test_g3_the_same_run_is_known_by_request_boundary_and_inputs() -> None:
@@ -628,22 +631,27 @@ def test_membership_is_recorded_once() -> None:
     assert session.state.mobs == ("other",)
 
 
+FILTER = msgspec.Raw(b'{"deny":["rm"]}')
+
+
+def filters(state: Session) -> tuple[msgspec.Raw | None, msgspec.Raw | None]:
+    """Return the tool filter in effect, and the one staged for the next boundary."""
+    return state.work.filter, state.work.next_filter
+
+
 def test_a_tool_filter_takes_effect_at_the_next_boundary() -> None:
     session = given(register(), begin())
-    staged = StageToolFilter(now=NOW, filter=msgspec.Raw(b'{"deny":["rm"]}'))
-    session.when(staged).then(ToolFilterStaged)
-    assert session.state.work.filter is None
+    session.when(StageToolFilter(now=NOW, filter=FILTER)).then(ToolFilterStaged)
+    assert filters(session.state) == (None, FILTER)
     session.when(boundary(says("x"))).then(BoundaryApplied)
-    assert session.state.work.filter == msgspec.Raw(b'{"deny":["rm"]}')
-    assert session.state.work.next_filter is None
+    assert filters(session.state) == (FILTER, None)
 
 
 def test_a_run_begins_with_the_tool_filter_that_was_staged_before_it() -> None:
-    session = given(register(), StageToolFilter(now=NOW, filter=msgspec.Raw(b'{"deny":["rm"]}')))
-    assert session.state.work.filter is None
+    session = given(register(), StageToolFilter(now=NOW, filter=FILTER))
+    assert filters(session.state) == (None, FILTER)
     session.when(begin()).then(RunBegun)
-    assert session.state.work.filter == msgspec.Raw(b'{"deny":["rm"]}')
-    assert session.state.work.next_filter is None
+    assert filters(session.state) == (FILTER, None)
 
 
 def test_a_fork_goes_on_from_its_origin_s_conversation() -> None:

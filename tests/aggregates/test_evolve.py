@@ -306,7 +306,8 @@ def test_g8_remembering_where_whole_turns_lead_changes_no_answer(
 
 
 def test_what_is_remembered_of_turns_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lifecycle, "_AFTER_TURN", known := {})
+    known: dict[object, object] = {}
+    monkeypatch.setattr(lifecycle, "_AFTER_TURN", known)
     monkeypatch.setattr(lifecycle, "_MAX_AFTER_TURN", 2)
     for queued in range(5):
         here = Configuration("idle", (None, None, False, queued, 0, 0))

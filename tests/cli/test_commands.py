@@ -75,7 +75,7 @@ def perdure(*arguments: str, db: str | None = None, stdin: str | bytes = b"") ->
 
 def start(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
     """Start the real command in a process of its own, its streams piped unless said otherwise."""
-    streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    streams: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     inherited = {name: value for name, value in os.environ.items() if name not in TAKEN_OUT}
     return subprocess.Popen(
         [*options.pop("under", ()), sys.executable, "-m", "perdure.cli", *arguments],

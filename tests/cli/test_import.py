@@ -254,7 +254,8 @@ def test_a_line_too_long_for_memory_is_read_past_in_pieces(
 ) -> None:
     monkeypatch.setattr(sources, "MAX_LINE_BYTES", 100)
     monkeypatch.setattr(sources, "_CHUNK", 7)
-    path, read = tmp_path / "lines", []
+    path = tmp_path / "lines"
+    read: list[int] = []
     for length in (99, 100, 105, 106, 107, 113, 1000):
         for end in (b"", b"\n", b"\nnext\n"):
             path.write_bytes(b"first\n" + b"x" * length + end)

@@ -15,7 +15,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from perdure.aggregates import Session, SessionCheckpointed, SessionEvent, SessionReset, TurnApplied
+from perdure.aggregates import (
+    Session,
+    SessionCheckpointed,
+    SessionEvent,
+    SessionReset,
+    TurnApplied,
+    decide,
+    evolve,
+)
 from perdure.aggregates.session.conversation import Conversation
 from perdure.aggregates.session.events import BoundaryApplied, RunCompleted
 from perdure.errors import PerdureError
@@ -163,7 +171,6 @@ def a_digest_over_messages_encoded_again(plant: Plant) -> None:
 
 def _decided(plant: Plant, kind: Any, change: Callable[[Any], Any]) -> None:
     """Change every decided event of a kind."""
-    decide = writing.decide
 
     def deciding(state: Any, command: Any) -> tuple[Any, ...]:
         return tuple(
@@ -175,7 +182,6 @@ def _decided(plant: Plant, kind: Any, change: Callable[[Any], Any]) -> None:
 
 def _folded(plant: Plant, change: Callable[[Session, SessionEvent, Session], Session]) -> None:
     """Change what the runtime folds an event to."""
-    evolve = snapshots.evolve
     plant.setattr(
         snapshots, "evolve", lambda state, event: change(state, event, evolve(state, event))
     )

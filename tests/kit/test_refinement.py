@@ -46,7 +46,7 @@ CALL = encode_messages(
 RESULT = encode_messages([{"role": "tool", "tool_call_id": "c", "content": "seen"}])
 ORIGIN = Origin(session_id="o", version=1, message_count=0, conversation_digest="")
 
-RUN = {"now": NOW, "run_id": "a", "epoch": "e"}
+RUN: dict[str, Any] = {"now": NOW, "run_id": "a", "epoch": "e"}
 RIVAL = RUN | {"run_id": "b"}
 
 NOT_REACHED = {
@@ -125,7 +125,7 @@ def asked(state: Session) -> Iterator[SessionCommand]:
         yield commands.ApplyBoundary(**run, messages=MESSAGE)
         yield commands.CompleteRun(**run, messages=MESSAGE)
         yield commands.CompleteRun(**run, terminal="no_pending_boundary")
-        yield commands.FailRun(**run, kind="agent", message="it broke")
+        yield commands.FailRun(**run, kind="turn", message="it broke")
         yield commands.CancelRun(**run)
         yield commands.RollBackRun(**run)
     if not inputs and not calls:

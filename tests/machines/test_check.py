@@ -338,7 +338,10 @@ def test_what_leads_to_something_is_judged_within_the_memory_and_tells_progress(
 @pytest.mark.parametrize("numpy", ENGINES)
 def test_what_is_promised_of_what_never_is_promises_nothing(numpy: WhenNumpy) -> None:
     never = RUNNING & ARCHIVED
-    promised = [AlwaysPossible("it ends", ARCHIVED, never), LeadsTo("it runs", never, RUNNING)]
+    promised: list[Property] = [
+        AlwaysPossible("it ends", ARCHIVED, never),
+        LeadsTo("it runs", never, RUNNING),
+    ]
     report = check(REFERENCE, properties=promised, numpy=numpy)
     given = "given phase = running and phase = archived"
     assert report.unwitnessed == (f"it ends: {given}", f"it runs: {given}")

@@ -63,7 +63,7 @@ _values = st.tuples(
 
 def interpreted(
     expression: Expression, held: tuple[Value, ...], given: tuple[Value, ...], *, checked: bool
-) -> Value:
+) -> object:
     return evaluate(
         expression,
         dict(zip(VARIABLES, held, strict=True)),

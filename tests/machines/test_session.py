@@ -427,8 +427,8 @@ def test_along_any_path_a_run_is_current_just_while_running_and_the_counts_stay_
         assert verb in LIFECYCLE.allowed(before)
         run, return_to, cancel_requested, queued, staged, sequence = here.values
         assert (run is not None) == (here.phase == "running")
-        assert (return_to is not None) >= (here.phase == "running")
-        assert cancel_requested <= (here.phase == "running")
+        assert (return_to is not None) or here.phase != "running"
+        assert not cancel_requested or here.phase == "running"
         assert isinstance(queued, int)
         assert isinstance(staged, int)
         assert min(queued, staged) >= 0

@@ -6,6 +6,7 @@ import re
 import sqlite3
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -23,6 +24,7 @@ from bench.results import Kept
 from bench.setup import Setup
 from bench.standing import standing
 from bench.workload import MESSAGE_BYTES, ROW_BYTES, TURN, session_id
+from perdure.machines import SESSION
 
 CHEAP = ("append", "history", "decision")
 
@@ -123,12 +125,12 @@ def test_labels_of_a_listing_do_not_tell_the_phase() -> None:
 
 def test_every_verb_is_decided_where_it_is_allowed(found: dict[str, Kept]) -> None:
     moves = decision._moves()
-    assert {verb for verb, _ in moves} == {verb.name for verb in decision.SESSION.verbs}
+    assert {verb for verb, _ in moves} == {verb.name for verb in SESSION.verbs}
     assert ("begin_run", "retired") in moves
     assert ("begin_run", "stopped") not in moves
     rows = [row[0].partition(",")[0] for row in found["decision"].report.tables[0].rows]
     assert len([row for row in rows if row.startswith("refused: ")]) == 2
-    assert {verb.name for verb in decision.SESSION.verbs} <= set(rows)
+    assert {verb.name for verb in SESSION.verbs} <= set(rows)
 
 
 def test_a_history_page_is_asked_of_a_live_session_and_of_a_fresh_process(
@@ -172,7 +174,7 @@ def test_the_budgets_are_one_table_that_says_what_is_not_met() -> None:
 
 
 def test_a_peer_that_costs_less_is_in_bold() -> None:
-    figures = {
+    figures: dict[str, dict[str, Any]] = {
         "append": {
             "latency": {
                 "perdure, full": {"0": 1.0, "10": 1.0},
@@ -197,7 +199,7 @@ def test_a_peer_that_costs_less_is_in_bold() -> None:
 
 
 def test_a_peer_that_was_not_asked_or_came_less_far_is_said_to_be_that() -> None:
-    figures = {
+    figures: dict[str, dict[str, Any]] = {
         "append": {
             "latency": {
                 "perdure, full": {"0": 1.0, "5": 2.0, "10": 4.0},

@@ -18,6 +18,7 @@ from perdure.machines.printing import module_name
 from perdure.projections import canonical_digest
 from perdure.store import Mapper, open_store
 from perdure.sync import Engine
+from tests.support.sessions import receipt_of
 
 SPECS = Path(__file__).resolve().parents[2] / "specs"
 FILES = documents()
@@ -134,7 +135,7 @@ def test_the_vectors_are_what_an_engine_gives(sqlite_url: str) -> None:
             engine.register(f"s{number}")
             out = engine.record_turn(f"s{number}", json.loads(vector["recorded"]), run_id="run-1")
         recorded = hashlib.sha256(vector["recorded"].encode()).hexdigest()
-        assert out.receipt.conversation_digest == recorded
+        assert receipt_of(out).conversation_digest == recorded
         store = open_store(sqlite_url, readonly=True)
         try:
             found = canonical_digest(store.recorder, Mapper(), f"s{number}")

@@ -45,7 +45,8 @@ def kinds(findings: list[Finding]) -> list[tuple[int, str]]:
 
 
 def registered(**fields: Any) -> SessionRegistered:
-    return SessionRegistered(**{"session_id": "s", "version": 1, "at": AT} | fields)
+    given: dict[str, Any] = {"session_id": "s", "version": 1, "at": AT}
+    return SessionRegistered(**given | fields)
 
 
 # Logs that hold together but break the law
@@ -91,7 +92,7 @@ def test_g8_a_session_that_does_not_begin_with_its_registration_is_found() -> No
 
 
 def test_g8_an_event_after_the_archive_is_found_even_where_it_would_change_nothing() -> None:
-    facts = {"session_id": "s", "at": AT}
+    facts: dict[str, Any] = {"session_id": "s", "at": AT}
     past = (
         registered(),
         SessionRetired(**facts, version=2),

@@ -37,8 +37,8 @@ class Nameless(EchoAgent):
 
 AGENTS: Final = (EchoAgent, dict, Named("\ud800"), Nameless(), None, 5, "echo", object())
 
-NO_TEXTS: Final = ("", "\ud800", 2**70, [], {})
-NO_HEADS: Final = (
+NO_TEXTS: Final[tuple[object, ...]] = ("", "\ud800", 2**70, [], {})
+NO_HEADS: Final[tuple[object, ...]] = (
     *(None, 5, True, "head", b"head", [None], [[]], ["head"]),
     *([Head(session_id=[], version=1, link="")], [Head(session_id="s", version=-1, link="")]),  # type: ignore[arg-type]
     [Head(session_id="s", version=1, link=5)],  # type: ignore[arg-type]
@@ -78,14 +78,17 @@ async def test_an_argument_that_means_nothing_is_refused_by_name(
     assert list(engine._store.recorder.scan()) == before
 
 
+WRONG_OPTIONS: Final[dict[str, tuple[object, ...]]] = {
+    "environment": (5, 0, "now", Environment),
+    "busy_timeout_seconds": (None, "x", True, -1, float("nan"), []),
+    "checkpoints": (5, 0, "often", {"turns": 1}, CheckpointPolicy),
+    "agents": (5, "echo", EchoAgent()),
+}
+
+
 @pytest.mark.parametrize(
     ("option", "wrong"),
-    [
-        *(("environment", wrong) for wrong in (5, 0, "now", Environment)),
-        *(("busy_timeout_seconds", wrong) for wrong in (None, "x", True, -1, float("nan"), [])),
-        *(("checkpoints", wrong) for wrong in (5, 0, "often", {"turns": 1}, CheckpointPolicy)),
-        *(("agents", wrong) for wrong in (5, "echo", EchoAgent())),
-    ],
+    [(option, wrong) for option, values in WRONG_OPTIONS.items() for wrong in values],
 )
 def test_an_engine_is_not_opened_with_what_it_could_not_use(
     url: str, option: str, wrong: Any

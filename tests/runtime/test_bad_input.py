@@ -30,6 +30,7 @@ from perdure import (
 )
 from perdure.runtime.control import Control
 from tests.support.processes import message
+from tests.support.sessions import receipt_of
 
 Call = Callable[[Engine], Awaitable[Any]]
 RESULT = {"role": "tool", "tool_call_id": "c", "content": "x"}
@@ -57,7 +58,7 @@ def refused(url: str, kind: type[PerdureError], call: Call) -> PerdureError:
             assert str(refusal.value)
             json.dumps(refusal.value.describe())
             out = await engine.record_turn("s", [message("on it goes")], expected_version=2)
-            assert out.receipt.message_count == 2
+            assert receipt_of(out).message_count == 2
             assert (await engine.audit()).ok
             return refusal.value
 
@@ -422,7 +423,7 @@ def test_a_message_of_fifty_megabytes_is_recorded_with_the_right_digest(url: str
             out = await engine.record_turn("s", [large], run_id="r")
             recorded = json.dumps([large], ensure_ascii=False, separators=(",", ":")).encode()
             assert len(recorded) > 50_000_000
-            assert out.receipt.conversation_digest == hashlib.sha256(recorded).hexdigest()
+            assert receipt_of(out).conversation_digest == hashlib.sha256(recorded).hexdigest()
             await engine.discard_live("s")
             assert (await engine.record_turn("s", [large], run_id="r")).duplicate
             page = await engine.history("s")
@@ -437,7 +438,7 @@ def test_a_turn_of_a_hundred_thousand_messages_is_recorded(url: str) -> None:
         async with Engine.open(url, durability="normal") as engine:
             await engine.register("s")
             out = await engine.record_turn("s", (message(str(n)) for n in range(100_000)))
-            assert out.receipt.message_count == 100_000
+            assert receipt_of(out).message_count == 100_000
             page = await engine.history("s", offset=99_999)
             assert page.messages == [message("99999")]
             assert (await engine.audit()).ok

@@ -277,7 +277,7 @@ def test_context_for_a_later_boundary_is_staged_and_context_for_now_has_its_rece
             now = await engine.append_context("s", "now")
             assert (now.status, now.receipt.message_count) == ("applied", 1)  # type: ignore[union-attr]
             for boundary in ("run_start", "run_checkpoint"):
-                later = await engine.append_context("s", boundary, boundary=boundary)  # type: ignore[arg-type]
+                later = await engine.append_context("s", boundary, boundary=boundary)
                 assert (later.status, later.receipt) == ("staged", None)
             with pytest.raises(InvalidArgument):
                 await engine.append_context("s", "x", boundary="never")  # type: ignore[arg-type]
@@ -398,7 +398,7 @@ def test_f_a_running_session_is_not_archived_because_it_runs_whatever_is_queued(
             await begun.wait()
             for pending in ("refuse", "abandon"):
                 with pytest.raises(IllegalTransition, match="it is running; allowed") as refused:
-                    await engine.archive("s", pending=pending)  # type: ignore[arg-type]
+                    await engine.archive("s", pending=pending)
                 assert "input_ids" not in refused.value.data
             await engine.interrupt("s")
             await turn

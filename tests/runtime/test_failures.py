@@ -48,12 +48,15 @@ class Kind(enum.StrEnum):
     CONTEXT = "context"
 
 
+CONTEXT: Any = Kind.CONTEXT  # equal to a kind, and of another type
+
+
 @pytest.mark.parametrize(
     ("error", "terminal"),
     [
         (StaleWriter("another session", 1, 2), Failed("turn", ANY)),
         (Mute(), Failed("turn", "Mute: what it says cannot be told (RuntimeError)")),
-        (AgentFailure("full", kind=Kind.CONTEXT), Failed("context", "full")),
+        (AgentFailure("full", kind=CONTEXT), Failed("context", "full")),
         (ValueError("boom"), Failed("turn", "ValueError: boom")),
         (AgentFailure("no", kind="hook_denied"), Failed("hook_denied", "no")),
         (AgentFailure("later", recoverable=True), Failed("turn", "later", True)),
@@ -166,7 +169,7 @@ class Overloaded(AgentFailure):
 
 class Secretive(AgentFailure):
     @property
-    def kind(self) -> Any:  # type: ignore[override]
+    def kind(self) -> Any:
         raise ValueError("who asks?")
 
     @kind.setter
@@ -336,14 +339,14 @@ async def test_what_an_agent_broke_on_is_logged_with_its_traceback(
     async def agent(turn: Turn) -> None:
         if turn.run_id == "meant":
             raise AgentFailure("the provider is overloaded")
-        raise {}["x"]
+        raise LookupError("x")
 
     await attached(engine, agent)
     await engine.apply_turn("s", "a", run_id="meant")
     assert caplog.text == ""
     await engine.apply_turn("s", "a", run_id="broken")
     assert "the agent of run broken failed" in caplog.text
-    assert 'raise {}["x"]' in caplog.text
+    assert 'raise LookupError("x")' in caplog.text
 
 
 @pytest.mark.parametrize("terminal", [Failed("turn", "it broke"), Cancelled(), "done"], ids=repr)

@@ -584,7 +584,9 @@ def audited(path: Path, *, jobs: int = 1) -> set[tuple[str, int, str]]:
 
 
 def relinked(
-    connection: sqlite3.Connection, session_id: str, change: Callable[[bytes], bytes]
+    connection: sqlite3.Connection,
+    session_id: str,
+    change: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> None:
     """Change a session's rows and give them the links that follow: no link shows it."""
     link = links.genesis(session_id)

@@ -13,6 +13,7 @@ from perdure import (
     IllegalTransition,
     InputNotQueued,
     InvalidArgument,
+    InvalidMessage,
     NoAgent,
     Turn,
 )
@@ -91,7 +92,9 @@ def test_an_input_without_content_is_refused_and_nothing_is_written(url: str, wr
     async def main() -> None:
         async with Engine.open(url) as engine:
             await engine.register("s")
-            with pytest.raises((InvalidArgument, Exception), match=r"content|messages") as refused:
+            with pytest.raises(
+                (InvalidArgument, InvalidMessage), match=r"content|messages"
+            ) as refused:
                 await engine.ingest("s", wrong)
             assert refused.value.code in ("INVALID_ARGUMENT", "INVALID_MESSAGE")
             with pytest.raises(InvalidArgument, match="a lane is"):
@@ -106,7 +109,7 @@ def test_g3_the_same_input_is_accepted_once_whatever_became_of_it(url: str) -> N
         async with Engine.open(url) as engine:
             await engine.register("s")
             first = await engine.ingest("s", "hello", idempotency_key="k")
-            known = {"idempotency_key": "k"}
+            known: dict[str, Any] = {"idempotency_key": "k"}
 
             async def retry() -> None:
                 version = (await engine.head("s")).version
@@ -283,7 +286,7 @@ def test_f_a_retired_session_lets_one_queued_input_supersede_another_and_takes_n
                 assert (out.status, out.input_id) == (status, "in-2")
             old, *_ = await engine.inputs("s")
             assert (old.state, old.replaced_by, old.reason) == ("superseded", "in-2", "said twice")
-            out = await engine.apply_turn("s", input_ids=["in-2", "in-3"])  # what joins them
+            await engine.apply_turn("s", input_ids=["in-2", "in-3"])  # what joins them
             assert texts(await engine.history("s"))[:2] == ["in-2", "in-3"]
             await engine.archive("s")
 

@@ -1,6 +1,7 @@
 """Turns that are interrupted or cancelled: they end now and once, and keep what landed."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -410,7 +411,7 @@ async def test_what_is_bound_is_what_is_recorded_also_for_a_caller_that_was_canc
     await engine.register("s")
     if verb != "attach":
         await engine.attach("s", EchoAgent())
-    asked = {
+    asked: dict[str, Callable[[], Awaitable[Any]]] = {
         "attach": lambda: engine.attach("s", EchoAgent()),
         "detach": lambda: engine.detach("s"),
         "stop": lambda: engine.control.stop("s"),

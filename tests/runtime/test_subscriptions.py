@@ -90,9 +90,10 @@ def test_a_subscription_from_the_end_begins_with_what_is_recorded_after_the_call
                 await engine.record_turn("s", [message(str(n))])
             assert [d.position for d in await take(empty, 4)] == [1, 2, 3, 4]
             assert [d.position for d in await take(source, 2)] == [3, 4]
+            wrong: Any
             for wrong in ("now", None, -1):
                 with pytest.raises(InvalidArgument, match="'end'"):
-                    engine.subscribe(after=wrong)  # type: ignore[call-overload]
+                    engine.subscribe(after=wrong)
 
     asyncio.run(main())
 
@@ -238,7 +239,7 @@ def test_places_are_those_of_all_events_old_and_new_once_each_and_in_order(url: 
             found: list[Place] = []
 
             async def follow(after: int) -> None:
-                async with contextlib.aclosing(places(recorder, after, lambda: False)) as source:  # type: ignore[type-var]
+                async with contextlib.aclosing(places(recorder, after, lambda: False)) as source:
                     async for some in source:
                         found.extend(some)
 

@@ -23,6 +23,7 @@ from perdure import (
     Usage,
 )
 from tests.support.processes import message
+from tests.support.sessions import receipt_of
 
 Verb = Callable[[Engine], Awaitable[Any]]
 
@@ -522,7 +523,7 @@ def test_staged_context_lands_before_the_messages_of_the_next_turn(url: str) -> 
             assert [m["content"] for m in view.staged_context] == ["one", "two"]
             assert view.message_count == 0
             out = await engine.record_turn("s", [message("turn")], run_id="r")
-            assert out.receipt.message_count == 3
+            assert receipt_of(out).message_count == 3
             await engine.record_turn("s", [message("next")])
             page = await engine.history("s")
             assert [(m["role"], m["content"]) for m in page.messages] == [

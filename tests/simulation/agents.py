@@ -11,6 +11,7 @@ from typing import Any, Final
 from perdure import CallbackPending, Completed, NoPendingBoundary, Usage
 from perdure.errors import PerdureError, StaleWriter
 from perdure.runtime.turn.agent import AgentFailure, Turn, TurnResult
+from perdure.values import FailureKind
 
 from .clock import Process
 from .knowledge import Violation
@@ -198,7 +199,8 @@ class Agent:
     def _goes_wrong(self, end: str) -> Any:
         match end:
             case "fail":
-                kind = self._world.chance.choice(("rejected", "context", "turn", "hook_denied"))
+                kinds: tuple[FailureKind, ...] = ("rejected", "context", "turn", "hook_denied")
+                kind = self._world.chance.choice(kinds)
                 raise AgentFailure("it did not work", kind=kind, recoverable=True)
             case "break":
                 raise RuntimeError("a bug in the agent")

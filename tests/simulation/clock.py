@@ -12,7 +12,11 @@ import itertools
 import random
 import weakref
 from collections.abc import AsyncGenerator, Callable
-from typing import Any, Final
+from concurrent.futures import Executor
+from typing import Any, Final, TypeVar, TypeVarTuple
+
+Given = TypeVarTuple("Given")
+Told = TypeVar("Told")
 
 LONGEST_TICK_SECONDS: Final = 0.0004
 """How long a callback may take, at most: long enough that some tasks lose their turn."""
@@ -110,10 +114,10 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         return task
 
     def run_in_executor(
-        self, executor: object, func: Callable[..., Any], *args: Any
-    ) -> asyncio.Future[Any]:
+        self, executor: Executor | None, func: Callable[[*Given], Told], *args: *Given
+    ) -> asyncio.Future[Told]:
         """Do a thread's work here, a little later, and tell of it a little later than that."""
-        future: asyncio.Future[Any] = self.create_future()
+        future: asyncio.Future[Told] = self.create_future()
         self.call_later(self._latency(), self._work, future, func, args)
         return future
 
@@ -150,7 +154,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             if handle is None:
                 return
             process = handle._context.get(PROCESS)  # type: ignore[attr-defined]
-            if handle._cancelled or (process is not None and not process.alive):  # type: ignore[attr-defined]
+            if handle._cancelled or (process is not None and not process.alive):
                 continue
             if process is None or not process.paused:
                 break
@@ -162,20 +166,20 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             heapq.heappop(self._appointments)[2]()
         self._time += self._chance.random() * LONGEST_TICK_SECONDS
         if process is None or process.alive:
-            handle._run()  # type: ignore[attr-defined]
+            handle._run()
 
     def _next(self) -> asyncio.Handle | None:
         """Return what runs next; None only while the loop is being stopped."""
         scheduled: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
         ready = self._ready  # type: ignore[attr-defined]
         if not self._batch:
-            while scheduled and scheduled[0]._cancelled:  # type: ignore[attr-defined]
+            while scheduled and scheduled[0]._cancelled:
                 self._forget(heapq.heappop(scheduled))
             if not ready and scheduled:
                 self._time = max(self._time, scheduled[0]._when)  # type: ignore[attr-defined]
             while scheduled and scheduled[0]._when <= self._time:  # type: ignore[attr-defined]
                 handle = heapq.heappop(scheduled)
-                if handle._cancelled:  # type: ignore[attr-defined]
+                if handle._cancelled:
                     self._forget(handle)
                 else:
                     handle._scheduled = False  # type: ignore[attr-defined]
@@ -193,7 +197,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def _forget(self, handle: Any) -> None:
         handle._scheduled = False
-        self._timer_cancelled_count -= 1
+        self._timer_cancelled_count -= 1  # type: ignore[attr-defined]
 
     # What the simulation asks
 
@@ -228,7 +232,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             coroutine = task.get_coro()
             for _ in range(8):  # those that wait once more while they are being closed
                 with contextlib.suppress(BaseException):
-                    coroutine.close()  # type: ignore[union-attr]
+                    coroutine.close()
                     break
         self._graves.clear()
         self._batch.clear()

@@ -22,8 +22,9 @@ from perdure.store import Mapper, MemoryStore
 
 from .agents import Polite
 from .knowledge import Attempt, Violation
-from .logs import LAW, SessionLog
-from .world import Site, World, _Observed
+from .logs import SessionLog
+from .work import LAW
+from .world import Site, World, observed
 
 FINAL: Final = ("archived", "destroyed")
 _MAPPER: Final = Mapper()
@@ -88,7 +89,7 @@ async def _drained(world: World, site: Site, log: SessionLog) -> None:
 def rebuild(world: World) -> None:
     """Make everything derived again from the log, and compare it (G6, G7, G8)."""
     world.sync()
-    kept = _Observed(world.durable)
+    kept = observed(world.durable)
     anew = MemoryStore()
     for session_id, version, topic, state in world.rows:
         anew.recorder.insert_events([StoredEvent(session_id, version, topic, state)])

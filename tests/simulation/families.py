@@ -1,7 +1,7 @@
 """Asking for groups of sessions, and for forks."""
 
 import json
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from .calls import Call
 from .knowledge import Attempt
@@ -48,7 +48,7 @@ async def archive_mob(call: Call) -> None:
     for name in names:
         call.world.start(call.site.process, name)
     try:
-        pending = call.chance.choice(("refuse", "refuse", "abandon"))
+        pending: Literal["refuse", "abandon"] = call.chance.choice(("refuse", "refuse", "abandon"))
         if pending == "abandon":
             call.askings.append(call.world.known.asking("abandon", None))
         members = await call.engine.archive_mob(mob, pending=pending)

@@ -254,7 +254,7 @@ class SessionLog(WorkInHand):
         return self.runs[run_id]
 
     def _ended(self, event: dict[str, Any]) -> None:
-        run_id = event.get("run_id", self.current)
+        run_id: Any = event.get("run_id", self.current)
         run = self._running(run_id)
         if event["tag"] == "run-interrupted":
             self._must(event["epoch"] == run.epoch, "G4", "another owner's run")

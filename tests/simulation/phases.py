@@ -1,5 +1,7 @@
 """Asking for checkpoints, for the ends of sessions, for loops and for checkpointers."""
 
+from typing import Literal
+
 from .calls import Call
 
 # Phases
@@ -16,7 +18,7 @@ async def retire(call: Call) -> None:
 
 
 async def archive(call: Call) -> None:
-    pending = call.chance.choice(("refuse", "abandon"))
+    pending: Literal["refuse", "abandon"] = call.chance.choice(("refuse", "abandon"))
     if pending == "abandon":
         call.asking("abandon")
     view = await call.engine.archive(call.id, pending=pending)

@@ -130,7 +130,7 @@ class _Run:
         self._world: Final = world
         self._shape: Final = shape
         self._sessions: Final = world.sessions
-        self._sessions += [f"s-{n}" for n in range(shape.sessions)]
+        self._sessions.extend(f"s-{n}" for n in range(shape.sessions))
         self._subscribers: Final[list[Subscriber]] = []
         self._verbs: Final = list(VERBS)
         favoured = THEMES[shape.theme]

@@ -68,12 +68,12 @@ async def record_turn(call: Call) -> None:
     if call.often(0.2):
         number = call.world.known.number()
         function = {"name": "look", "arguments": "{}"}
-        made = {"role": "assistant", "content": None}
-        made["tool_calls"] = [{"id": f"call-{number}", "type": "function", "function": function}]  # type: ignore[assignment]
+        made: dict[str, Any] = {"role": "assistant", "content": None}
+        made["tool_calls"] = [{"id": f"call-{number}", "type": "function", "function": function}]
         messages.append(call.world.known.give(call.id, made))
         if call.often(0.5):
             messages.append(call.world.answers(call.id, f"call-{number}"))
-    given = {
+    given: dict[str, Any] = {
         "messages": messages,
         "run_id": f"run-{call.world.known.number()}",
         "boundary": call.chance.choice(BOUNDARIES),
@@ -161,16 +161,14 @@ async def retry(call: Call) -> None:
     verb, given = call.chance.choice(asked)
     other = call.often(0.3)
     if other:
-        given = (
-            given
-            | {
-                "record_turn": {"messages": [call.world.says(call.id)]},
-                "apply_turn": {"request": [call.world.says(call.id)]},
-                "append_context": {"text": f"other {call.world.known.number()}"},
-                "stage_context": {"text": f"other {call.world.known.number()}"},
-                "ingest": {"content": [call.world.says(call.id)]},
-            }[verb]
-        )
+        instead: dict[str, dict[str, Any]] = {
+            "record_turn": {"messages": [call.world.says(call.id)]},
+            "apply_turn": {"request": [call.world.says(call.id)]},
+            "append_context": {"text": f"other {call.world.known.number()}"},
+            "stage_context": {"text": f"other {call.world.known.number()}"},
+            "ingest": {"content": [call.world.says(call.id)]},
+        }
+        given = given | instead[verb]
         call.world.gives(call.id, verb, given)
     name = next(given[key] for key in ("run_id", "input_id", "idempotency_key") if key in given)
     recorded = _recorded_of(call.log, verb, given) is not None

@@ -9,13 +9,15 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from types import SimpleNamespace
+from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 
 from perdure import Engine, Environment
 from perdure.projections import audit_store
 from perdure.runtime.settings import Settings
+from perdure.store import Store
 from perdure.values import Receipt
 
 from .clock import PROCESS, Crashed, Process, SimulatedLoop
@@ -252,7 +254,7 @@ class World:
     def inspect(self) -> None:
         """Hold everything that changed since the last time against the log (G6, G7)."""
         self.sync()
-        store = _Observed(self.durable)
+        store = observed(self.durable)
         names = sorted(self._dirty)
         self._dirty.clear()
         heads = [self.heads[name] for name in names if name in self.heads]
@@ -326,10 +328,8 @@ class World:
             self.trace(f"{self.loop.time():9.4f} {process.name if process else 'world'}: {what}")
 
 
-class _Observed:
-    """The database as nobody's process sees it: for audits and rebuilding."""
-
-    persistent = False
-
-    def __init__(self, durable: Durable) -> None:
-        self.recorder, self.derived, self.leases = durable.observed
+def observed(durable: Durable) -> Store:
+    """Return the database outside of any process, to be audited and rebuilt from, not written."""
+    recorder, derived, leases = durable.observed
+    parts = {"recorder": recorder, "derived": derived, "leases": leases}
+    return cast(Store, SimpleNamespace(**parts, persistent=False))

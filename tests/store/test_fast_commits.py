@@ -299,7 +299,7 @@ def test_g4_commits_on_loop_and_thread_land_in_the_order_they_were_submitted(
     seed = secrets.randbits(32)
     print(f"seed {seed}")  # noqa: T201 - to replay a failure
     chance = random.Random(seed)  # noqa: S311 - not for secrets
-    submitted: list[tuple[str, int]] = []
+    submitted: list[tuple[object, int]] = []
 
     async def work(engine: Engine) -> None:
         names = [f"s{n}" for n in range(100)]

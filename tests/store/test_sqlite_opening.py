@@ -26,6 +26,7 @@ from perdure.store.sqlite import schema
 from perdure.sync import Engine as BlockingEngine
 from tests.support import processes
 from tests.support.processes import message
+from tests.support.sessions import receipt_of
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -412,7 +413,7 @@ def test_a_lock_released_in_time_is_waited_for(tmp_path: Path) -> None:
                 await asyncio.sleep(0.1)
                 assert not turn.done()
                 other.execute("ROLLBACK")
-                assert (await turn).receipt.message_count == 2
+                assert receipt_of(await turn).message_count == 2
 
     asyncio.run(main())
 

@@ -79,7 +79,7 @@ class Log:
         for row in self.rows:
             self.sessions[row.session_id].append(row)
         self.heads = [
-            Head(session_id=name, version=rows[-1].version, link=links.stored_link(rows[-1].state))
+            Head(session_id=name, version=rows[-1].version, link=links.sealed_link(rows[-1].state))
             for name, rows in self.sessions.items()
         ]
 
@@ -118,7 +118,7 @@ def _write_step(engine: Engine, chance: random.Random, name: str, step: int) -> 
         engine.checkpoint(name)
     else:
         text = "".join(chance.choices('abc déf\n"\\ 漢字🙂', k=chance.randrange(1, 300)))
-        messages = [
+        messages: list[dict[str, Any]] = [
             {"role": "user", "content": text},
             {"role": "assistant", "content": text[::-1], "score": chance.random()},
         ]
@@ -355,7 +355,7 @@ def a_forgery_beside_an_event(c: sqlite3.Connection, chance: random.Random, log:
     row = chance.choice(log.rows)
     event = msgspec.structs.replace(_MAPPER.decode(row.state), at=_AT)
     before = log.sessions[row.session_id][row.version - 2].state if row.version > 1 else None
-    previous = links.stored_link(before) if before else links.genesis(row.session_id)
+    previous = links.sealed_link(before) if before else links.genesis(row.session_id)
     made_up = hashlib.sha256(b"made up").hexdigest()
     (forged,), _ = _MAPPER.to_stored([event], chance.choice([previous, made_up]))
     insert(c, chance.choice([-1, 10_000]), row.session_id, row.version, row.topic, forged.state)
@@ -366,7 +366,7 @@ def a_well_linked_forgery_against_the_law(
     c: sqlite3.Connection, chance: random.Random, log: Log
 ) -> Altered:
     event = chance.choice(unlawful_events(log))
-    head = links.stored_link(log.sessions[event.session_id][-1].state)
+    head = links.sealed_link(log.sessions[event.session_id][-1].state)
     (row,), _ = _MAPPER.to_stored([event], head)
     insert(c, None, event.session_id, event.version, row.topic, row.state)
     return Altered([{(event.session_id, event.version)}])
@@ -382,7 +382,7 @@ def the_end_rewritten(c: sqlite3.Connection, chance: random.Random, log: Log) ->
         state = evolve(state, _MAPPER.decode(old.state))
     events = [_MAPPER.decode(old.state) for old in later]
     events[0] = retold(events[0])
-    previous = links.stored_link(before[-1].state) if before else links.genesis(row.session_id)
+    previous = links.sealed_link(before[-1].state) if before else links.genesis(row.session_id)
     for old, told in zip(later, events, strict=True):
         event = with_true_receipt(state, told)
         state = evolve(state, event)
@@ -431,7 +431,7 @@ def unlawful_events(log: Log) -> list[SessionEvent]:
         receipt = msgspec.structs.replace(turn.receipt, **wrong)
         return msgspec.structs.replace(turn, receipt=receipt)
 
-    facts = {"session_id": live.id, "version": live.version + 1, "at": _AT}
+    facts: dict[str, Any] = {"session_id": live.id, "version": live.version + 1, "at": _AT}
     conversation = live.conversation
     return [
         with_receipt(conversation_digest="0" * 64),
@@ -481,7 +481,8 @@ def lawful_turn(state: Session, *, landing: bool = True) -> TurnApplied:
         staged_context=len(waiting),
         messages=msgspec.Raw(b"[" + messages + b"]"),
     )
-    return with_true_receipt(state, event)
+    told: TurnApplied = with_true_receipt(state, event)
+    return told
 
 
 def with_true_receipt(state: Session, event: Any) -> Any:

@@ -292,7 +292,7 @@ class SessionRules(MachineTest):
         self.conversation: list[dict[str, Any]] = []
         self.staged: list[dict[str, Any]] = []
         self.receipts: list[dict[str, Any]] = []
-        self.runs: dict[str, tuple[Any, dict[str, Any]]] = {}
+        self.runs: dict[str, tuple[Any, dict[str, Any] | None]] = {}
         self.keys: dict[str, tuple[Any, dict[str, Any] | None]] = {}
         self.log: list[bytes] = []
 

@@ -58,7 +58,7 @@ def happened(commands: list[SessionCommand]) -> tuple[Session, list[SessionEvent
 
 def everything() -> list[SessionCommand]:
     """Return commands that lead to every event but a fork and a destroyed session."""
-    run = {"now": NOW, "run_id": "run-3", "epoch": "epoch-1"}
+    run: dict[str, Any] = {"now": NOW, "run_id": "run-3", "epoch": "epoch-1"}
     calls = [{"id": i, "function": {"name": "f", "arguments": "{}"}} for i in ("c-1", "c-2")]
     calling = encode_messages([{"role": "assistant", "tool_calls": calls}])
     result = encode_messages([{"role": "tool", "tool_call_id": "c-1", "content": "42"}])

@@ -20,6 +20,7 @@ from typing import Any, Final
 from perdure import Engine, StaleWriter, StoreError
 from perdure.store.sqlite import recorder as sqlite
 from perdure.sync import Engine as BlockingEngine
+from tests.support.sessions import receipt_of
 
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["perdure", "perdure.sync", "tests.support.processes"])
@@ -64,7 +65,7 @@ def write_until_killed(url: str, turn: int, seed: int, acknowledged: Path) -> No
     In every other turn many sessions write at once; in those between, one alone, whose commits
     the event loop makes itself, however slow the disk.
     """
-    sqlite.MAX_HURRY_SECONDS = math.inf
+    vars(sqlite)["MAX_HURRY_SECONDS"] = math.inf  # which is final, but not in this process
     chance = random.Random(seed)  # noqa: S311 - not for secrets
     told = os.open(acknowledged, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
@@ -84,8 +85,8 @@ def write_until_killed(url: str, turn: int, seed: int, acknowledged: Path) -> No
                 "turn",
                 session_id,
                 run_id=run_id,
-                digest=out.receipt.conversation_digest,
-                count=out.receipt.message_count,
+                digest=receipt_of(out).conversation_digest,
+                count=receipt_of(out).message_count,
                 at_once=_committed_at_once(engine),
             )
 
@@ -131,7 +132,7 @@ def hammer(url: str, session_id: str, name: str, turns: int, acknowledged: Path)
                     refusals += 1
                 else:
                     assert not out.duplicate
-                    seen.append([out.receipt.run_id, out.receipt.conversation_digest])
+                    seen.append([receipt_of(out).run_id, receipt_of(out).conversation_digest])
                     break
     acknowledged.write_text(json.dumps({"refusals": refusals, "seen": seen}))
 
@@ -147,7 +148,7 @@ def retry_one(url: str, session_id: str, run_id: str, text: str, answer: Connect
     """Record one turn that was recorded before, and tell what came back."""
     with BlockingEngine.open(url) as engine:
         out = engine.record_turn(session_id, [message(text)], run_id=run_id)
-    answer.send((out.duplicate, out.receipt.conversation_digest))
+    answer.send((out.duplicate, receipt_of(out).conversation_digest))
 
 
 def record_when_told(url: str, session_id: str, orders: Connection, turns: int) -> None:

@@ -12,6 +12,7 @@ from perdure.machines import (
     Bound,
     Choice,
     Count,
+    Expression,
     Flag,
     Machine,
     Model,
@@ -92,7 +93,7 @@ REFERENCE: Final = Machine(
 def looking_across(count: int) -> Model:
     """Return instances that look at each other: one runs at a time, and all share a capacity."""
     names = tuple(f"session{number}" for number in range(1, count + 1))
-    total = Var(f"{names[0]}.pending")
+    total: Expression = Var(f"{names[0]}.pending")
     for name in names[1:]:
         total = total + Var(f"{name}.pending")
     return compose(

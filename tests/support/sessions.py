@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from perdure import Engine
+from perdure import ApplyOutput, Engine, Receipt
 
 
 async def attached(engine: Engine, agent: Any, session_id: str = "s") -> None:
@@ -26,3 +26,9 @@ async def has(engine: Engine, messages: int) -> bool:
 
 async def said(engine: Engine, session_id: str = "s") -> list[str]:
     return [m["content"] for m in (await engine.history(session_id)).messages]
+
+
+def receipt_of(out: ApplyOutput) -> Receipt:
+    """Return the receipt of a turn that must have one."""
+    assert out.receipt is not None
+    return out.receipt

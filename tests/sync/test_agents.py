@@ -107,11 +107,10 @@ def test_what_makes_an_agent_may_leave_the_program_too(url: str) -> None:
 
 
 def test_what_a_verb_leaves_the_program_with_is_its_callers() -> None:
-    class Leaving(Environment):
-        def new_id(self) -> str:
-            raise SystemExit(3)
+    def leaving() -> str:
+        raise SystemExit(3)
 
-    with Engine.open("memory:", environment=Leaving()) as engine:
+    with Engine.open("memory:", environment=Environment(new_id=leaving)) as engine:
         with pytest.raises(SystemExit):
             in_time(engine.register)
         in_time(lambda: engine.register("s"))

@@ -43,13 +43,18 @@ from perdure.runtime.verbs.loops import RuntimeAdapter as AsyncRuntimeAdapter
 from perdure.sync import Control, Engine, Reservation, RuntimeAdapter, Subscription
 from perdure.sync.subscribing import Source
 from tests.support.processes import message
+from tests.support.sessions import receipt_of
 
 
 def public(kind: type) -> dict[str, object]:
     return {name: getattr(kind, name) for name in dir(kind) if not name.startswith("_")}
 
 
-def parameters(verb: object) -> list[tuple[str, object, object]]:
+def positions_of(source: Subscription[Delivery]) -> list[int]:
+    return [one.position for one in source]
+
+
+def parameters(verb: Any) -> list[tuple[str, object, object]]:
     found = inspect.signature(verb).parameters.values()
     return [(one.name, one.kind, one.default) for one in found]
 
@@ -151,7 +156,7 @@ def test_it_may_be_used_from_several_threads(url: str) -> None:
             engine.register(name)
             for n in range(50):
                 out = engine.record_turn(name, [message(str(n))], run_id=str(n))
-                assert out.receipt.message_count == n + 1
+                assert receipt_of(out).message_count == n + 1
 
         with ThreadPoolExecutor(8) as threads:
             for future in [threads.submit(work, thread) for thread in range(8)]:
@@ -266,7 +271,7 @@ def test_closing_the_async_engine_settles_what_was_submitted(tmp_path: Path) -> 
         await engine.close()
         await engine.close()
         for out in await asyncio.gather(*turns):
-            assert out.receipt.message_count == 1
+            assert receipt_of(out).message_count == 1
         async with AsyncEngine.open(url) as again:
             assert all(view.message_count == 1 for view in await again.list())
             assert (await again.audit()).ok
@@ -295,7 +300,7 @@ def test_an_agent_that_calls_a_blocking_verb_is_told_so_instead_of_waiting_for_i
     url: str,
 ) -> None:
     with Engine.open(url) as engine:
-        met: list[BaseException] = []
+        met: list[Unsupported] = []
 
         async def agent(turn: Any) -> str:
             for verb in (lambda: engine.read("s"), engine.close, lambda: next(engine.subscribe())):
@@ -406,7 +411,7 @@ def test_a_reservation_keeps_others_out_for_as_long_as_its_block(url: str) -> No
         with pytest.raises(InvalidArgument):
             engine.apply_turn("s", "hi", reservation=released)
         with pytest.raises(InvalidArgument):
-            engine.release("s")
+            engine.release("s")  # type: ignore[arg-type]
         held = engine.reserve("s")
     held.release()
     with held:
@@ -498,7 +503,7 @@ def test_a_subscription_is_ended_from_another_thread_than_the_one_that_waits(url
         source.close()
         source.close()
         taken = [event for follower in followers for event in follower.result(10)]
-        assert [event.tag for event in taken] in ([], ["session-registered"])
+        assert [getattr(event, "tag", event) for event in taken] in ([], ["session-registered"])
         assert list(source) == []
         assert listeners_of(engine) == 0
         with engine.subscribe() as block:
@@ -541,7 +546,7 @@ def test_what_an_ended_subscription_had_not_delivered_comes_with_the_next(url: s
         ended = 0
         while len(positions) < 301:
             source = engine.subscribe(after=positions[-1] if positions else 0)
-            following = threads.submit(lambda source=source: [one.position for one in source])
+            following = threads.submit(positions_of, source)
             time.sleep(0.001 * (ended % 7))
             source.close()
             positions += following.result(10)

@@ -16,6 +16,7 @@ from typing import Any
 
 from perdure import Engine
 from tests.support import processes
+from tests.support.sessions import receipt_of
 
 ROUNDS = 105
 LONGEST_LIFE_SECONDS = 0.15
@@ -94,8 +95,8 @@ async def _verify_session(
         session_id, [processes.message("and on it goes")], run_id=f"after-{turn}"
     )
     assert not out.duplicate
-    assert out.receipt.message_count == (receipts[-1].message_count if receipts else 0) + 1
+    assert receipt_of(out).message_count == (receipts[-1].message_count if receipts else 0) + 1
     promises[session_id, f"after-{turn}"] = (
-        out.receipt.conversation_digest,
-        out.receipt.message_count,
+        receipt_of(out).conversation_digest,
+        receipt_of(out).message_count,
     )

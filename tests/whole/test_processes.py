@@ -13,6 +13,7 @@ from perdure import Engine, StaleWriter
 from perdure.sync import Engine as BlockingEngine
 from tests.support import processes
 from tests.support.processes import message
+from tests.support.sessions import receipt_of
 
 TURNS = 500
 
@@ -80,7 +81,7 @@ def test_g4_an_expected_version_that_another_process_has_passed_is_stale(tmp_pat
             out = await engine.record_turn(
                 "s", [message("mine")], run_id="mine", expected_version=2
             )
-            assert out.receipt.message_count == 2
+            assert receipt_of(out).message_count == 2
             # A retry is answered from the log, whatever version it expects.
             again = await engine.record_turn(
                 "s", [message("mine")], run_id="mine", expected_version=2
@@ -99,7 +100,7 @@ def test_g4_an_idle_copy_that_was_outrun_is_caught_up_before_it_decides(tmp_path
             await engine.record_turn("s", [message("one")], run_id="run-1")
             processes.finish(processes.start(processes.record_one, url, "s", "theirs", "two"))
             out = await engine.record_turn("s", [message("three")], run_id="run-3")
-            assert out.receipt.message_count == 3
+            assert receipt_of(out).message_count == 3
             page = await engine.history("s")
             assert [m["content"] for m in page.messages] == ["one", "two", "three"]
 
@@ -141,10 +142,10 @@ def test_g3_a_retry_in_another_process_gets_the_recorded_receipt(tmp_path: Path)
         engine.register("s")
         out = engine.record_turn("s", [message("hello")], run_id="run")
         processes.finish(processes.start(processes.retry_one, url, "s", "run", "hello", sending))
-        assert processes.receive(receiving) == (True, out.receipt.conversation_digest)
+        assert processes.receive(receiving) == (True, receipt_of(out).conversation_digest)
         engine.archive("s")
         processes.finish(processes.start(processes.retry_one, url, "s", "run", "hello", sending))
-        assert processes.receive(receiving) == (True, out.receipt.conversation_digest)
+        assert processes.receive(receiving) == (True, receipt_of(out).conversation_digest)
         assert engine.read("s").message_count == 1
 
 

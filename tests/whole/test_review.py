@@ -13,6 +13,7 @@ from perdure.store import Store, open_store
 from perdure.store.sqlite import schema
 from tests.cli.test_commands import perdure
 from tests.cli.test_import import assistant, import_, line, user
+from tests.support.sessions import receipt_of
 
 
 def altered(path: Path, statement: str) -> None:
@@ -74,7 +75,7 @@ def test_g7_no_receipt_is_given_again_from_an_altered_log(
 def test_metadata_may_have_messages_of_its_own(url: str) -> None:
     with sync.Engine.open(url) as engine:
         engine.register("s", metadata={"a": 1, "messages": [1, 2]})
-        receipt = engine.record_turn("s", [user("a")]).receipt
+        receipt = receipt_of(engine.record_turn("s", [user("a")]))
         engine.checkpoint("s")
         store = engine._engine._store
         assert recorded_digest(store.recorder, "s") == receipt.conversation_digest

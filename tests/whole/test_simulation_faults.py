@@ -18,9 +18,10 @@ from perdure.aggregates import (
     Session,
     SessionEvent,
 )
-from perdure.aggregates.session import decide as deciding
 from perdure.aggregates.session import decide_run as running
 from perdure.aggregates.session import evolve as evolving
+from perdure.aggregates.session.decide import decide
+from perdure.aggregates.session.evolve import fold
 from perdure.aggregates.session.messages import NO_MESSAGES
 from perdure.runtime.session import commit as writing
 from perdure.runtime.session.cache import LiveSessions
@@ -133,7 +134,6 @@ def a_stale_copy_that_is_believed(plant: Plant) -> None:
 
 def half_a_turn_that_lands_on_failure(plant: Plant) -> None:
     """A failing run lands its request before it fails."""
-    decide = writing.decide
 
     def halving(state: Session, command: Any) -> tuple[SessionEvent, ...]:
         if isinstance(command, FailRun):
@@ -141,7 +141,7 @@ def half_a_turn_that_lands_on_failure(plant: Plant) -> None:
                 now=command.now, run_id=command.run_id, epoch=command.epoch, messages=NO_MESSAGES
             )
             first = decide(state, landing)
-            return (*first, *decide(deciding.fold(state, first), command))
+            return (*first, *decide(fold(state, first), command))
         return decide(state, command)
 
     plant.setattr(writing, "decide", halving)

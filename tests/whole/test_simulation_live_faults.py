@@ -16,7 +16,9 @@ import pytest
 
 from perdure.aggregates import Session, SessionEvent, ToolFilterStaged
 from perdure.aggregates.session import decide as deciding
+from perdure.aggregates.session.decide_run import interrupt_event
 from perdure.errors import AuthorityRequired, PerdureError
+from perdure.projections.fork_points import fork_point
 from perdure.runtime.session.cache import LiveSessions
 from perdure.runtime.session.commit_queue import Submissions
 from perdure.runtime.turn import live_turn as turns
@@ -130,7 +132,7 @@ def a_token_that_nobody_looks_at(plant: Plant) -> None:
 
 def a_caller_who_passes_for_the_machine(plant: Plant) -> None:
     """A request from another engine is recorded as the machine's, whoever made it."""
-    event = deciding.interrupt_event
+    event = interrupt_event
     plant.setattr(
         deciding,
         "interrupt_event",
@@ -140,7 +142,7 @@ def a_caller_who_passes_for_the_machine(plant: Plant) -> None:
 
 def a_request_that_does_not_ask_whose_the_run_is(plant: Plant) -> None:
     """A request from another engine ends the machine's runs too."""
-    event = deciding.interrupt_event
+    event = interrupt_event
 
     def careless(state: Session, command: Any) -> SessionEvent:
         try:
@@ -239,7 +241,7 @@ def a_filter_that_is_in_effect_at_once(plant: Plant) -> None:
     def hasty(before: Session, event: SessionEvent, after: Session) -> Session:
         if isinstance(event, ToolFilterStaged):
             work = changed(after.work, filter=event.filter, filter_version=event.version)
-            return changed(after, work=work)  # type: ignore[no-any-return]
+            return changed(after, work=work)
         return after
 
     folded(plant, hasty)
@@ -247,7 +249,6 @@ def a_filter_that_is_in_effect_at_once(plant: Plant) -> None:
 
 def a_fork_of_everything(plant: Plant) -> None:
     """A fork at a message keeps all the messages there are, if none is replaced."""
-    fork_point = forking.fork_point
 
     def generous(*given: Any, at_message: int | None, replaces: bool, **named: Any) -> Any:
         kept = at_message if replaces else None
