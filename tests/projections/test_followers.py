@@ -1,6 +1,6 @@
 """Read models that follow events one by one agree with the fold after every event there is."""
 
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -35,7 +35,7 @@ from perdure.projections.inputs import InputLedger
 from perdure.testing import NOW, SESSION_ID, register
 from tests.support.histories import SYSTEM, everything, happened
 
-RUN = {"now": NOW, "run_id": "run-1", "epoch": "epoch-1"}
+RUN: dict[str, Any] = {"now": NOW, "run_id": "run-1", "epoch": "epoch-1"}
 NOWHERE = Origin(
     session_id="origin", version=1, message_count=0, conversation_digest=EMPTY.digest()
 )

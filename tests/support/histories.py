@@ -1,5 +1,7 @@
 """Histories for tests: the events that a list of commands leads to, and one with every event."""
 
+from typing import Any
+
 from msgspec import Raw
 
 from perdure.aggregates import (
