@@ -5,7 +5,7 @@ not at all.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from eventsourcing.persistence import IntegrityError, StoredEvent
 
@@ -16,6 +16,10 @@ Outcome = Sequence[int] | Exception
 
 Place = tuple[int, str, int]
 """Where an event is: its position, its session id and its version."""
+
+LARGEST_POSITION: Final = 2**53 - 1
+"""The last position that is believed: a log that grows by a million events a second reaches it in
+285 years. SQLite gives rows behind the largest integer a random position."""
 
 FIRST_VERSIONS = (0, 1)
 

@@ -36,6 +36,7 @@ from perdure.projections.audit.runs_inputs_calls import input_due
 from perdure.projections.snapshots import Kept, encode_snapshot, version_within
 from perdure.store import Mapper, links
 from perdure.store.mapper import UNDECODABLE, RawRow, contradiction
+from perdure.store.recorder import LARGEST_POSITION
 from perdure.values import Head
 
 _AT: Final = re.compile(
@@ -118,7 +119,7 @@ class SessionAudit:
             or self._heads
             or len(self._links) != 1
             or type(position) is not int
-            or position <= self._position
+            or not self._position < position <= LARGEST_POSITION
             or type(version) is not int
             or version != self._version + 1
             or type(state) is not bytes
@@ -249,6 +250,9 @@ class SessionAudit:
             return
         if position <= self._position:
             detail = f"position {position} does not come after that of the event it follows"
+            self._find("order", row.originator_version, detail)
+        elif position > LARGEST_POSITION:
+            detail = f"position {position} is beyond any that a log can reach"
             self._find("order", row.originator_version, detail)
         self._position = position
 

@@ -300,7 +300,7 @@ def shared_folder() -> Iterator[Path]:
         folder.chmod(0o755)
 
 
-def _opened_by_nobody(path: Path) -> list[str]:
+def opened_by_nobody(path: Path) -> list[str]:
     receiving, sending = processes.pipe()
     with receiving, sending:
         opener = processes.start(processes.open_as_nobody, f"sqlite:///{path}", sending)
@@ -320,7 +320,7 @@ def test_a_read_only_file_is_refused_for_writing_and_can_be_read(folder_mode: in
         path.chmod(0o444)
         folder.chmod(folder_mode if os.geteuid() == 0 else folder_mode & 0o555)
         before = path.read_bytes()
-        assert _opened_by_nobody(path) == [
+        assert opened_by_nobody(path) == [
             READ_ONLY.format(path),
             "2 messages, audit clean",
         ]
@@ -332,7 +332,7 @@ def test_a_file_that_cannot_be_read_is_a_store_error() -> None:
         path = folder / "a.db"
         ours(path)
         path.chmod(0)
-        writing, reading = _opened_by_nobody(path)
+        writing, reading = opened_by_nobody(path)
         assert writing == READ_ONLY.format(path)
         assert reading == f"cannot read {path}: Permission denied"
 
@@ -343,14 +343,14 @@ def test_a_folder_that_cannot_be_entered_is_a_store_error() -> None:
         path.parent.mkdir()
         ours(path)
         path.parent.chmod(0)
-        assert _opened_by_nobody(path) == [f"cannot read {path}: Permission denied"] * 2
+        assert opened_by_nobody(path) == [f"cannot read {path}: Permission denied"] * 2
 
 
 def test_a_new_file_in_a_folder_that_cannot_be_written_is_a_store_error() -> None:
     with shared_folder() as folder:
         folder.chmod(0o555)
         path = folder / "a.db"
-        writing, reading = _opened_by_nobody(path)
+        writing, reading = opened_by_nobody(path)
         assert writing == f"{path}: the database cannot be opened"
         assert reading == f"there is no database at {path}"
 

@@ -123,8 +123,8 @@ def test_a_file_made_by_another_process_between_two_looks_is_ours(
     path = tmp_path / "new.db"
     peek = schema._peek
 
-    def outrun(path: Path, *, readonly: bool) -> bytes:
-        seen = peek(path, readonly=readonly)
+    def outrun(path: Path, named: Path, *, readonly: bool) -> bytes:
+        seen = peek(path, named, readonly=readonly)
         monkeypatch.setattr(schema, "_peek", peek)
         others.append(open_store(f"sqlite:///{path}"))
         others[0].derived.put_snapshot("s", 1, b"")

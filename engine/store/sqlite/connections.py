@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from perdure.errors import StoreError
 from perdure.store.sqlite import schema
+from perdure.store.sqlite.file import OpenFile, check_not_inherited, located
 from perdure.store.sqlite.statements import LOCKED, MAX_ROWS, error_code, lenient_text
 
 Durability = Literal["full", "normal"]
@@ -22,16 +23,19 @@ CHECKPOINT_PAGES: Final = 4000
 gathers, the fewer pages are copied twice; SQLite's own 1,000 cost many sessions a fifth of their
 throughput."""
 
+LOG_BYTES: Final = 40 * 1024 * 1024
+"""The size to which SQLite cuts the write-ahead log, where a long reader made it grow, once it
+starts the log anew."""
+
 _NO_INDEX: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
 
 class Connections:
     """Opens connections to the file at ``path``, which is checked first.
 
-    ``location`` is its absolute path, which is asked for once: a process may change its folder, and
-    then ``path``, by which messages go on naming the file, is another one's.
+    ``location`` is where it is, links resolved; messages go on naming it by ``path``.
     ``busy_timeout_seconds`` is how long each waits for another writer. Raises StoreError where the
-    file cannot be opened or is not ours.
+    file cannot be opened or is not ours, or was open when this process was forked.
     """
 
     def __init__(
@@ -43,17 +47,20 @@ class Connections:
         location: Path | None = None,
     ) -> None:
         self.path: Final = path
-        self.location: Final = location or _located(path)
-        schema.identify(location or path, readonly=readonly)
+        self.location: Final = located(location or path)
+        schema.identify(self.location, named=path, readonly=readonly)
+        check_not_inherited(path, self.location)
         self.busy_timeout_seconds: Final = busy_timeout_seconds
         self._readonly: Final = readonly
         self._mode: Final = self._reading_mode() if readonly else "rw"
+        self._file: OpenFile | None = None
 
     def reader(self) -> sqlite3.Connection:
         """Return a connection for reading, which whoever asked closes."""
         connection = self._connected(self._mode)
         try:
             connection.execute("PRAGMA query_only = ON")
+            self.file.check_database()  # a file that has taken its place is another log
         except BaseException:
             connection.close()
             raise
@@ -66,6 +73,7 @@ class Connections:
         """
         connection = self._connected(self._mode if self._readonly else "rwc")
         try:
+            self._file = OpenFile(self.path, self.location)
             if self._readonly:
                 schema.check(connection, self.path)
                 return connection
@@ -74,11 +82,25 @@ class Connections:
             level = {"full": "FULL", "normal": "NORMAL"}[durability]
             connection.execute(f"PRAGMA synchronous = {level}")
             connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
             connection.execute("PRAGMA fullfsync = ON")  # on macOS a plain fsync stops at the drive
         except BaseException:
             connection.close()
+            self.release()
             raise
         return connection
+
+    @property
+    def file(self) -> OpenFile:
+        """The file that `writer` opened."""
+        if self._file is None:
+            raise StoreError(f"{self.path} is not open", path=str(self.path))
+        return self._file
+
+    def release(self) -> None:
+        """Say that every connection is closed."""
+        if self._file is not None:
+            self._file.release()
 
     def _connected(self, mode: str) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -103,8 +125,16 @@ class Connections:
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.OperationalError as error:
-            if error_code(error) not in _NO_INDEX or schema.companion_bytes(self.location, "-wal"):
+            if error_code(error) not in _NO_INDEX:
                 raise
+            for suffix, called in (("-wal", "a write-ahead log"), ("-journal", "a journal")):
+                if schema.companion_bytes(self.location, suffix):
+                    raise StoreError(
+                        f"{self.path} has {called} beside it ({self.location}{suffix}) that must be"
+                        " read too, which needs a folder that can be written: copy both to such a"
+                        " folder, and open the copy",
+                        path=str(self.path),
+                    ) from error
             return "ro&immutable=1"
         finally:
             connection.close()
@@ -127,10 +157,3 @@ class Connections:
                         path=str(self.path),
                     )
                 return
-
-
-def _located(path: Path) -> Path:
-    try:
-        return path.absolute()
-    except OSError as error:  # the folder that this process is in is gone
-        raise StoreError(f"cannot find {path}: {error.strerror}", path=str(path)) from error

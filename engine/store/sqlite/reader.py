@@ -16,6 +16,7 @@ from perdure.errors import EngineClosed, StoreError
 from perdure.store.recorder import Place, stored_event
 from perdure.store.sqlite import schema
 from perdure.store.sqlite.connections import Connections
+from perdure.store.sqlite.file import Unacknowledged
 from perdure.store.sqlite.statements import chosen_sessions, newest_version, translated
 from perdure.store.sqlite.watcher import RecorderSubscription, Watcher
 
@@ -39,6 +40,7 @@ class SQLiteReader(ProcessRecorder):
         self.location: Final = connections.location
         self._connections: Final = connections
         self._closed = False
+        self._lost: StoreError | None = None
         self._read_lock: Final = threading.Lock()
         self._probe_lock: Final = threading.Lock()
         with contextlib.ExitStack() as opened, translated(self.path):
@@ -57,6 +59,8 @@ class SQLiteReader(ProcessRecorder):
     def _check_open(self) -> None:
         if self._closed:
             raise EngineClosed(f"{self.path} was closed")
+        if self._lost is not None:
+            raise self._lost
 
     def read(
         self, statement: str, parameters: Sequence[Any] = (), *, most_bytes: int | None = None
@@ -72,6 +76,8 @@ class SQLiteReader(ProcessRecorder):
 
     def last_version(self, session_id: str) -> int | None:
         """Return the newest version of a stream, or None where it has no event."""
+        if self._lost is not None:
+            raise self._lost
         try:
             with self._probe_lock:
                 return newest_version(self._probe, session_id)
@@ -246,6 +252,11 @@ class SQLiteReader(ProcessRecorder):
         """Return a number that changes when any other connection commits."""
         with self._probe_lock, translated(self.path):
             self._check_open()
+            try:
+                self._connections.file.check_database()
+            except Unacknowledged as lost:
+                self._lost = lost
+                raise
             return int(self._probe.execute("PRAGMA data_version").fetchone()[0])
 
 

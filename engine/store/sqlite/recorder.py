@@ -17,9 +17,10 @@ from typing import Any, Final
 from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
 
 from perdure.errors import EngineClosed
-from perdure.store.recorder import Outcome, StaleAppend, check_dense
+from perdure.store.recorder import LARGEST_POSITION, Outcome, StaleAppend, check_dense
 from perdure.store.sqlite import schema
 from perdure.store.sqlite.connections import CHECKPOINT_PAGES, Connections, Durability
+from perdure.store.sqlite.file import Unacknowledged
 from perdure.store.sqlite.reader import SQLiteReader
 from perdure.store.sqlite.statements import (
     LOCKED,
@@ -29,6 +30,7 @@ from perdure.store.sqlite.statements import (
     inserting,
     newest_version,
     parameters_of,
+    roll_back,
     spans,
     translated,
 )
@@ -78,6 +80,7 @@ class SQLiteRecorder(SQLiteReader):
                 location=location,
             )
             self._writer: Final = connections.writer(durability)
+            opened.callback(connections.release)
             opened.callback(self._writer.close)
             super().__init__(connections)
             opened.pop_all()
@@ -87,6 +90,7 @@ class SQLiteRecorder(SQLiteReader):
         with self._write_lock:
             super().close()
             self._writer.close()
+            self._connections.release()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -107,9 +111,10 @@ class SQLiteRecorder(SQLiteReader):
                 connection.execute("COMMIT")
             except BaseException:
                 self._known.clear()
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+                roll_back(connection)
                 raise
+            with self._giving_up():
+                self._connections.file.check()
 
     def insert_events(
         self, stored_events: Sequence[StoredEvent], **kwargs: Any
@@ -137,6 +142,8 @@ class SQLiteRecorder(SQLiteReader):
             if outcomes is None:
                 with self.transaction() as connection:
                     outcomes = self._insert_checked(connection, submissions)
+        except Unacknowledged as error:
+            return [error] * len(submissions)
         except Exception as error:  # noqa: BLE001 - it is the outcome of each submission
             if len(submissions) == 1 or _is_hopeless(error):
                 return [error] * len(submissions)
@@ -164,6 +171,8 @@ class SQLiteRecorder(SQLiteReader):
             return None
         try:
             outcomes = self._insert_statement(submissions, patient=False)
+        except Unacknowledged as error:
+            return [error] * len(submissions)
         except Exception:  # noqa: BLE001 - whatever it is, the careful way finds it again
             return None
         finally:
@@ -183,6 +192,8 @@ class SQLiteRecorder(SQLiteReader):
         try:
             with self._write_lock:
                 return self._insert_statement(submissions, patient=True)
+        except Unacknowledged:
+            raise
         except sqlite3.OperationalError as error:
             if error_code(error) in LOCKED:
                 with translated(self.path):
@@ -213,11 +224,46 @@ class SQLiteRecorder(SQLiteReader):
         after = check_dense(events, self._known.__getitem__)
         if patient != self._patient:
             self._set_patient(patient=patient)
+        changed = self._writer.total_changes
         start = time.perf_counter()
         last = self._writer.execute(inserting(count), parameters_of(events)).lastrowid
         self._keep_pace(time.perf_counter() - start - count * _ROW_SECONDS)
+        with self._giving_up():
+            self._check_inserted(changed, count, last)
+            self._connections.file.check()
         self._known |= after
         return spans(submissions, (last or 0) - count + 1)
+
+    def _check_inserted(self, changed: int, count: int, last: int | None) -> None:
+        """Raise Unacknowledged where the rows in the file are not the ones that were inserted.
+
+        ``changed`` is how many rows the connection had changed before, ``count`` how many were
+        inserted since, ``last`` the position of the last one. SQLite counts every row that a
+        trigger changes, so a trigger that drops, alters or adds one shows in the number.
+        """
+        different = self._writer.total_changes - changed - count
+        if different:
+            raise Unacknowledged(
+                f"{self.path}: a trigger changed the log while {count} events were written "
+                f"({abs(different)} rows {'more' if different > 0 else 'fewer'} than given), so "
+                "they are not acknowledged: `perdure audit` names the trigger",
+                path=str(self.path),
+            )
+        if last is not None and not 0 < last <= LARGEST_POSITION:
+            raise Unacknowledged(
+                f"{self.path}: position {last} is beyond any that a log can reach, so the order of"
+                " what follows would be left to chance: `perdure audit` names the event there",
+                path=str(self.path),
+            )
+
+    @contextlib.contextmanager
+    def _giving_up(self) -> Iterator[None]:
+        """Acknowledge and read nothing any more once something was Unacknowledged."""
+        try:
+            yield
+        except Unacknowledged as lost:
+            self._lost = lost
+            raise
 
     def _set_patient(self, *, patient: bool) -> None:
         """Let the writer wait for locks, and tidy its log up after a commit; or neither."""
@@ -252,9 +298,13 @@ class SQLiteRecorder(SQLiteReader):
         fresh = [() if n in stale else one for n, one in enumerate(submissions)]
         events = [event for submission in fresh for event in submission]
         last = 0
+        changed = connection.total_changes
         for start in range(0, len(events), MAX_ROWS):
             some = events[start : start + MAX_ROWS]
             last = connection.execute(inserting(len(some)), parameters_of(some)).lastrowid or 0
+        if events:
+            with self._giving_up():
+                self._check_inserted(changed, len(events), last)
         self._known |= newest
         outcomes = spans(fresh, last - len(events) + 1)
         return [stale.get(n, outcome) for n, outcome in enumerate(outcomes)]

@@ -5,13 +5,17 @@ a byte of it; a new file is complete or empty, whatever instant its making is cu
 but ``stored_events`` is derived and can be dropped.
 """
 
+import contextlib
+import functools
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from perdure.errors import StoreError, Unsupported
+from perdure.store.recorder import LARGEST_POSITION
+from perdure.store.sqlite.statements import roll_back
 
 APPLICATION_ID: Final = 0x70657264  # "perd"
 SCHEMA_VERSION: Final = 1
@@ -80,6 +84,15 @@ CREATE TABLE leases (
 )
 """What is made together, because one part of it says how far the others were derived."""
 
+_DERIVED_NAMES: Final = frozenset(
+    name
+    for statements in DERIVED
+    for statement in statements
+    for name in (statement.split()[2], f"sqlite_autoindex_{statement.split()[2]}_1")
+)
+
+_OBJECTS: Final = "SELECT type, name, tbl_name, sql FROM sqlite_master"
+
 _CONSISTENT: Final = """
 SELECT CASE WHEN EXISTS (SELECT 1 FROM catalog)
   THEN EXISTS (
@@ -91,15 +104,18 @@ SELECT CASE WHEN EXISTS (SELECT 1 FROM catalog)
 END"""
 
 
-def identify(path: Path, *, readonly: bool = False) -> None:
+def identify(path: Path, *, named: Path | None = None, readonly: bool = False) -> None:
     """Look at the file's first bytes, without SQLite, and refuse what is plainly not ours.
+
+    Messages name the file ``named``, if that is not the path.
 
     Raises StoreError for a missing folder, a file that is missing and should be read, or read-only
     and should be written, a directory, another kind of file or another application's database, and
     Unsupported for one written by a newer perdure.
     """
+    named = named or path
     has_log = bool(companion_bytes(path, "-wal"))  # looked for first: the mark comes before it
-    header = _peek(path, readonly=readonly)
+    header = _peek(path, named, readonly=readonly)
     unmarked = not header.strip(b"\x00") or (
         header.startswith(_MAGIC)
         and len(header) == _PEEK_LENGTH
@@ -107,24 +123,28 @@ def identify(path: Path, *, readonly: bool = False) -> None:
         and not _has_tables(header)
     )
     if header and not header.strip(b"\x00") and not companion_bytes(path, "-journal"):
-        raise StoreError(f"{path} is not an SQLite database", path=str(path))
+        raise StoreError(f"{named} is not an SQLite database", path=str(named))
     if unmarked:
         # Empty: made by someone's hand, or our own making was cut off (then SQLite rolls back what
         # the journal beside it holds). A log beside it is neither.
         if has_log and not path.exists():
             raise StoreError(
-                f"there is no database at {path}, but a write-ahead log of one that is gone"
+                f"there is no database at {named}, but a write-ahead log of one that is gone"
                 f" ({path}-wal): bring the database back, or move the log away",
-                path=str(path),
+                path=str(named),
             )
         if has_log:
-            raise StoreError(f"{path} is the database of another application", path=str(path))
+            raise StoreError(
+                f"{named} is empty, and the write-ahead log beside it ({path}-wal) is that of"
+                " another application, or of another file: move it away, or bring its file back",
+                path=str(named),
+            )
         return
     if len(header) < _PEEK_LENGTH or not header.startswith(_MAGIC):
-        raise StoreError(f"{path} is not an SQLite database", path=str(path))
+        raise StoreError(f"{named} is not an SQLite database", path=str(named))
     if _number(header, _APPLICATION_ID_AT) != APPLICATION_ID:
-        raise StoreError(f"{path} is the database of another application", path=str(path))
-    _check_version(_number(header, _USER_VERSION_AT), path)
+        raise StoreError(f"{named} is the database of another application", path=str(named))
+    _check_version(_number(header, _USER_VERSION_AT), named)
 
 
 def check(connection: sqlite3.Connection, path: Path) -> None:
@@ -147,8 +167,8 @@ def create(connection: sqlite3.Connection, path: Path) -> None:
     """
     if _pragma(connection, "application_id") != APPLICATION_ID:
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # later, that takes a whole VACUUM
+        with _transaction(connection):
             if _pragma(connection, "application_id") != APPLICATION_ID:
                 if _names(connection):
                     raise StoreError(
@@ -157,16 +177,49 @@ def create(connection: sqlite3.Connection, path: Path) -> None:
                 connection.execute(LOG)
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
     check(connection, path)
+    check_unchanged(connection, path)
     if _spoilt(connection):
-        connection.execute("BEGIN IMMEDIATE")
-        for statements in _spoilt(connection):
-            _make_anew(connection, statements)
+        with _transaction(connection):
+            for statements in _spoilt(connection):
+                _make_anew(connection, statements)
+
+
+def check_unchanged(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse to write where the file holds what may change the log, or was given positions.
+
+    Raises StoreError for an object that perdure does not make, which may be a trigger or an index
+    that refuses rows, and for a position that no log can reach.
+    """
+    problems = changes(connection.execute(_OBJECTS).fetchall())
+    if problems:
+        raise StoreError(
+            f"{path} is not as perdure made it: {'; '.join(problems)}. Remove it with sqlite3, or"
+            " restore a backup; readonly=True opens the file as it is",
+            path=str(path),
+            problems=problems,
+        )
+    try:
+        (last,) = connection.execute("SELECT max(position) FROM stored_events").fetchone()
+    except sqlite3.DatabaseError:
+        return  # damaged pages, which the audit finds
+    if last is not None and not 0 < last <= LARGEST_POSITION:
+        raise StoreError(
+            f"{path}: an event lies at position {last}, beyond any that a log can reach, so SQLite"
+            " would place what follows at random: `perdure audit` names the event",
+            path=str(path),
+        )
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
         connection.execute("COMMIT")
+    except BaseException:
+        roll_back(connection)
+        raise
 
 
 def _spoilt(connection: sqlite3.Connection) -> list[Sequence[str]]:
@@ -201,17 +254,31 @@ def _make_anew(connection: sqlite3.Connection, statements: Sequence[str]) -> Non
 def changes(found: list[Any]) -> list[str]:
     """Return how the file is not as `create` made it, given type, name, table and SQL of it all.
 
-    A trigger may change the log wherever it is, so each is a problem, and so is each view.
+    All of it is compared, letter by letter: SQLite obeys a trigger whose type is written in capital
+    letters, and an index more may refuse rows. Derived tables may be missing, or changed in
+    themselves, as they are made anew; statistics that ANALYZE keeps are SQLite's own.
     """
     problems = [
-        f"there is a trigger {name!r} on {'the log' if table == 'stored_events' else table}"
-        for kind, name, table, _ in found
-        if kind == "trigger"
+        f"there is {'an' if str(kind)[:1] in 'aeiou' else 'a'} {str(kind).lower()} {name!r} on"
+        f" {'the log' if table == 'stored_events' else repr(table)}"
+        for kind, name, table, sql in found
+        if (kind, name, table, sql) not in _made()
+        and not (kind in ("table", "index") and name in _DERIVED_NAMES and table != "stored_events")
+        and not (kind == "table" and str(name).startswith("sqlite_stat"))
+        and (kind, name) != ("table", "stored_events")
     ]
-    problems += [f"there is a view {name!r}" for kind, name, _, _ in found if kind == "view"]
     if ("table", "stored_events", "stored_events", LOG.strip()) not in found:
         problems.append("the table stored_events is not the one that perdure makes")
     return problems
+
+
+@functools.cache
+def _made() -> frozenset[Any]:
+    """Return type, name, table and SQL of all that perdure makes, as SQLite keeps them."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        for statement in (LOG, *(one for statements in DERIVED for one in statements)):
+            connection.execute(statement)
+        return frozenset(connection.execute(_OBJECTS))
 
 
 def _names(connection: sqlite3.Connection) -> set[str]:
@@ -226,29 +293,29 @@ def companion_bytes(path: Path, suffix: str) -> int:
         return 0
 
 
-def _peek(path: Path, *, readonly: bool) -> bytes:
+def _peek(path: Path, named: Path, *, readonly: bool) -> bytes:
     """Return the file's first bytes, none for a new file, after looking at what is there."""
     try:
         if path.is_dir():
-            raise StoreError(f"{path} is a directory, not a database", path=str(path))
+            raise StoreError(f"{named} is a directory, not a database", path=str(named))
         if not path.parent.is_dir():
-            raise StoreError(f"the folder {path.parent} does not exist", path=str(path))
+            raise StoreError(f"the folder {named.parent} does not exist", path=str(named))
         if not path.exists():
             if readonly:
-                raise StoreError(f"there is no database at {path}", path=str(path))
+                raise StoreError(f"there is no database at {named}", path=str(named))
             return b""
         if not path.is_file():
-            raise StoreError(f"{path} is not a file", path=str(path))
+            raise StoreError(f"{named} is not a file", path=str(named))
         if not readonly and not os.access(path, os.W_OK):
             raise StoreError(
-                f"{path} is read-only, so nothing is recorded there; "
+                f"{named} is read-only, so nothing is recorded there; "
                 "readonly=True opens it to be read",
-                path=str(path),
+                path=str(named),
             )
         with path.open("rb") as file:
             return file.read(_PEEK_LENGTH)
     except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror}", path=str(path)) from error
+        raise StoreError(f"cannot read {named}: {error.strerror}", path=str(named)) from error
 
 
 def _check_version(version: int, path: Path) -> None:

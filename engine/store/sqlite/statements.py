@@ -70,6 +70,12 @@ def chosen_sessions(
     return where, tuple(value for _, value in clauses)
 
 
+def roll_back(connection: sqlite3.Connection) -> None:
+    """Roll back what is left of a transaction: SQLite ends some itself, where the disk is full."""
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
 @functools.cache
 def inserting(rows: int) -> str:
     """Return the one statement that inserts so many events."""

@@ -5,7 +5,6 @@ nothing is polled while nobody listens; no listener's error reaches the commit i
 other listeners.
 """
 
-import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterable
@@ -14,6 +13,7 @@ from typing import Any, Final
 from eventsourcing.persistence import ListenNotifySubscription
 
 from perdure.errors import PerdureError
+from perdure.store.sqlite.file import Unacknowledged
 
 _LOGGER: Final = logging.getLogger("perdure")
 
@@ -87,8 +87,13 @@ class Watcher:
     def _poll(self, enough: threading.Event) -> None:
         seen = None
         while not enough.wait(POLL_SECONDS):
-            with contextlib.suppress(PerdureError):
+            try:
                 version = self._data_version()
+            except Unacknowledged:
+                self.notify()  # listeners read, and so learn that the file is gone
+            except PerdureError:
+                continue
+            else:
                 if version != seen:
                     seen = version
                     self.notify()
