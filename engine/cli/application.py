@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from perdure.cli.commands import audit as auditing
+from perdure.cli.commands import backup as backing_up
 from perdure.cli.commands import check as checking
 from perdure.cli.commands import demo as demonstration
 from perdure.cli.commands import import_ as importing
@@ -48,6 +49,11 @@ _EXAMPLES: Final = {
         "perdure audit --head heads.json",
         "perdure audit trip-1 trip-2 --json",
     ),
+    "backup": (
+        "perdure backup tonight.db",
+        "perdure backup /mnt/elsewhere/sessions.db --db sqlite:////var/lib/app/sessions.db",
+    ),
+    "restore": ("perdure restore tonight.db --db sqlite:///sessions.db",),
     "check": (
         "perdure check session --instances 2",
         "perdure check session --graph session.dot",
@@ -71,6 +77,8 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "fork": working.fork,
     "audit": auditing.audit,
     "head": reading.head,
+    "backup": backing_up.backup,
+    "restore": backing_up.restore,
     "check": checking.check_,
     "spec": specifying.spec,
 }

@@ -19,6 +19,7 @@ from perdure.errors import InvalidArgument, PerdureError
 
 FAILED: Final = 1
 MISUSED: Final = 2
+NOTHING_COMPARED: Final = 3
 INTERRUPTED: Final = 130
 NO_READER: Final = 141
 

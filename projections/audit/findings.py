@@ -33,10 +33,15 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
 
 class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read and what was found; ``ok`` is that nothing was."""
+    """What was read and what was found; ``ok`` is that nothing was found.
+
+    ``heads`` is how many exported heads were compared. Where ``sessions`` is 0, nothing was
+    audited, which is no proof of anything.
+    """
 
     ok: bool
     sessions: int
     events: int
     bytes: int
     findings: list[Finding]
+    heads: int = 0

@@ -107,6 +107,7 @@ def audit_store(
         events=total.events,
         bytes=total.bytes,
         findings=sorted({*total.findings}),
+        heads=sum(whole.has(head.session_id) for head in heads),
     )
 
 

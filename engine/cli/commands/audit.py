@@ -18,7 +18,7 @@ import msgspec
 import typer
 
 from perdure.cli.options import DEFAULT_URL, AsJson, Database, SessionIds, existing
-from perdure.cli.outcome import FAILED, answering
+from perdure.cli.outcome import FAILED, NOTHING_COMPARED, answering
 from perdure.cli.output import Answer, progress
 from perdure.errors import InvalidArgument
 from perdure.projections import AuditReport, Finding, audit_store
@@ -55,7 +55,11 @@ def audit(
     db: Database = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Verify everything: links, versions, legal transitions, receipts, digests, snapshots."""
+    """Verify everything: links, versions, legal transitions, receipts, digests, snapshots.
+
+    Exits with 0 if everything holds, 1 if there are findings, and 3 if there was nothing to audit,
+    or no head to compare.
+    """
     with answering(as_json=as_json) as answer:
         heads = [] if head is None else read_heads(head)
         with contextlib.closing(open_store(existing(db), readonly=True)) as store:
@@ -72,10 +76,12 @@ def audit(
                 report = verify() if jobs == 1 else uninterrupted(verify)
         if not report.ok:
             answer.exit_code = FAILED
+        elif not report.sessions or (head is not None and not report.heads):
+            answer.exit_code = NOTHING_COMPARED
         if as_json:
             answer.document(report)
         else:
-            print_report(answer, report)
+            print_report(answer, report, head)
 
 
 def uninterrupted(work: Callable[[], Result]) -> Result:
@@ -119,12 +125,17 @@ def _no_heads(path: Path, problem: str) -> InvalidArgument:
     )
 
 
-def print_report(answer: Answer, report: AuditReport) -> None:
-    """Print the findings and a closing line."""
+def print_report(answer: Answer, report: AuditReport, heads: Path | None = None) -> None:
+    """Print the findings and a closing line, and how many heads of the file were compared."""
     if report.findings:
         columns = Finding.__struct_fields__
         answer.table(columns, [[getattr(one, name) for name in columns] for one in report.findings])
     size = f"{report.sessions:,} sessions, {report.events:,} events, {report.bytes:,} bytes"
     count = len(report.findings)
+    if report.ok and not report.sessions:
+        answer.line("nothing was audited: the database holds no session")
+        return
     verdict = "everything holds" if report.ok else f"{count} finding{'s'[: count != 1]}"
     answer.line(f"audited {size}: {verdict}")
+    if heads is not None:
+        answer.line(f"compared {report.heads:,} exported heads")

@@ -8,6 +8,7 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from eventsourcing.persistence import Notification, ProcessRecorder, StoredEvent, Subscription
@@ -16,6 +17,7 @@ from perdure.errors import EngineClosed, StoreError
 from perdure.store.recorder import Place, stored_event
 from perdure.store.sqlite import schema
 from perdure.store.sqlite.connections import Connections
+from perdure.store.sqlite.copy import Progress, copy_file
 from perdure.store.sqlite.file import Unacknowledged
 from perdure.store.sqlite.statements import chosen_sessions, newest_version, translated
 from perdure.store.sqlite.watcher import RecorderSubscription, Watcher
@@ -231,6 +233,13 @@ class SQLiteReader(ProcessRecorder):
                     "SELECT type, name, tbl_name, sql FROM sqlite_master"
                 ).fetchall()
         return [problem for (problem,) in rows if problem != "ok"] + schema.changes(declared)
+
+    def copy_to(self, target: Path, progress: Progress | None = None) -> Path:
+        """Copy the file, as of now, to a partial file beside ``target``; see `copy_file`."""
+        with translated(self.path):
+            self._check_open()
+            with contextlib.closing(self._connections.reader()) as connection:
+                return copy_file(connection, self.path, target, progress)
 
     # Watching
 
