@@ -28,6 +28,7 @@ from perdure.projections.catalog import SessionView
 from perdure.projections.history import HistoryPage
 from perdure.projections.inputs import InputStep, InputView
 from perdure.runtime import Control, Delivery, Engine, Environment
+from perdure.runtime.adapter import RuntimeAdapter
 from perdure.runtime.session.checkpointers import CheckpointPolicy
 from perdure.runtime.turn.agent import (
     Agent,
@@ -48,7 +49,6 @@ from perdure.runtime.turn.agent_views import (
     ToolScopeSnapshot,
     ToolSurfaceEntry,
 )
-from perdure.runtime.verbs.loops import RuntimeAdapter
 from perdure.runtime.watch.streams import LiveEvent, Missed
 from perdure.values import (
     ApplyOutput,

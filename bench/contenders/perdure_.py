@@ -39,7 +39,7 @@ class Perdure(Contender):
 
     async def settings(self) -> Settings:
         """Ask the recorder's own writing connection."""
-        recorder: Any = self.engine._store.recorder  # noqa: SLF001
+        recorder: Any = self.engine._core.store.recorder  # noqa: SLF001
         return settings_of(recorder._writer)  # noqa: SLF001
 
     async def begin(self, session: str) -> None:
@@ -210,7 +210,7 @@ class SlowDisk(Perdure):
     async def open(self) -> None:
         """Open the engine, and put the slower disk under it."""
         await super().open()
-        recorder: Any = self.engine._store.recorder  # noqa: SLF001
+        recorder: Any = self.engine._core.store.recorder  # noqa: SLF001
         recorder._writer = _Slower(recorder._writer, self._sync_seconds)  # noqa: SLF001
 
 
@@ -245,7 +245,7 @@ class Facade(Contender):
 
     async def settings(self) -> Settings:
         """Ask the recorder's own writing connection."""
-        recorder: Any = self._engine._engine._store.recorder  # noqa: SLF001
+        recorder: Any = self._engine._engine._core.store.recorder  # noqa: SLF001
         return settings_of(recorder._writer)  # noqa: SLF001
 
     async def begin(self, session: str) -> None:

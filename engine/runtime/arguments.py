@@ -1,7 +1,7 @@
 """Checking what callers pass, before anything else happens."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeVar, get_args
+from typing import Any, Final, Literal, TypeVar, get_args
 
 import msgspec
 
@@ -23,8 +23,12 @@ Content = str | Mapping[str, Any] | Iterable[Mapping[str, Any]]
 Request = Content | None
 """What a turn is asked: as an input's content, or nothing."""
 
+PendingPolicy = Literal["refuse", "abandon", "drain"]
+"""What to do about queued input when its session is archived; see `Engine.archive`."""
+
 BOUNDARIES: Final[tuple[Boundary, ...]] = get_args(Boundary)
 LANES: Final[tuple[Lane, ...]] = get_args(Lane)
+PENDING_POLICIES: Final[tuple[PendingPolicy, ...]] = get_args(PendingPolicy)
 LARGEST_COUNT: Final = 2**63 - 1
 LONGEST_SECONDS: Final = 10 * 365 * 24 * 3600.0
 
@@ -176,3 +180,12 @@ def optional_id(value: str | None, what: str) -> str | None:
 def optional_text(value: str | None) -> str | None:
     """Return a reason as `checked_id` does, or None."""
     return None if value is None else checked_id(value, "reason")
+
+
+def checked_pending(pending: PendingPolicy) -> PendingPolicy:
+    """Return the policy for pending input if it is one."""
+    if pending not in PENDING_POLICIES:
+        raise InvalidArgument(
+            f"pending is 'refuse', 'abandon' or 'drain', not {pending!r}", parameter="pending"
+        )
+    return pending

@@ -3,18 +3,28 @@
 Invariants: there is no second way to a session; every verb here is one commit through the engine.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
-from perdure.aggregates import Destroy, Recover, Recycle, Reset, Session, Stop
+from perdure.aggregates import Destroy, Recover, Recycle, Register, Reset, Retire, Session, Stop
 from perdure.aggregates.session.events import Lane
 from perdure.aggregates.session.work import in_phase, queued, staged, unknown_calls
 from perdure.machines import LIFECYCLE
+from perdure.projections.snapshots import Folded
 from perdure.runtime.arguments import Content, optional_text
+from perdure.runtime.cancellation import followed
+from perdure.runtime.core import Core, known
+from perdure.runtime.recovery import (
+    check_ownerless,
+    close_lost_run,
+    forget_session,
+    recover_and_read,
+    unbind_agent,
+)
 from perdure.runtime.session.commit import Written
 from perdure.runtime.turn.live_turn import open_calls_of
+from perdure.runtime.verbs import calls, inputs, interrupts, reads
 from perdure.values import (
     DestroyReport,
     IngestOutput,
@@ -25,39 +35,17 @@ from perdure.values import (
     RetireReport,
     RuntimeState,
     StopReport,
+    checked_id,
 )
 
-if TYPE_CHECKING:
-    from perdure.runtime.verbs.calls import Working
-
 WorkEnd = Stop | Recover | Reset | Recycle | Destroy
-CloseWork = Callable[[str, WorkEnd], Awaitable[tuple[Session, Written]]]
-"""Records what ends or restarts a session's work; gives the state before and what was written."""
-
-Retiring = Callable[[str, str | None], Awaitable[Session]]
-Reading = Callable[[str], Awaitable[Session]]
-IsOwnerless = Callable[[str, str], Awaitable[bool]]
 
 
 class Control:
     """One engine's control plane; have it as ``engine.control``."""
 
-    def __init__(
-        self,
-        engine: "Working",
-        *,
-        now: Callable[[], str],
-        read: Reading,
-        is_ownerless: IsOwnerless,
-        retire: Retiring,
-        close_work: CloseWork,
-    ) -> None:
-        self._engine: Final = engine
-        self._now: Final = now
-        self._read: Final = read
-        self._is_ownerless: Final = is_ownerless
-        self._retire: Final = retire
-        self._close_work: Final = close_work
+    def __init__(self, core: Core) -> None:
+        self._core: Final = core
 
     async def ingest(
         self,
@@ -70,7 +58,8 @@ class Control:
         source: str | None = None,
     ) -> IngestOutput:
         """Keep an input until a run takes it; see `Engine.ingest`."""
-        return await self._engine.ingest(
+        return await inputs.ingest(
+            self._core,
             session_id,
             content,
             lane=lane,
@@ -85,7 +74,7 @@ class Control:
         A session that nobody registered is registered and retired, in one commit. Raises
         InvalidArgument, IllegalTransition for a session that has ended, StaleWriter.
         """
-        state = await self._retire(session_id, optional_text(reason))
+        state = await _register_and_retire(self._core, session_id, optional_text(reason))
         return RetireReport(abandoned=(), pending_drain=in_phase(state.work, "queued", "staged"))
 
     async def stop(self, session_id: str, *, reason: str | None = None) -> StopReport:
@@ -94,8 +83,8 @@ class Control:
         Attaching revives the session. Raises SessionNotFound, InvalidArgument, IllegalTransition
         where it is stopped already or has ended, StaleWriter.
         """
-        before, written = await self._close_work(
-            session_id, Stop(now=self._now(), reason=optional_text(reason))
+        before, written = await _close_work(
+            self._core, session_id, Stop(now=self._core.now(), reason=optional_text(reason))
         )
         requeued, abandoned = _given_back(before, written.folded.state)
         run = before.work.run
@@ -109,7 +98,7 @@ class Control:
         Raises SessionNotFound, IllegalTransition while a turn runs or where it has ended,
         StaleWriter.
         """
-        before, _ = await self._close_work(session_id, Recycle(now=self._now()))
+        before, _ = await _close_work(self._core, session_id, Recycle(now=self._core.now()))
         return RecycleReport(transferred=queued(before.work))
 
     async def reset(self, session_id: str) -> ResetReport:
@@ -117,7 +106,7 @@ class Control:
 
         Raises as `recycle` does.
         """
-        before, _ = await self._close_work(session_id, Reset(now=self._now()))
+        before, _ = await _close_work(self._core, session_id, Reset(now=self._core.now()))
         return ResetReport(abandoned=queued(before.work))
 
     async def recover(self, session_id: str) -> RecoverReport:
@@ -127,7 +116,7 @@ class Control:
         SessionNotFound, SessionBusy while the run's owner lives, IllegalTransition for a session
         that has ended, StaleWriter.
         """
-        before, written = await self._close_work(session_id, Recover(now=self._now()))
+        before, written = await _close_work(self._core, session_id, Recover(now=self._core.now()))
         run, after = before.work.run, written.folded.state
         if run is None:
             return RecoverReport(run_id=None, recovered=(), abandoned=(), requeued=(), details=())
@@ -155,21 +144,22 @@ class Control:
 
         Raises SessionNotFound, InvalidArgument, IllegalTransition where it has ended, StaleWriter.
         """
-        before, _ = await self._close_work(
-            session_id, Destroy(now=self._now(), reason=optional_text(reason))
+        before, _ = await _close_work(
+            self._core, session_id, Destroy(now=self._core.now(), reason=optional_text(reason))
         )
         return DestroyReport(abandoned=in_phase(before.work, "queued", "staged"))
 
     async def runtime_state(self, session_id: str) -> RuntimeState:
         """Return what the session has in hand. Raises SessionNotFound."""
-        state = await self._read(session_id)
+        state = await recover_and_read(self._core, session_id)
         work = state.work
         return RuntimeState(
             session_id=state.id,
             phase=state.phase,
             version=state.version,
             current_run=None if work.run is None else work.run.id,
-            ownerless=work.run is not None and await self._is_ownerless(state.id, work.run.epoch),
+            ownerless=work.run is not None
+            and await self._core.is_ownerless(state.id, work.run.epoch),
             cancel_requested=bool(LIFECYCLE.value(state.lifecycle, "cancel_requested")),
             queued=queued(work),
             staged=staged(work),
@@ -185,11 +175,11 @@ class Control:
         self, session_id: str, run_id: str, sequence: int = 1
     ) -> Receipt:
         """Return one receipt; see `Engine.load_receipt`."""
-        return await self._engine.load_receipt(session_id, run_id, sequence)
+        return await reads.load_receipt(self._core, session_id, run_id, sequence)
 
     async def publish_event(self, session_id: str, name: str, payload: Any = None) -> None:
         """Record something for the session's subscribers to learn; see `Engine.publish`."""
-        await self._engine.publish(session_id, name, payload)
+        await calls.publish(self._core, session_id, name, payload)
 
 
 def _given_back(before: Session, after: Session) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -201,3 +191,44 @@ def _given_back(before: Session, after: Session) -> tuple[tuple[str, ...], tuple
 
 def _decoded(recorded: msgspec.Raw | None) -> Any:
     return None if recorded is None else msgspec.json.decode(recorded)
+
+
+async def _close_work(core: Core, session_id: str, command: WorkEnd) -> tuple[Session, Written]:
+    """Record the command; return the state it was decided on, and what was written."""
+    core.check_open()
+    live = core.sessions.get(checked_id(session_id, "session_id"))
+
+    async def work(folded: Folded) -> tuple[Session, Written]:
+        folded = known(folded)
+        if isinstance(command, Recover):
+            await check_ownerless(core, folded.state)
+        else:
+            folded = await close_lost_run(core, live, folded)
+        return folded.state, await core.writer.commit(live, folded, command)
+
+    def effects(closed: tuple[Session, Written]) -> None:
+        before, written = closed
+        if before.work.run is not None and written.folded.state.work.run is None:
+            interrupts.stop_closed_turn(core, session_id)
+        if isinstance(command, Stop):
+            unbind_agent(core, session_id)
+        if isinstance(command, Destroy):
+            forget_session(core, session_id)
+
+    return await followed(lambda: core.writer.alone(live, work), effects)
+
+
+async def _register_and_retire(core: Core, session_id: str, reason: str | None) -> Session:
+    """Retire the session, in the commit that registers it if nothing has."""
+    core.check_open()
+    live = core.sessions.get(checked_id(session_id, "session_id"))
+    retire = Retire(now=core.now(), reason=reason)
+
+    async def work(folded: Folded) -> Written:
+        if not folded.state.version:
+            register = Register(now=retire.now)
+            return await core.writer.commit(live, folded, register, retire)
+        folded = await close_lost_run(core, live, folded)
+        return await core.writer.commit(live, folded, retire)
+
+    return (await core.writer.alone(live, work)).folded.state

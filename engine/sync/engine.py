@@ -10,32 +10,23 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Literal, Self, overload
 
-from perdure.aggregates import Session
 from perdure.runtime import Engine as AsyncEngine
 from perdure.runtime.arguments import Request
+from perdure.runtime.core import Start
 from perdure.runtime.environment import Environment
 from perdure.runtime.session.checkpointers import CheckpointPolicy
 from perdure.runtime.settings import GRACE_SECONDS, LEASE_SECONDS, RETRY_SECONDS
-from perdure.runtime.turn.agent import Agent, Builder
-from perdure.runtime.verbs.reads import Start
+from perdure.runtime.turn.agent import Builder
 from perdure.runtime.watch.streams import LiveEvent, Missed
 from perdure.runtime.watch.subscriptions import Delivery
 from perdure.store import Durability
 from perdure.sync.hosting import Host, run_as_agent
-from perdure.sync.parts import Blocking, Control, Reservation, RuntimeAdapter, blocking, claim_of
+from perdure.sync.parts import Control, Reservation, RuntimeAdapter, blocking, claim_of
 from perdure.sync.subscribing import Source, Subscription
 from perdure.values import ApplyOutput, Boundary
 
 
-class _Hosted(AsyncEngine):
-    """The asynchronous engine, of whose agents the thread that hosts it knows."""
-
-    async def _agent_of(self, state: Session) -> Agent:
-        run_as_agent()
-        return await super()._agent_of(state)
-
-
-class Engine(Blocking[AsyncEngine]):
+class Engine:
     """Sessions of agents, for blocking programs; see `engine.Engine` for every verb.
 
     May be used from several threads. Use it as ``with Engine.open(url) as engine``. Its agents run
@@ -76,7 +67,7 @@ class Engine(Blocking[AsyncEngine]):
         """Open an engine now; parameters and errors are those of `engine.Engine.open`."""
 
         async def opening() -> AsyncEngine:
-            engine: AsyncEngine = await _Hosted.open(
+            engine = await AsyncEngine.open(
                 url,
                 durability=durability,
                 environment=environment,
@@ -89,6 +80,7 @@ class Engine(Blocking[AsyncEngine]):
                 retry_seconds=retry_seconds,
                 checkpoints=checkpoints,
             )
+            engine._core.agent_starts = run_as_agent  # noqa: SLF001 - of whose tasks the host knows
             return engine
 
         return cls(opening, grace_seconds)

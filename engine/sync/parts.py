@@ -8,13 +8,13 @@ import contextlib
 import functools
 from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Any, Concatenate, Final, Generic, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, Self, TypeVar
 
 from perdure.errors import EngineClosed
 from perdure.machines import Token
+from perdure.runtime.adapter import RuntimeAdapter as AsyncRuntimeAdapter
 from perdure.runtime.control import Control as AsyncControl
 from perdure.runtime.turn.admission import Claim
-from perdure.runtime.verbs.loops import RuntimeAdapter as AsyncRuntimeAdapter
 from perdure.sync.hosting import Host
 
 _P = ParamSpec("_P")
@@ -22,11 +22,14 @@ _S_co = TypeVar("_S_co", covariant=True)
 _T = TypeVar("_T")
 
 
-class Blocking(Generic[_S_co]):
-    """What stands in for something asynchronous, ``_engine``, and waits for its verbs."""
+class Blocking(Protocol[_S_co]):
+    """An object that stands in for an asynchronous one, ``_engine``, and waits for its verbs."""
 
-    _engine: _S_co
-    _host: Host
+    @property
+    def _engine(self) -> _S_co: ...
+
+    @property
+    def _host(self) -> Host: ...
 
 
 def blocking(
@@ -41,16 +44,12 @@ def blocking(
     return method
 
 
-class _Part(Blocking[_S_co]):
-    """A part of an engine, which waits as the engine does."""
-
-    def __init__(self, part: _S_co, host: Host) -> None:
-        self._engine = part
-        self._host = host
-
-
-class RuntimeAdapter(_Part[AsyncRuntimeAdapter]):
+class RuntimeAdapter:
     """One engine's control for the machine that owns its sessions; see `Engine.runtime_adapter`."""
+
+    def __init__(self, engine: AsyncRuntimeAdapter, host: Host) -> None:
+        self._engine: Final = engine
+        self._host: Final = host
 
     @property
     def authority(self) -> Token:
@@ -63,8 +62,12 @@ class RuntimeAdapter(_Part[AsyncRuntimeAdapter]):
     cancel_after_boundary = blocking(AsyncRuntimeAdapter.cancel_after_boundary)
 
 
-class Control(_Part[AsyncControl]):
+class Control:
     """One engine's control plane, blocking; have it as ``engine.control``."""
+
+    def __init__(self, engine: AsyncControl, host: Host) -> None:
+        self._engine: Final = engine
+        self._host: Final = host
 
     ingest = blocking(AsyncControl.ingest)
     retire = blocking(AsyncControl.retire)

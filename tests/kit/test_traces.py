@@ -28,7 +28,9 @@ async def recorded() -> list[Any]:
         await engine.checkpoint("s")
         await engine.retire("s")
         await engine.archive("s")
-        return [Mapper().decode(row.state) for row in engine._store.recorder.select_events("s")]
+        return [
+            Mapper().decode(row.state) for row in engine._core.store.recorder.select_events("s")
+        ]
 
 
 EVENTS = asyncio.run(recorded())

@@ -2,10 +2,13 @@
 
 import inspect
 
+import pytest
+
 import perdure
 import perdure.machines
 import perdure.projections
-from perdure import Engine, PerdureError, errors
+import perdure.sync
+from perdure import Control, Engine, PerdureError, RuntimeAdapter, errors
 
 ENGINE_NAMES = {
     "Agent",
@@ -276,6 +279,23 @@ def test_every_name_that_is_offered_is_there_once() -> None:
 
 def test_the_methods_of_the_engine_and_their_parameters_are_these() -> None:
     assert methods(Engine) == ENGINE_METHODS.strip().splitlines()
+
+
+@pytest.mark.parametrize("owner", [Engine, Control, RuntimeAdapter])
+def test_what_users_hold_inherits_from_no_class_of_ours(owner: type) -> None:
+    assert owner.__mro__ == (owner, object)
+    blocking = getattr(perdure.sync, owner.__name__)
+    assert blocking.__mro__ == (blocking, object)
+
+
+def test_a_verb_shows_itself_as_the_method_that_it_is() -> None:
+    for name, member in vars(Engine).items():
+        if not name.startswith("_") and inspect.isfunction(member):
+            assert member.__name__ == name
+            parameters = list(inspect.signature(member).parameters)
+            assert parameters[0] == "self"
+            assert "core" not in parameters
+            assert "core" not in inspect.get_annotations(member)
 
 
 def test_every_error_has_its_stable_code_and_no_two_share_one() -> None:

@@ -477,7 +477,7 @@ def test_forks_of_one_point_read_their_origin_once_and_each_as_if_alone() -> Non
         for name, version in (("a", 4), ("b", 4), ("c", 3), ("d", 4), ("e", 4)):
             engine.fork("o", new_session_id=name, at_version=version)
         engine.fork("a", new_session_id="f")
-        store, mapper = engine._engine._store, Mapper()
+        store, mapper = engine._engine._core.store, Mapper()
         read: list[str] = []
 
         def origins(session_id: str, origin: Origin) -> Session:
@@ -501,7 +501,7 @@ def test_g8_a_fork_that_lies_is_found_behind_one_of_the_same_point_that_does_not
         engine.register("s")
         engine.record_turn("s", [user("one")])
         engine.fork("s", new_session_id="honest")
-        store = engine._engine._store
+        store = engine._engine._core.store
         origins = remembering(partial(forked_state, store.recorder, MAPPER))
         (row,) = store.recorder.select_events("honest", gt=0, lte=1)
         event = MAPPER.to_event(row, links.genesis("honest"))

@@ -440,7 +440,7 @@ def test_the_recorded_digest_is_that_of_the_compact_json_of_the_messages() -> No
         text = json.dumps(messages, separators=(",", ":"), ensure_ascii=False)
         text = text.replace("1e+21", "1e21")
         expected = hashlib.sha256(text.encode()).hexdigest()
-        store = engine._engine._store
+        store = engine._engine._core.store
         assert receipt_of(out).conversation_digest == expected
         assert recorded_digest(store.recorder, "s") == expected
 
@@ -460,7 +460,7 @@ def test_the_canonical_digest_does_not_depend_on_the_order_of_keys(message: dict
         return [backwards(item) for item in value] if isinstance(value, list) else value
 
     with Engine.open("memory:") as engine:
-        store, mapper = engine._engine._store, Mapper()
+        store, mapper = engine._engine._core.store, Mapper()
         for name, one in (("as given", message), ("backwards", backwards(message))):
             engine.register(name)
             engine.record_turn(name, [one])

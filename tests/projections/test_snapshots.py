@@ -305,7 +305,7 @@ def test_an_event_about_what_is_not_there_is_corruption_and_nothing_else(tmp_pat
             outcome="abandoned",
         )
         rows, _ = Mapper().to_stored([dropped], link)
-        engine._engine._store.recorder.insert_events(rows)
+        engine._engine._core.store.recorder.insert_events(rows)
         for look in (engine.read, engine.inputs):
             with pytest.raises(LogCorrupt, match="about what is not there"):
                 look("s")
@@ -319,7 +319,7 @@ def test_a_page_is_bounded_in_bytes_too(tmp_path: Path, monkeypatch: pytest.Monk
         engine.register("s")
         for n in range(30):
             engine.record_turn("s", [user("x" * (4000 if n % 2 else 400))])
-        recorder = engine._engine._store.recorder
+        recorder = engine._engine._core.store.recorder
         pages: list[int] = []
         select = recorder.select_events
 

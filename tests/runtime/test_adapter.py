@@ -20,12 +20,12 @@ async def test_there_is_one_adapter_for_all_who_ask_and_none_once_nobody_holds_i
     assert one is two
     with pytest.raises(SessionNotFound):
         await one.take("no such session")
-    assert not engine._machine_owned
+    assert not engine._core.machine_owned
     known = id(one)
     del one, two
     gc.collect()
-    assert engine._adapter is not None
-    assert engine._adapter() is None
+    assert engine._core.adapter is not None
+    assert engine._core.adapter() is None
     assert await engine.runtime_adapter() is not None
     assert known
 
@@ -104,8 +104,8 @@ async def test_what_has_ended_is_not_taken_to_be_kept_alive(engine: Engine) -> N
     adapter = await engine.runtime_adapter()
     with pytest.raises(IllegalTransition, match="cannot keep_alive session 's': it is archived"):
         await adapter.take("s", keep_alive=True)
-    assert not engine._machine_owned
-    assert engine._loops.state("s") == "none"
+    assert not engine._core.machine_owned
+    assert engine._core.loops.state("s") == "none"
 
 
 @on_an_engine(on_file=True, **FAST)

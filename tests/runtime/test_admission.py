@@ -120,7 +120,7 @@ def test_a_shutdown_cancelled_as_the_last_turn_ends_is_cancelled_and_not_done() 
 @on_an_engine()
 async def test_a_turn_that_waits_for_a_detaching_has_no_agent_any_more(engine: Engine) -> None:
     await attached(engine, EchoAgent())
-    async with engine._live.get("s").lock:
+    async with engine._core.sessions.get("s").lock:
         detaching = asyncio.create_task(engine.detach("s"))
         await asyncio.sleep(0.02)
         turn = asyncio.create_task(engine.apply_turn("s", "a"))

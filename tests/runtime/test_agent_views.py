@@ -26,6 +26,7 @@ from perdure.runtime.turn.agent_views import (
     StagedFilter,
     ToolScopeSnapshot,
 )
+from perdure.runtime.write import write
 from tests.support.engines import FAST, on_an_engine
 from tests.support.messages import says
 from tests.support.sessions import attached
@@ -230,7 +231,7 @@ async def test_a_staged_filter_is_shown_until_the_next_turn_begins_with_it(engin
         return "x"
 
     await attached(engine, agent)
-    await engine._write("s", StageToolFilter(now=engine._now(), filter=Raw(b'["a"]')))
+    await write(engine._core, "s", StageToolFilter(now=engine._core.now(), filter=Raw(b'["a"]')))
     shown = await engine.tool_scope_snapshot("s")
     assert shown is not None
     assert (shown.active, shown.staged) == (None, StagedFilter(filter=["a"], revision=3))

@@ -370,10 +370,10 @@ async def test_g7_a_result_may_have_messages_of_its_own(engine: Engine, terminal
     assert out.terminal == terminal
     assert out.receipt is not None
     assert out.receipt.conversation_digest == digest([user("a"), says("done")])
-    recorder = engine._store.recorder
+    recorder = engine._core.store.recorder
     assert recorded_digest(recorder, "s") == out.receipt.conversation_digest
-    kept = snapshot_of(await engine._live.read("s"))
-    assert restore(recorder, engine._mapper, kept, "s") is not None
+    kept = snapshot_of(await engine._core.sessions.read("s"))
+    assert restore(recorder, engine._core.mapper, kept, "s") is not None
     fork = await engine.fork("s")
     assert fork.conversation_digest == out.receipt.conversation_digest
     assert (await engine.audit()).ok

@@ -70,12 +70,12 @@ async def test_an_argument_that_means_nothing_is_refused_by_name(
 ) -> None:
     call, values = WRONG[verb, parameter]
     await engine.register("s")
-    before = list(engine._store.recorder.scan())
+    before = list(engine._core.store.recorder.scan())
     with pytest.raises(InvalidArgument) as refusal:
         await call(engine, values[which])
     assert refusal.value.data["parameter"].split(".")[0] == parameter
     json.dumps(refusal.value.describe(), ensure_ascii=False).encode()
-    assert list(engine._store.recorder.scan()) == before
+    assert list(engine._core.store.recorder.scan()) == before
 
 
 WRONG_OPTIONS: Final[dict[str, tuple[object, ...]]] = {

@@ -37,7 +37,7 @@ RESULT = {"role": "tool", "tool_call_id": "c", "content": "x"}
 
 
 def rows(engine: Engine) -> list[tuple[Any, ...]]:
-    return list(engine._store.recorder.scan())
+    return list(engine._core.store.recorder.scan())
 
 
 async def _following(engine: Engine, session_id: Any = None, after: Any = 0) -> Any:

@@ -24,7 +24,7 @@ from tests.support.waiting import until
 
 
 async def checkpoints(engine: Engine, session_id: str = "s") -> int:
-    rows = engine._store.recorder.select_events(session_id)
+    rows = engine._core.store.recorder.select_events(session_id)
     return sum(row.topic == "session-checkpointed" for row in rows)
 
 
@@ -180,12 +180,12 @@ async def test_only_so_many_sessions_are_counted_and_the_least_recently_used_beg
     for session_id in ("s", "t", "u"):
         await engine.register(session_id)
         await engine.record_turn(session_id, [user("a")])
-    assert list(engine._checkpointers._counted) == ["t", "u"]
+    assert list(engine._core.checkpointers._counted) == ["t", "u"]
     for session_id in ("t", "s", "s"):
         await engine.record_turn(session_id, [user("b")])
     for session_id in ("s", "t"):
         await until(lambda name=session_id: at_least(engine, 1, name))  # type: ignore[misc]
-    assert list(engine._checkpointers._counted) == ["u"]
+    assert list(engine._core.checkpointers._counted) == ["u"]
 
 
 @on_an_engine(checkpoints=CheckpointPolicy(seconds=0.05))
@@ -220,14 +220,14 @@ async def test_no_session_is_forgotten_while_its_checkpoint_is_overdue(
 async def test_archiving_closes_a_sessions_gate_for_good(engine: Engine) -> None:
     await engine.register("s")
     await engine.record_turn("s", [user("a")])
-    held = engine._checkpointers._counted["s"]
+    held = engine._core.checkpointers._counted["s"]
     await engine.archive("s")
     assert held.gate.phase == "closed"
     assert not held.fire("write")
     await engine.cancel_all_checkpointers()
     await engine.rearm_all_checkpointers()
     assert held.gate.phase == "closed"
-    assert not engine._checkpointers._counted
+    assert not engine._core.checkpointers._counted
 
 
 @pytest.mark.parametrize("policy", [CheckpointPolicy(turns=1), CheckpointPolicy(seconds=60.0)])
@@ -242,8 +242,8 @@ async def test_what_lands_while_the_engine_closes_begins_no_checkpoint(
         await other.close()
         await turn
     await asyncio.sleep(0)
-    assert not other._checkpointers._taking
-    assert not other._checkpointers._counted
+    assert not other._core.checkpointers._taking
+    assert not other._core.checkpointers._counted
     assert not caplog.records
 
 
@@ -258,16 +258,16 @@ async def test_a_snapshot_that_came_with_a_commit_is_kept_only_if_the_log_agrees
     await engine.register("other")
     for session_id in ("s", "other"):
         await engine.record_turn(session_id, [user("x" * 1_100_000)])
-    snapshot = engine._store.derived.snapshot("s")
+    snapshot = engine._core.store.derived.snapshot("s")
     for _ in range(100):
         if snapshot is not None:
             break
         await asyncio.sleep(0.02)
-        snapshot = engine._store.derived.snapshot("s")
+        snapshot = engine._core.store.derived.snapshot("s")
     assert snapshot is not None
-    engine._store.derived.clear()
+    engine._core.store.derived.clear()
     await engine.checkpoint_committed("s", snapshot[1])
-    assert engine._store.derived.snapshot("s") == snapshot
+    assert engine._core.store.derived.snapshot("s") == snapshot
     forged = json.loads(snapshot[1]) | {"runs": {}}
     del forged["link"]
     head = await engine.head("s")
@@ -307,7 +307,7 @@ async def test_a_checkpoint_asked_for_begins_the_count_anew(engine: Engine) -> N
 @on_an_engine(on_file=True, checkpoints=CheckpointPolicy(turns=2))
 async def test_a_turn_that_lands_for_a_cancelled_caller_is_counted(engine: Engine) -> None:
     await engine.register("s")
-    engine._store.commit_now = lambda submissions: None  # type: ignore[method-assign]
+    engine._core.store.commit_now = lambda submissions: None  # type: ignore[method-assign]
     while (await engine.read("s")).message_count < 2:
         turn = asyncio.create_task(engine.record_turn("s", [user("a")]))
         await asyncio.sleep(0)

@@ -120,7 +120,7 @@ async def test_g9_closing_waits_for_a_turn_that_is_only_beginning(engine: Engine
     await asyncio.wait({turn, ending})
     view = await engine.read("s")
     assert (view.phase, view.owner) == ("attached", None)
-    assert engine._store.recorder.read("SELECT * FROM leases") == []  # type: ignore[union-attr]
+    assert engine._core.store.recorder.read("SELECT * FROM leases") == []  # type: ignore[union-attr]
     assert asyncio.all_tasks() <= before
 
 

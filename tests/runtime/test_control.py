@@ -79,13 +79,13 @@ def test_registering_and_retiring_is_one_commit(url: str) -> None:
     async def main() -> None:
         async with Engine.open(url) as engine:
             submitted: list[int] = []
-            commit = engine._writer._submissions.commit
+            commit = engine._core.writer._submissions.commit
 
             async def counted(rows: Any, **given: Any) -> Any:
                 submitted.append(len(rows))
                 return await commit(rows, **given)
 
-            engine._writer._submissions.commit = counted  # type: ignore[method-assign]
+            engine._core.writer._submissions.commit = counted  # type: ignore[method-assign]
             await engine.control.retire("unheard-of")
             assert submitted == [2]
 
@@ -209,7 +209,7 @@ def test_recovering_closes_a_run_whose_owner_is_gone_and_says_what_became_of_it(
             async with Engine.open(sqlite_url) as second:
                 with pytest.raises(SessionBusy):
                     await second.control.recover("s")
-                await asyncio.to_thread(first._store.leases.drop, first._ownership.epoch)
+                await asyncio.to_thread(first._core.store.leases.drop, first._core.ownership.epoch)
                 report = await second.control.recover("s")
                 assert (report.run_id, report.recovered) == ("r", ("in-1",))
                 assert (report.requeued, report.abandoned) == ((), ())
@@ -260,7 +260,7 @@ def test_the_control_plane_takes_input_loads_receipts_and_publishes(url: str) ->
             with pytest.raises(InvalidMessage, match=r"payload\.x"):
                 await engine.publish("s", "bad", {"x": {1}})
             event = Mapper().to_event(
-                engine._store.recorder.select_events("s", desc=True, limit=1)[0], None
+                engine._core.store.recorder.select_events("s", desc=True, limit=1)[0], None
             )
             assert event.name == "peer-joined"  # type: ignore[union-attr]
             assert bytes(event.payload) == b'{"peer":"a"}'  # type: ignore[union-attr]

@@ -118,12 +118,12 @@ async def test_nothing_is_kept_at_hand_for_a_session_that_ended_elsewhere(
         await other.control.destroy("kept alive")
     assert await engine.open_calls("s") == []
     await until(lambda: none_bound(engine))
-    assert engine._machine_owned == set()
+    assert engine._core.machine_owned == set()
     assert (await engine.read("s")).phase == "archived"
 
 
 async def none_bound(engine: Engine) -> bool:
-    return not engine._agents
+    return not engine._core.agents
 
 
 @on_an_engine(on_file=True, **FAST)
@@ -161,8 +161,8 @@ async def test_an_interrupt_of_a_turn_that_was_closed_elsewhere_reaches_the_one_
     await attached(engine, gate)
     turn = asyncio.create_task(engine.apply_turn("s", "a"))
     await gate.begun.wait()
-    await engine._ownership.release()  # as if its process had stood still
-    engine._watching.cancel()  # type: ignore[union-attr]
+    await engine._core.ownership.release()  # as if its process had stood still
+    engine._core.turn_watch.cancel()  # type: ignore[union-attr]
     async with turn_elsewhere(url) as (_, theirs):
         await engine.interrupt("s")
         assert isinstance((await theirs).terminal, Cancelled)

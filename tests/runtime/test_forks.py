@@ -33,7 +33,7 @@ Messages = list[dict[str, Any]]
 
 
 def rows(engine: Engine, session_id: str) -> list[tuple[Any, ...]]:
-    return list(engine._store.recorder.scan(only=(session_id,)))
+    return list(engine._core.store.recorder.scan(only=(session_id,)))
 
 
 async def said(engine: Engine, session_id: str) -> Messages:
@@ -102,7 +102,7 @@ def test_d_a_fork_at_every_message_has_the_digest_of_what_it_keeps(url: str) -> 
                 assert out.receipt is not None
                 assert out.receipt.conversation_digest == digest(past[:kept] + more)
                 assert await said(engine, view.id) == past[:kept] + more
-                store = engine._store
+                store = engine._core.store
                 assert recorded_digest(store.recorder, view.id) == digest(past[:kept] + more)
                 other = await engine.register()
                 await engine.record_turn(other.id, past[:kept] + more)
@@ -205,11 +205,13 @@ def test_a_fork_survives_reopening_snapshots_and_their_loss(sqlite_url: str) -> 
         for clear in (False, True):
             async with Engine.open(sqlite_url) as engine:
                 if clear:
-                    engine._store.derived.clear()
+                    engine._core.store.derived.clear()
                 else:
-                    kept = engine._store.derived.snapshot("f")
+                    kept = engine._core.store.derived.snapshot("f")
                     assert kept is not None
-                    restored = restore(engine._store.recorder, engine._mapper, Kept(*kept), "f")
+                    restored = restore(
+                        engine._core.store.recorder, engine._core.mapper, Kept(*kept), "f"
+                    )
                     assert restored is not None
                     assert restored.state.conversation.digest() == digest(whole)
                 view = await engine.read("f")
@@ -521,7 +523,7 @@ def test_g9_a_fork_that_is_the_first_touch_of_a_run_without_an_owner_has_its_cal
         lost = await Engine.open(sqlite_url, grace_seconds=0.1)
         turn = await with_calls(lost, landed, asyncio.Event())
         await landed.wait()
-        await lost._ownership.release()  # as if its process had died
+        await lost._core.ownership.release()  # as if its process had died
         async with Engine.open(sqlite_url) as engine:
             fork = await engine.fork("o", **point)
             assert {call.status for call in await engine.open_calls(fork.id)} == {"unknown"}
@@ -626,7 +628,7 @@ def test_g7_a_changed_message_of_the_origin_shows_in_the_fork(tmp_path: Path, jo
 
     async def main() -> None:
         async with Engine.open(f"sqlite:///{path}") as engine:
-            engine._store.derived.clear()
+            engine._core.store.derived.clear()
             with pytest.raises(LogCorrupt):
                 await engine.read("f")
             with pytest.raises(LogCorrupt):
@@ -698,7 +700,7 @@ def test_nothing_is_forked_from_receipts_that_count_what_is_not_there(tmp_path: 
 
     async def main() -> None:
         async with Engine.open(f"sqlite:///{path}") as engine:
-            engine._store.derived.clear()
+            engine._core.store.derived.clear()
             with pytest.raises(LogCorrupt, match="says 8 messages and holds 7"):
                 await engine.fork("o")
 

@@ -8,6 +8,7 @@ import pytest
 
 from perdure import Engine, IllegalTransition, InvalidArgument, SessionNotFound, Turn
 from perdure.runtime.turn.agent import EchoAgent
+from perdure.runtime.verbs.groups import _archive_member
 from tests.support.processes import message
 from tests.support.sessions import said
 
@@ -170,9 +171,10 @@ def test_a_member_that_left_in_another_process_is_not_archived(sqlite_url: str) 
             await engine.register("a")
             await engine.join_mob("a", "crew")
             await other.leave_mob("a", "crew")
-            assert not await engine._archived_from("crew", "a", None, "refuse")  # as just listed
+            core = engine._core
+            assert not await _archive_member(core, "crew", "a", None, "refuse")  # as just listed
             await other.join_mob("a", "crew")
-            assert await engine._archived_from("crew", "a", None, "refuse")
+            assert await _archive_member(core, "crew", "a", None, "refuse")
 
     asyncio.run(main())
 
@@ -221,7 +223,7 @@ def test_membership_is_in_the_log_and_so_survives_everything(sqlite_url: str) ->
             await engine.record_turn("a", [message("x")])
             await engine.checkpoint("a")
         async with Engine.open(sqlite_url) as engine:
-            engine._store.derived.clear()
+            engine._core.store.derived.clear()
             assert await members(engine) == ["a"]
             assert (await engine.read("a")).mobs == ("crew",)
             assert (await engine.audit()).ok

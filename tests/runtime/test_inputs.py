@@ -408,7 +408,7 @@ async def test_archiving_can_drain_what_is_queued_first(engine: Engine) -> None:
     view = await engine.archive("s", pending="drain")
     assert view.phase == "archived"
     assert (await engine.read("s")).message_count == 3
-    assert engine._agents == {}
+    assert engine._core.agents == {}
 
 
 @on_an_engine(**FAST)

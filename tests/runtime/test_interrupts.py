@@ -182,7 +182,7 @@ async def test_cancelling_after_a_boundary_lets_the_boundary_land(engine: Engine
 async def test_g2_a_boundary_that_lands_while_its_turn_is_interrupted_has_its_receipt(
     engine: Engine,
 ) -> None:
-    engine._store.commit_now = lambda submissions: None  # type: ignore[method-assign]
+    engine._core.store.commit_now = lambda submissions: None  # type: ignore[method-assign]
 
     async def agent(turn: Turn) -> None:
         interrupting = asyncio.create_task(engine.interrupt("s"))
@@ -285,7 +285,7 @@ async def test_g9_a_turn_cancelled_again_and_again_has_ended_its_run_when_it_end
         raise AssertionError
 
     await attached(engine, never)
-    engine._store.commit_now = lambda submissions: None  # type: ignore[method-assign]
+    engine._core.store.commit_now = lambda submissions: None  # type: ignore[method-assign]
     for moments in range(12):
         turn = asyncio.create_task(engine.apply_turn("s", "a", run_id=f"r-{moments}"))
         for _ in range(moments):
@@ -294,7 +294,7 @@ async def test_g9_a_turn_cancelled_again_and_again_has_ended_its_run_when_it_end
             turn.cancel()
             await asyncio.sleep(0)
         assert turn.cancelled()
-        (newest,) = engine._store.recorder.select_events("s", desc=True, limit=1)
+        (newest,) = engine._core.store.recorder.select_events("s", desc=True, limit=1)
         assert newest.topic != "run-begun", moments
 
 
@@ -348,7 +348,7 @@ async def test_a_turn_cancelled_as_its_engine_closes_is_cancelled_whenever_that_
     cancelled = 0
     for moments in range(40):
         async with Engine.open(url, grace_seconds=0) as other:
-            other._store.commit_now = lambda submissions: None  # type: ignore[method-assign]
+            other._core.store.commit_now = lambda submissions: None  # type: ignore[method-assign]
             await attached(other, EchoAgent(), f"s-{moments}")
             turn = asyncio.create_task(other.apply_turn(f"s-{moments}", "a"))
             await asyncio.sleep(0)
@@ -368,7 +368,7 @@ async def test_a_cancelled_turn_is_cancelled_also_where_its_beginning_cannot_be_
     engine: Engine,
 ) -> None:
     await attached(engine, EchoAgent())
-    submit, submitted = engine._store.submit, []
+    submit, submitted = engine._core.store.submit, []
 
     def the_first_only(submissions: Any, settle: Any) -> None:
         submitted.append(submissions)
@@ -378,8 +378,8 @@ async def test_a_cancelled_turn_is_cancelled_also_where_its_beginning_cannot_be_
         else:
             settle([StoreError("the disk is full")])
 
-    engine._store.commit_now = lambda submissions: None  # type: ignore[method-assign]
-    engine._store.submit = the_first_only  # type: ignore[method-assign]
+    engine._core.store.commit_now = lambda submissions: None  # type: ignore[method-assign]
+    engine._core.store.submit = the_first_only  # type: ignore[method-assign]
     turn = asyncio.create_task(engine.apply_turn("s", "a"))
     with pytest.raises(asyncio.CancelledError):
         await turn
@@ -426,4 +426,4 @@ async def test_what_is_bound_is_what_is_recorded_also_for_a_caller_that_was_canc
         asking.cancel()
         await asyncio.wait({asking})
         assert asking.cancelled()
-    assert ("s" in engine._agents) == (phase == "attached")
+    assert ("s" in engine._core.agents) == (phase == "attached")

@@ -34,24 +34,24 @@ RESULT: Final = {"role": "tool", "tool_call_id": "c-1", "content": "y"}
 
 
 async def idle_with_nothing_queued(engine: Engine) -> bool:
-    state = (await engine._live.read("s")).state
+    state = (await engine._core.sessions.read("s")).state
     return state.phase == "attached" and not state.work.inputs
 
 
 async def idle_with_one_queued(engine: Engine) -> bool:
-    state = (await engine._live.read("s")).state
+    state = (await engine._core.sessions.read("s")).state
     return state.phase == "attached" and bool(state.work.inputs) and state.version > 4
 
 
 def watched(engine: Engine) -> list[ToDo | None]:
     """Return a list of what loops started from here on find each time they look."""
-    look, found = engine._loops._to_do, list[ToDo | None]()
+    look, found = engine._core.loops._to_do, list[ToDo | None]()
 
     async def looks(session_id: str) -> ToDo | None:
         found.append(await look(session_id))
         return found[-1]
 
-    engine._loops._to_do = looks  # type: ignore[misc]
+    engine._core.loops._to_do = looks  # type: ignore[misc]
     return found
 
 
@@ -78,11 +78,11 @@ class Failing:
 
 
 async def ended(engine: Engine) -> bool:
-    return engine._loops.state("s") == "none"
+    return engine._core.loops.state("s") == "none"
 
 
 async def forgotten(engine: Engine) -> bool:
-    return not engine._loops._loops and engine._loops._following is None
+    return not engine._core.loops._loops and engine._core.loops._following is None
 
 
 async def looping(engine: Engine) -> Gate:
@@ -138,7 +138,7 @@ async def test_loops_wake_without_reading_any_of_the_events_that_are_recorded(
     await engine.keep_alive("s")
     await until(lambda: looked(looks))
     for reads in ("notifications_after", "select_notifications"):
-        monkeypatch.setattr(engine._store.recorder, reads, unread)
+        monkeypatch.setattr(engine._core.store.recorder, reads, unread)
     await ingest(engine, "one")
     await until(lambda: has(engine, 2))
 
@@ -146,7 +146,7 @@ async def test_loops_wake_without_reading_any_of_the_events_that_are_recorded(
 @on_an_engine()
 async def test_attaching_wakes_a_loop_though_nothing_is_recorded(engine: Engine) -> None:
     await attached(engine, EchoAgent())
-    engine._agents.clear()  # as in a process that was started again
+    engine._core.agents.clear()  # as in a process that was started again
     await ingest(engine, "one")
     await engine.keep_alive("s")
     await asyncio.sleep(0.05)
@@ -159,7 +159,7 @@ async def test_attaching_wakes_a_loop_though_nothing_is_recorded(engine: Engine)
 async def test_an_agent_attached_as_a_loops_turn_is_refused_for_want_of_one_takes_the_input(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drain = engine._loops._drain
+    drain = engine._core.loops._drain
 
     async def refused(session_id: str, input_ids: Sequence[str]) -> Drained:
         try:
@@ -168,7 +168,7 @@ async def test_an_agent_attached_as_a_loops_turn_is_refused_for_want_of_one_take
             await engine.attach("s", EchoAgent())
             raise
 
-    monkeypatch.setattr(engine._loops, "_drain", refused)
+    monkeypatch.setattr(engine._core.loops, "_drain", refused)
     await engine.register("s")
     await ingest(engine, "one")
     await engine.keep_alive("s")
@@ -179,7 +179,7 @@ async def test_an_agent_attached_as_a_loops_turn_is_refused_for_want_of_one_take
 async def test_a_result_staged_as_a_loops_turn_is_refused_for_want_of_it_lets_the_loop_go_on(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, drain = asyncio.Event(), engine._loops._drain
+    begun, drain = asyncio.Event(), engine._core.loops._drain
 
     async def interrupted(turn: Turn) -> None:
         await turn.boundary([CALL])
@@ -198,7 +198,7 @@ async def test_a_result_staged_as_a_loops_turn_is_refused_for_want_of_it_lets_th
     await begun.wait()
     await engine.interrupt("s")
     await turn
-    monkeypatch.setattr(engine._loops, "_drain", refused)
+    monkeypatch.setattr(engine._core.loops, "_drain", refused)
     await engine.attach("s", EchoAgent())
     await ingest(engine, "one")
     await engine.keep_alive("s")
@@ -241,7 +241,7 @@ async def test_a_loop_ends_when_a_retired_session_is_drained(engine: Engine) -> 
 async def test_a_loop_goes_on_when_its_session_could_not_be_read_once(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    look, times = engine._loops._to_do, 0
+    look, times = engine._core.loops._to_do, 0
 
     async def failing(session_id: str) -> ToDo | None:
         nonlocal times
@@ -250,7 +250,7 @@ async def test_a_loop_goes_on_when_its_session_could_not_be_read_once(
             raise StoreError("the disk is away")
         return await look(session_id)
 
-    monkeypatch.setattr(engine._loops, "_to_do", failing)
+    monkeypatch.setattr(engine._core.loops, "_to_do", failing)
     await attached(engine, EchoAgent())
     await ingest(engine, "one")
     await engine.keep_alive("s")
@@ -268,7 +268,7 @@ async def test_a_loop_that_looks_as_its_engine_closes_ends_without_a_word(
         await attached(other, EchoAgent())
         await other.keep_alive("s")
         await until(lambda: looked(looks))
-        other._loops.wake("s")
+        other._core.loops.wake("s")
     assert not caplog.records
 
 
@@ -354,9 +354,9 @@ async def test_a_loop_recovers_what_a_dead_owner_left_and_goes_on(
     await until(lambda: running(engine, "s"))
     found = watched(engine)
     await engine.keep_alive("s")
-    engine._agents["s"] = EchoAgent()
+    engine._core.agents["s"] = EchoAgent()
     await until(lambda: looked(found))
-    await lost._ownership.release()  # as if its process had died
+    await lost._core.ownership.release()  # as if its process had died
     await until(lambda: found_free(found))  # and nobody else has looked
     await until(lambda: has(engine, 2))
     turn.cancel()
@@ -368,7 +368,7 @@ async def test_a_loop_recovers_what_a_dead_owner_left_and_goes_on(
 async def test_a_loop_survives_a_log_that_cannot_be_read_for_a_moment(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    follow, times = engine._loops._follow, 0
+    follow, times = engine._core.loops._follow, 0
 
     def failing(after: int) -> Any:
         nonlocal times
@@ -377,7 +377,7 @@ async def test_a_loop_survives_a_log_that_cannot_be_read_for_a_moment(
             raise StoreError("the disk is away")
         return follow(after)
 
-    monkeypatch.setattr(engine._loops, "_follow", failing)
+    monkeypatch.setattr(engine._core.loops, "_follow", failing)
     await attached(engine, EchoAgent())
     await engine.keep_alive("s")
     await asyncio.sleep(0.2)
@@ -390,7 +390,7 @@ async def test_a_loop_survives_a_log_that_cannot_be_read_for_a_moment(
 async def test_what_is_recorded_before_the_log_is_first_followed_wakes_a_loop_that_has_looked(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    follow, looks, times = engine._loops._follow, watched(engine), 0
+    follow, looks, times = engine._core.loops._follow, watched(engine), 0
 
     async def failing(after: int) -> AsyncIterator[Sequence[Place]]:
         nonlocal times
@@ -402,7 +402,7 @@ async def test_what_is_recorded_before_the_log_is_first_followed_wakes_a_loop_th
         async for places in follow(after):
             yield places
 
-    monkeypatch.setattr(engine._loops, "_follow", failing)
+    monkeypatch.setattr(engine._core.loops, "_follow", failing)
     await attached(engine, EchoAgent())
     await engine.keep_alive("s")
     await until(lambda: has(engine, 2))
@@ -419,7 +419,7 @@ async def test_a_loop_is_stopped_at_whatever_moment_of_its_waking(engine: Engine
         looks.clear()
         await engine.keep_alive("s")
         await until(lambda: looked(looks))
-        engine._loops.wake("s")
+        engine._core.loops.wake("s")
         for _ in range(moments):
             await asyncio.sleep(0)
         async with asyncio.timeout(10):
@@ -430,7 +430,7 @@ async def test_a_loop_is_stopped_at_whatever_moment_of_its_waking(engine: Engine
 async def test_what_is_recorded_just_after_an_interrupted_turn_of_a_loop_is_something_new(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, drain, times = asyncio.Event(), engine._loops._drain, 0
+    begun, drain, times = asyncio.Event(), engine._core.loops._drain, 0
 
     async def agent(turn: Turn) -> str:
         nonlocal times
@@ -446,7 +446,7 @@ async def test_what_is_recorded_just_after_an_interrupted_turn_of_a_loop_is_some
             await engine.publish("s", "go on")
         return drained
 
-    monkeypatch.setattr(engine._loops, "_drain", followed)
+    monkeypatch.setattr(engine._core.loops, "_drain", followed)
     await attached(engine, agent)
     await ingest(engine, "one")
     await engine.keep_alive("s")
@@ -466,7 +466,7 @@ async def test_stopping_a_loop_interrupts_its_turn_and_gives_its_input_back(
     await engine.keep_alive("s")
     await gate.begun.wait()
     assert await engine.stop_loop("s")
-    state = (await engine._live.read("s")).state
+    state = (await engine._core.sessions.read("s")).state
     assert (state.phase, list(state.work.inputs)) == ("attached", ["in-one"])
 
 
@@ -560,7 +560,7 @@ async def test_an_interrupted_turn_is_not_tried_again_while_nothing_is_new(engin
     gate.begun.clear()
     await engine.interrupt("s")
     found = watched(engine)
-    engine._loops._loops["s"]._to_do = engine._loops._to_do  # type: ignore[misc]
+    engine._core.loops._loops["s"]._to_do = engine._core.loops._to_do  # type: ignore[misc]
     await until(lambda: looked_often(found))
     assert not gate.begun.is_set()
     await engine.attach("s", EchoAgent())
@@ -587,7 +587,7 @@ async def test_a_loop_looks_again_by_itself_only_while_another_s_turn_runs(
 
 
 async def waiting(engine: Engine) -> bool:
-    return engine._loops.state("s") == "waiting"
+    return engine._core.loops.state("s") == "waiting"
 
 
 async def looked_often(found: Sequence[ToDo | None]) -> bool:

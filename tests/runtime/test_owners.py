@@ -61,7 +61,7 @@ def test_a_run_that_somebody_drives_is_shown_as_running_with_its_owner(sqlite_ur
             for one in (owner, engine):
                 view = await one.read("s")
                 assert (view.phase, view.ownerless) == ("running", False)
-                assert view.owner == owner._ownership.epoch
+                assert view.owner == owner._core.ownership.epoch
                 assert await one.list() == [view]
                 assert not (await one.control.runtime_state("s")).ownerless
             assert "run-interrupted" not in tags(sqlite_url)
@@ -72,7 +72,7 @@ def test_a_run_that_somebody_drives_is_shown_as_running_with_its_owner(sqlite_ur
 def test_g9_reading_a_session_whose_run_has_lost_its_owner_closes_the_run(sqlite_url: str) -> None:
     async def main() -> None:
         async with left_running(sqlite_url) as lost, Engine.open(sqlite_url) as engine:
-            await lost._ownership.release()
+            await lost._core.ownership.release()
             (listed,) = await engine.list()
             assert (listed.phase, listed.ownerless) == ("running", True)
             assert "run-interrupted" not in tags(sqlite_url)  # a listing closes nothing
@@ -100,7 +100,7 @@ async def test_g9_a_run_whose_owner_is_gone_is_closed_on_first_touch(
     await until(lambda: has(lost, 2))
     with pytest.raises(SessionBusy):
         await engine.record_turn("s", [user("b")])
-    await lost._ownership.release()  # as if its process had died
+    await lost._core.ownership.release()  # as if its process had died
     with pytest.raises(CallsUnresolved):
         await engine.record_turn("s", [user("b")])
     view = await engine.read("s")
@@ -115,7 +115,7 @@ def test_g9_a_reader_that_may_not_write_is_told_that_the_run_has_lost_its_owner(
 ) -> None:
     async def main() -> None:
         async with left_running(sqlite_url) as lost:
-            await lost._ownership.release()
+            await lost._core.ownership.release()
             before = tags(sqlite_url)
             async with Engine.open(sqlite_url, readonly=True) as engine:
                 view = await engine.read("s")
@@ -136,7 +136,7 @@ def test_g9_a_reader_that_may_not_write_is_told_which_calls_are_in_doubt(sqlite_
                     (found,) = await engine.open_calls("s")
                     state = await engine.control.runtime_state("s")
                     assert (found.status, state.open_calls) == (status, [found])
-                await lost._ownership.release()
+                await lost._core.ownership.release()
             assert "run-interrupted" not in tags(sqlite_url)
 
     asyncio.run(main())
@@ -148,7 +148,7 @@ def test_g9_a_run_that_cannot_be_closed_now_is_told_and_closed_later(sqlite_url:
             left_running(sqlite_url) as lost,
             Engine.open(sqlite_url, busy_timeout_seconds=0.1) as engine,
         ):
-            await lost._ownership.release()
+            await lost._core.ownership.release()
             other = sqlite3.connect(sqlite_path(sqlite_url), isolation_level=None)
             other.execute("BEGIN IMMEDIATE")
             view = await engine.read("s")
@@ -167,7 +167,7 @@ def test_looking_at_a_lost_run_is_not_refused_while_others_write_to_its_session(
 ) -> None:
     async def main() -> None:
         async with left_running(sqlite_url) as lost, Engine.open(sqlite_url) as engine:
-            await lost._ownership.release()
+            await lost._core.ownership.release()
             meddler = Meddler(engine, lost)  # which does not know that it is lost
             for look in (engine.read, engine.open_calls, engine.control.runtime_state):
                 meddler.writes_left = 6
@@ -213,7 +213,7 @@ def test_the_command_says_that_a_run_has_lost_its_owner(sqlite_url: str) -> None
                     document = told.document
                     one = document[0] if isinstance(document, list) else document
                     assert (one["phase"], one["ownerless"]) == ("running", gone)
-                await lost._ownership.release()
+                await lost._core.ownership.release()
             assert "run-interrupted" not in tags(sqlite_url)
 
     asyncio.run(main())
@@ -228,7 +228,7 @@ NOW: Final = datetime(2026, 3, 1, tzinfo=UTC)
 async def test_leases_long_expired_are_deleted_and_those_a_wrong_clock_may_hold_are_kept(
     engine: Engine,
 ) -> None:
-    leases = engine._store.leases
+    leases = engine._core.store.leases
     for hours in (-1, 1, 14, 24, 25):
         expired = f"{NOW - timedelta(hours=hours):%Y-%m-%dT%H:%M:%S.%fZ}"
         leases.put(Lease(f"{hours}", "a process", expired), forget_before="")
@@ -236,7 +236,7 @@ async def test_leases_long_expired_are_deleted_and_those_a_wrong_clock_may_hold_
     await engine.apply_turn("s", "a")
     kept = [hours for hours in (-1, 1, 14, 24, 25) if leases.find(f"{hours}")]
     assert kept == [-1, 1, 14, 24]
-    assert leases.find(engine._ownership.epoch)
+    assert leases.find(engine._core.ownership.epoch)
 
 
 class Held:
@@ -244,7 +244,7 @@ class Held:
 
     def __init__(self, engine: Engine) -> None:
         self.begun, self.let_go, self.over = (threading.Event() for _ in range(3))
-        self._leases, self._put = engine._store.leases, engine._store.leases.put
+        self._leases, self._put = engine._core.store.leases, engine._core.store.leases.put
         self._leases.put = self.put  # type: ignore[method-assign]
 
     def put(self, *given: Any, **named: Any) -> None:
@@ -262,12 +262,12 @@ async def test_a_lease_that_is_given_up_while_it_is_renewed_is_given_up(engine: 
     await gate.begun.wait()
     held = Held(engine)
     await asyncio.to_thread(held.begun.wait)
-    releasing = asyncio.create_task(engine._ownership.release())
+    releasing = asyncio.create_task(engine._core.ownership.release())
     await asyncio.wait({releasing}, timeout=0.1)
     held.let_go.set()
     await releasing
     await asyncio.to_thread(held.over.wait)
-    assert engine._store.leases.find(engine._ownership.epoch) is None
+    assert engine._core.store.leases.find(engine._core.ownership.epoch) is None
     gate.open.set()
     await turn
 
@@ -287,4 +287,4 @@ async def test_a_lease_is_given_up_whose_first_turn_was_cancelled_while_it_was_p
     await asyncio.wait({turn})
     assert turn.cancelled()
     await other.close()
-    assert engine._store.leases.find(other._ownership.epoch) is None
+    assert engine._core.store.leases.find(other._core.ownership.epoch) is None

@@ -10,6 +10,7 @@ import pytest
 from perdure import Delivery, EchoAgent, Engine, LiveEvent, Missed, Turn
 from perdure.aggregates import JoinMob, LeaveMob
 from perdure.runtime.watch import streams
+from perdure.runtime.write import write
 from tests.support.engines import FAST, on_an_engine
 from tests.support.messages import user
 from tests.support.sessions import attached, running
@@ -61,11 +62,11 @@ async def test_what_a_turn_emits_is_kept_from_the_call_on_and_not_for_who_has_go
         assert not isinstance(one, Missed)
         kinds.append(one.tag if isinstance(one, Delivery) else one.payload["delta"])
     assert kinds == ["hello", "run-begun", "run-completed"]
-    assert len(engine._streams._watching) == 2
+    assert len(engine._core.streams._watching) == 2
     del gone
     await source.aclose()
     del source
-    assert len(engine._streams._watching) == 0
+    assert len(engine._core.streams._watching) == 0
 
 
 @on_an_engine()
@@ -128,7 +129,7 @@ async def test_an_agent_that_was_left_behind_is_heard_no_more(engine: Engine) ->
         return "late"
 
     await attached(engine, agent)
-    watching = engine._streams.watch("s", lambda: None)
+    watching = engine._core.streams.watch("s", lambda: None)
     turn = asyncio.create_task(engine.apply_turn("s", "a", run_id="r"))
     await begun.wait()
     await engine.interrupt("s")
@@ -136,7 +137,7 @@ async def test_an_agent_that_was_left_behind_is_heard_no_more(engine: Engine) ->
     go.set()
     await over.wait()
     assert [one.payload for one in watching.take() if isinstance(one, LiveEvent)] == ["before"]
-    assert engine._streams._numbers == {}
+    assert engine._core.streams._numbers == {}
 
 
 # A group
@@ -199,14 +200,14 @@ async def test_a_group_s_events_are_those_of_its_members_from_joining_to_leaving
     for session_id in ("in", "out"):
         await engine.register(session_id)
         await engine.record_turn(session_id, [user("before")])
-    await engine._write("in", JoinMob(now=engine._now(), mob="crew"))
+    await write(engine._core, "in", JoinMob(now=engine._core.now(), mob="crew"))
     for session_id in ("in", "out"):
         await engine.record_turn(session_id, [user("during")])
     middle = (await engine.head("in")).version
-    await engine._write("in", LeaveMob(now=engine._now(), mob="crew"))
+    await write(engine._core, "in", LeaveMob(now=engine._core.now(), mob="crew"))
     for session_id in ("in", "out"):
         await engine.record_turn(session_id, [user("after")])
-    await engine._write("out", JoinMob(now=engine._now(), mob="crew"))
+    await write(engine._core, "out", JoinMob(now=engine._core.now(), mob="crew"))
 
     async def tags(after: int, count: int) -> list[tuple[str, str]]:
         source = engine.subscribe(mob="crew", after=after)
@@ -216,6 +217,6 @@ async def test_a_group_s_events_are_those_of_its_members_from_joining_to_leaving
 
     during = [("in", "mob-joined"), ("in", "turn-applied"), ("in", "mob-left")]
     assert await tags(0, 4) == [*during, ("out", "mob-joined")]
-    rows = list(engine._store.recorder.scan())
+    rows = list(engine._core.store.recorder.scan())
     resumed = next(row[0] for row in rows if tuple(row[1:3]) == ("in", middle - 1))
     assert await tags(resumed, 3) == [*during[1:], ("out", "mob-joined")]

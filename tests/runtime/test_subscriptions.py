@@ -25,7 +25,7 @@ GENEROUS_SECONDS = 10
 
 
 def listeners(engine: Engine) -> int:
-    recorder: Any = engine._store.recorder
+    recorder: Any = engine._core.store.recorder
     watcher = getattr(recorder, "_watcher", recorder)
     return len(watcher._listeners)
 
@@ -47,7 +47,7 @@ async def until(condition: Any) -> None:
 def test_nothing_comes_after_the_largest_position_there_can_be(url: str) -> None:
     with BlockingEngine.open(url) as engine:
         engine.register("s")
-        recorder = engine._engine._store.recorder
+        recorder = engine._engine._core.store.recorder
         for start, inclusive in ((2**63 - 1, False), (2**63 - 1, True), (2**63 - 2, False)):
             found = recorder.select_notifications(start, 10, inclusive_of_start=inclusive)
             assert found == []
@@ -110,7 +110,7 @@ def test_a_blocking_subscription_from_the_end_begins_at_the_call_too(url: str) -
 
 def test_a_subscription_from_the_end_waits_for_no_long_read(sqlite_url: str) -> None:
     with BlockingEngine.open(sqlite_url) as engine, ThreadPoolExecutor(1) as threads:
-        recorder: Any = engine._engine._store.recorder
+        recorder: Any = engine._engine._core.store.recorder
         with recorder._read_lock:  # as a long read on the shared connection does
             asked = threads.submit(engine.subscribe, after="end")
             source = asked.result(GENEROUS_SECONDS)
@@ -235,7 +235,7 @@ def test_our_own_commits_are_heard_without_polling(
 def test_places_are_those_of_all_events_old_and_new_once_each_and_in_order(url: str) -> None:
     async def main() -> None:
         async with Engine.open(url, durability="normal") as engine:
-            recorder = engine._store.recorder
+            recorder = engine._core.store.recorder
             found: list[Place] = []
 
             async def follow(after: int) -> None:
@@ -268,7 +268,7 @@ def test_a_damaged_row_has_a_place_all_the_same(sqlite_url: str) -> None:
         async with Engine.open(sqlite_url) as engine:
             await engine.register("s")
             await engine.register("t")
-            recorder: Any = engine._store.recorder
+            recorder: Any = engine._core.store.recorder
             with recorder.transaction() as connection:
                 connection.execute(
                     "UPDATE stored_events SET originator_version = 'x', topic = x'00'"
@@ -350,7 +350,7 @@ def test_a_damaged_row_is_delivered_without_an_event_and_ends_nothing(sqlite_url
         async with Engine.open(sqlite_url) as engine:
             await engine.register("s")
             await engine.register("t")
-            recorder: Any = engine._store.recorder
+            recorder: Any = engine._core.store.recorder
             with recorder.transaction() as connection:
                 connection.execute("UPDATE stored_events SET state = x'00' WHERE position = 1")
             first, second = await take(engine.subscribe(), 2)

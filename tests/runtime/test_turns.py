@@ -29,11 +29,11 @@ Verb = Callable[[Engine], Awaitable[Any]]
 
 
 def rows(engine: Engine) -> list[tuple[Any, ...]]:
-    return list(engine._store.recorder.scan())
+    return list(engine._core.store.recorder.scan())
 
 
 def recorder(engine: Engine) -> Any:
-    return engine._store.recorder
+    return engine._core.store.recorder
 
 
 def size(path: Path) -> int:
@@ -543,7 +543,7 @@ def test_a_session_in_use_is_never_evicted(monkeypatch: pytest.MonkeyPatch) -> N
 
     async def main() -> None:
         async with Engine.open("memory:") as engine:
-            live = engine._live
+            live = engine._core.sessions
             used = [live.get(name) for name in ("a", "b")]
             for one in used:
                 one.users += 1

@@ -308,7 +308,7 @@ def _discard(world: World, site: Site, session_id: str) -> None:
     log = world.log(session_id)
     if discarded is None or log.version != version:
         raise world.violated(Violation("G6", f"discarding {session_id} waited, or wrote"))
-    if log.current is not None and log.runs[log.current].epoch == site.engine._ownership.epoch:
+    if log.current is not None and log.runs[log.current].epoch == site.engine._core.ownership.epoch:
         at_work = site.agents[session_id, log.current]
         world.seen["a copy in use was not discarded"] += bool(at_work)
         if at_work and discarded:

@@ -130,8 +130,8 @@ async def _applied(call: Call, given: dict[str, Any], reservation: Any = None) -
     except asyncio.CancelledError:
         if known is None and call.site.process.alive and not call.world.failing:
             run = call.log.runs.get(run_id)
-            mine = run is not None and run.epoch == call.engine._ownership.epoch
-            mine = mine and not call.engine._live.drives(call.id)  # for who asked first
+            mine = run is not None and run.epoch == call.engine._core.ownership.epoch
+            mine = mine and not call.engine._core.sessions.drives(call.id)  # for who asked first
             call.must(run is None or run.ended or not mine, "G9", f"{run_id} was left behind")
         raise
     run = call.log.runs.get(run_id)

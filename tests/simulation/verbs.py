@@ -212,13 +212,13 @@ def _for_a_reason(call: Call, refusal: PerdureError) -> None:
     match refusal:
         case SessionBusy():
             run = None if log.current is None else log.runs[log.current]
-            mine = run is not None and run.epoch == call.engine._ownership.epoch
+            mine = run is not None and run.epoch == call.engine._core.ownership.epoch
             call.must(run is not None and not mine, "G9", "busy, and nobody is at work on it")
         case StaleWriter():
             fenced = any(
                 run.version > call.before
                 and run.ended == "run-interrupted"
-                and run.epoch == call.engine._ownership.epoch
+                and run.epoch == call.engine._core.ownership.epoch
                 for run in log.runs.values()
             )
             call.must(fenced, "G4", f"stale, and nobody else wrote: {refusal}")

@@ -124,7 +124,7 @@ class World:
             lambda: Engine(handle, environment, Settings(**make(site))),
         )
         site.__init__(process, engine, handle, self.chance.choice((0.0, 0.0, 3.0, -3.0)))  # type: ignore[misc]
-        self.known.epochs[engine._ownership.epoch] = process.name
+        self.known.epochs[engine._core.ownership.epoch] = process.name
         self.sites.append(site)
         self.say(f"{process.name} starts")
         return site

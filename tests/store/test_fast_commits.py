@@ -46,9 +46,9 @@ def event(session_id: str, version: int, state: bytes = b"{}") -> StoredEvent:
 
 
 def recorder_of(engine: Engine) -> SQLiteRecorder:
-    assert isinstance(engine._store, SQLiteStore)
-    assert isinstance(engine._store.recorder, SQLiteRecorder)
-    return engine._store.recorder
+    assert isinstance(engine._core.store, SQLiteStore)
+    assert isinstance(engine._core.store.recorder, SQLiteRecorder)
+    return engine._core.store.recorder
 
 
 class Spy:
@@ -307,13 +307,13 @@ def test_g4_commits_on_loop_and_thread_land_in_the_order_they_were_submitted(
             await engine.register(name)
         recorder = recorder_of(engine)
         spy = Spy(recorder, monkeypatch)
-        commit = engine._writer._submissions.commit
+        commit = engine._core.writer._submissions.commit
 
         async def noted(rows: Sequence[StoredEvent], *, alone: bool) -> tuple[Outcome, bool]:
             submitted.extend((row.originator_id, row.originator_version) for row in rows)
             return await commit(rows, alone=alone)
 
-        monkeypatch.setattr(engine._writer._submissions, "commit", noted)
+        monkeypatch.setattr(engine._core.writer._submissions, "commit", noted)
         start = recorder.max_notification_id() or 0
         delivered: list[tuple[int, str, int]] = []
 

@@ -19,8 +19,8 @@ from tests.support.processes import message
 
 
 def _recorder(engine: Engine) -> SQLiteRecorder:
-    assert isinstance(engine._store, SQLiteStore)
-    recorder = engine._store.recorder
+    assert isinstance(engine._core.store, SQLiteStore)
+    recorder = engine._core.store.recorder
     assert isinstance(recorder, SQLiteRecorder)
     return recorder
 
@@ -66,14 +66,14 @@ with Engine.open(url, durability=durability) as engine:
 """
 
 ACKNOWLEDGED_UNSYNCED = """
-engine._engine._store.recorder._writer.execute("PRAGMA synchronous = NORMAL")
+engine._engine._core.store.recorder._writer.execute("PRAGMA synchronous = NORMAL")
 """
 
 ACKNOWLEDGED_EARLY = """
 import threading
 from perdure.store import SQLiteStore
 wanted, asked = [], threading.Semaphore(0)
-recorder = engine._engine._store.recorder
+recorder = engine._engine._core.store.recorder
 def write():
     while True:
         asked.acquire()

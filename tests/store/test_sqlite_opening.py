@@ -379,7 +379,7 @@ def test_a_locked_database_is_waited_for_once_then_refused_and_the_session_goes_
                 processes.receive(holding)
                 head = await engine.head("s")
                 tried: list[str] = []
-                recorder: Any = engine._store.recorder
+                recorder: Any = engine._core.store.recorder
                 recorder._writer.set_trace_callback(tried.append)
                 started = time.monotonic()
                 with pytest.raises(StoreError, match="locked by another process") as refusal:

@@ -208,7 +208,7 @@ class System:
         self.waiting = []
 
     async def states(self) -> list[bytes]:
-        recorder = (await self.engine())._store.recorder
+        recorder = (await self.engine())._core.store.recorder
         return [bytes(row.state) for row in recorder.select_events(SESSION_ID)]
 
     async def rows(self) -> list[dict[str, Any]]:
@@ -224,8 +224,8 @@ class System:
     async def spoil_snapshot(self) -> None:
         """Change what is kept as a snapshot, so that whoever believes it goes wrong."""
         engine = await self.engine()
-        await engine._writer.close()  # which waits for snapshots that are being kept
-        derived = engine._store.derived
+        await engine._core.writer.close()  # which waits for snapshots that are being kept
+        derived = engine._core.store.derived
         kept = derived.snapshot(SESSION_ID)
         if kept is not None:
             changes = {"phase": "retired", "runs": {}, "keys": {}, "staged": []}

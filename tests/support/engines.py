@@ -58,7 +58,7 @@ class Meddler:
     def __init__(self, engine: Engine, other: Engine) -> None:
         self.writes_left = 0
         self._other = other
-        self._catch_up, engine._live.refresh = engine._live.refresh, self._refresh  # type: ignore[method-assign]
+        self._catch_up, engine._core.sessions.refresh = engine._core.sessions.refresh, self._refresh  # type: ignore[method-assign]
 
     async def meddle(self, times: int) -> None:
         """Write now, and so often again."""

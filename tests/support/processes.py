@@ -113,7 +113,7 @@ def write_until_killed(url: str, turn: int, seed: int, acknowledged: Path) -> No
 
 def _committed_at_once(engine: Engine) -> bool:
     """Whether commits were made on the event loop's own thread."""
-    return bool(getattr(engine._store.recorder, "_hurried_bytes", 0))
+    return bool(getattr(engine._core.store.recorder, "_hurried_bytes", 0))
 
 
 def hammer(url: str, session_id: str, name: str, turns: int, acknowledged: Path) -> None:

@@ -217,23 +217,29 @@ def test_an_asynchronous_program_ends_when_an_agent_leaves_it_and_every_turn_has
     assert ends == {"leaves": "run-failed", "stays": "run-cancelled"}
 
 
+BEGUN = threading.Event()
+"""Set by the agents that do not stop, as soon as there is one to stop."""
+
 FREE = threading.Event()
 """Ends the agents that do not stop, once the test has seen that."""
 
 
 async def stubborn(turn: Any) -> None:
+    BEGUN.set()
     while not FREE.is_set():
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(0.1)
 
 
 async def deaf(turn: Any) -> None:
+    BEGUN.set()
     while not FREE.is_set():
         with contextlib.suppress(BaseException):  # so bad are some
             await asyncio.sleep(0.1)
 
 
 async def in_a_thread(turn: Any) -> None:
+    BEGUN.set()
     await asyncio.to_thread(FREE.wait, 60)
 
 
@@ -275,6 +281,7 @@ def test_an_agent_that_does_not_stop_is_left_behind_when_its_engine_closes(
     caplog: pytest.LogCaptureFixture,
     request: pytest.FixtureRequest,
 ) -> None:
+    BEGUN.clear()
     FREE.clear()
     request.addfinalizer(FREE.set)
     engine = Engine.open(url, grace_seconds=GRACE_SECONDS)
@@ -282,8 +289,7 @@ def test_an_agent_that_does_not_stop_is_left_behind_when_its_engine_closes(
     engine.attach("s", agent)
     with ThreadPoolExecutor(1) as thread:
         turn = thread.submit(engine.apply_turn, "s", "hi")
-        while engine.read("s").phase != "running":
-            time.sleep(0.01)
+        assert BEGUN.wait(SOON_SECONDS)
         if interrupted:
             engine.interrupt("s")
             assert turn.result(SOON_SECONDS).terminal == Cancelled()

@@ -36,10 +36,10 @@ from perdure import (
     Unsupported,
 )
 from perdure import Engine as AsyncEngine
+from perdure.runtime.adapter import RuntimeAdapter as AsyncRuntimeAdapter
 from perdure.runtime.control import Control as AsyncControl
 from perdure.runtime.turn.admission import Claim
 from perdure.runtime.turn.agent import EchoAgent
-from perdure.runtime.verbs.loops import RuntimeAdapter as AsyncRuntimeAdapter
 from perdure.sync import Control, Engine, Reservation, RuntimeAdapter, Subscription
 from perdure.sync.subscribing import Source
 from tests.support.processes import message
@@ -455,7 +455,7 @@ class Follower:
 
 def listeners_of(engine: Engine) -> int:
     asyncio.run_coroutine_threadsafe(asyncio.sleep(0), engine._host.loop).result(10)
-    recorder: Any = engine._engine._store.recorder
+    recorder: Any = engine._engine._core.store.recorder
     return len(getattr(recorder, "_watcher", recorder)._listeners)
 
 

@@ -77,7 +77,7 @@ def test_metadata_may_have_messages_of_its_own(url: str) -> None:
         engine.register("s", metadata={"a": 1, "messages": [1, 2]})
         receipt = receipt_of(engine.record_turn("s", [user("a")]))
         engine.checkpoint("s")
-        store = engine._engine._store
+        store = engine._engine._core.store
         assert recorded_digest(store.recorder, "s") == receipt.conversation_digest
         engine.discard_live("s")
         assert engine.read("s").conversation_digest == receipt.conversation_digest

@@ -28,7 +28,7 @@ from perdure.runtime.session.cache import LiveSessions
 from perdure.runtime.session.commit_queue import Submissions
 from perdure.runtime.session.owner import Ownership
 from perdure.runtime.turn.admission import Claim
-from perdure.runtime.verbs.turns import Running
+from perdure.runtime.verbs import turns
 from perdure.store import Mapper, memory
 from tests.simulation.planting import Fault, Plant, assert_found, changed, folded
 
@@ -92,16 +92,16 @@ def unknown_calls_that_are_not_marked(plant: Plant) -> None:
 
 def an_interrupted_turn_that_keeps_its_claim(plant: Plant) -> None:
     """A turn whose caller is cancelled never gives its admission back."""
-    apply = Running._applied
+    run = turns._run_claimed_turn
 
-    async def leaking(self: Running, live: Any, claim: Claim, command: Any) -> Any:
+    async def leaking(core: Any, live: Any, claim: Claim, command: Any) -> Any:
         try:
-            return await apply(self, live, claim, command)
+            return await run(core, live, claim, command)
         except BaseException:
             claim.release = lambda: None  # type: ignore[method-assign]
             raise
 
-    plant.setattr(Running, "_applied", leaking)
+    plant.setattr(turns, "_run_claimed_turn", leaking)
 
 
 def a_run_id_forgotten_on_reopening(plant: Plant) -> None:

@@ -24,7 +24,7 @@ async def test_a_boundary_that_lands_as_its_agent_is_left_behind_is_in_the_run_s
     await engine.attach("s", agent)
     turn = asyncio.create_task(engine.apply_turn("s", "a"))
     await begun.wait()
-    lock = engine._live.get("s").lock
+    lock = engine._core.sessions.get("s").lock
     async with lock:  # another writer is at work while the grace period ends
         interrupt = asyncio.create_task(engine.interrupt("s"))
         await asyncio.sleep(0.2)

@@ -19,16 +19,13 @@ from perdure.aggregates.session import decide as deciding
 from perdure.aggregates.session.decide_run import interrupt_event
 from perdure.errors import AuthorityRequired, PerdureError
 from perdure.projections.fork_points import fork_point
+from perdure.runtime import Engine, adapter
+from perdure.runtime.core import Core
 from perdure.runtime.session.cache import LiveSessions
 from perdure.runtime.session.commit_queue import Submissions
 from perdure.runtime.turn import live_turn as turns
 from perdure.runtime.turn.live_turn import LiveTurn
-from perdure.runtime.verbs import forks as forking
-from perdure.runtime.verbs import loops as living
-from perdure.runtime.verbs.groups import Grouping
-from perdure.runtime.verbs.interrupts import Ending
-from perdure.runtime.verbs.reads import Reader
-from perdure.runtime.verbs.sessions import Recording
+from perdure.runtime.verbs import checkpoints, forks, groups, interrupts
 from perdure.runtime.watch import subscriptions
 from perdure.runtime.watch.streams import LiveEvent, Missed, Watching
 from tests.simulation.clock import PROCESS
@@ -98,18 +95,18 @@ def live_events_that_come_late(plant: Plant) -> None:
 
 def an_event_that_is_delivered_again(plant: Plant) -> None:
     """Whoever goes on from a position is given what is recorded there once more."""
-    position = Reader._position
+    position = Core.position
     plant.setattr(
-        Reader,
-        "_position",
+        Core,
+        "position",
         lambda self, after: max(0, position(self, after) - 1) if after != "end" else after,
     )
 
 
 def an_event_that_is_never_delivered(plant: Plant) -> None:
     """Whoever goes on from a position misses what is recorded next."""
-    position = Reader._position
-    plant.setattr(Reader, "_position", lambda self, after: position(self, after) + 1)
+    position = Core.position
+    plant.setattr(Core, "position", lambda self, after: position(self, after) + 1)
 
 
 def a_group_whose_members_are_forgotten(plant: Plant) -> None:
@@ -123,11 +120,11 @@ def a_group_whose_members_are_forgotten(plant: Plant) -> None:
 def a_token_that_nobody_looks_at(plant: Plant) -> None:
     """An engine ends its own turns for whoever asks."""
 
-    def trusting(self: Ending, session_id: str, authority: object) -> LiveTurn | None:
-        self._check_open()
-        return self._turns.get(session_id)
+    def trusting(core: Core, session_id: str, authority: object) -> LiveTurn | None:
+        core.check_open()
+        return core.turns.get(session_id)
 
-    plant.setattr(Ending, "_controlled", trusting)
+    plant.setattr(interrupts, "controlled_turn", trusting)
 
 
 def a_caller_who_passes_for_the_machine(plant: Plant) -> None:
@@ -156,18 +153,18 @@ def a_request_that_does_not_ask_whose_the_run_is(plant: Plant) -> None:
 def an_adapter_that_never_lets_go(plant: Plant) -> None:
     """What an adapter has taken stays the machine's when nobody holds the adapter any more."""
     holding = SimpleNamespace(ref=weakref.ref, finalize=lambda *_: None)
-    plant.setattr(living, "weakref", holding)
+    plant.setattr(adapter, "weakref", holding)
 
 
 def an_interrupt_that_ends_another_turn(plant: Plant) -> None:
     """An interrupt ends whatever turn the engine runs, if only one."""
-    controlled = Ending._controlled
+    controlled = interrupts.controlled_turn
 
-    def mistaken(self: Ending, session_id: str, authority: Any) -> LiveTurn | None:
-        turn = controlled(self, session_id, authority)
-        return turn or next(iter(self._turns.values()), None)
+    def mistaken(core: Core, session_id: str, authority: Any) -> LiveTurn | None:
+        turn = controlled(core, session_id, authority)
+        return turn or next(iter(core.turns.values()), None)
 
-    plant.setattr(Ending, "_controlled", mistaken)
+    plant.setattr(interrupts, "controlled_turn", mistaken)
 
 
 # Snapshots, live copies, archives
@@ -175,18 +172,18 @@ def an_interrupt_that_ends_another_turn(plant: Plant) -> None:
 
 def a_snapshot_that_is_kept_unseen(plant: Plant) -> None:
     """A snapshot that is handed over is kept without a look at the log."""
-    plant.setattr(living, "snapshot_of", lambda _: ANY)
+    plant.setattr(checkpoints, "snapshot_of", lambda _: ANY)
 
 
 def a_snapshot_of_another_session(plant: Plant) -> None:
     """A snapshot is held against the log of the session that it says it is of."""
-    checked = living.Living.checkpoint_committed
+    checked = Engine.checkpoint_committed
 
-    async def generous(self: living.Living, session_id: str, snapshot: bytes) -> None:
+    async def generous(self: Engine, session_id: str, snapshot: bytes) -> None:
         named = re.search(rb'"session_id":"([^"]+)"', snapshot)
         await checked(self, named[1].decode() if named else session_id, snapshot)
 
-    plant.setattr(living.Living, "checkpoint_committed", generous)
+    plant.setattr(Engine, "checkpoint_committed", generous)
 
 
 def a_copy_that_is_dropped_while_in_use(plant: Plant) -> None:
@@ -200,14 +197,14 @@ def a_copy_that_is_dropped_while_in_use(plant: Plant) -> None:
 
 def a_drain_that_abandons(plant: Plant) -> None:
     """Draining gives up what is queued, and says that all is well."""
-    archive = Recording.archive
+    archive = Engine.archive
 
-    async def hasty(self: Recording, session_id: str, **named: Any) -> Any:
+    async def hasty(self: Engine, session_id: str, **named: Any) -> Any:
         if named.get("pending") == "drain":
             named["pending"] = "abandon"
         return await archive(self, session_id, **named)
 
-    plant.setattr(Recording, "archive", hasty)
+    plant.setattr(Engine, "archive", hasty)
 
 
 # Groups, filters, forks
@@ -215,24 +212,24 @@ def a_drain_that_abandons(plant: Plant) -> None:
 
 def a_group_that_one_member_keeps(plant: Plant) -> None:
     """Archiving a group ends with the first member that cannot be archived."""
-    archived, whole = Grouping._archived_from, Grouping.archive_mob
+    archived, whole = groups._archive_member, Engine.archive_mob
     refused: list[PerdureError] = []
 
-    async def stopping(self: Grouping, *given: Any) -> bool:
+    async def stopping(*given: Any) -> bool:
         if refused:
             return False
         try:
-            return await archived(self, *given)
+            return await archived(*given)
         except PerdureError as error:
             refused.append(error)
             raise
 
-    async def beginning(self: Grouping, mob: str, **named: Any) -> Any:
+    async def beginning(self: Engine, mob: str, **named: Any) -> Any:
         refused.clear()
         return await whole(self, mob, **named)
 
-    plant.setattr(Grouping, "_archived_from", stopping)
-    plant.setattr(Grouping, "archive_mob", beginning)
+    plant.setattr(groups, "_archive_member", stopping)
+    plant.setattr(Engine, "archive_mob", beginning)
 
 
 def a_filter_that_is_in_effect_at_once(plant: Plant) -> None:
@@ -254,7 +251,7 @@ def a_fork_of_everything(plant: Plant) -> None:
         kept = at_message if replaces else None
         return fork_point(*given, at_message=kept, replaces=replaces, **named)
 
-    plant.setattr(forking, "fork_point", generous)
+    plant.setattr(forks, "fork_point", generous)
 
 
 FAULTS: dict[Fault, set[str]] = {

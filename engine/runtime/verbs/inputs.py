@@ -32,248 +32,259 @@ from perdure.runtime.arguments import (
     content_messages,
     optional_id,
 )
-from perdure.runtime.verbs.sessions import Recording, conflict, known
+from perdure.runtime.core import Core, conflict, known
+from perdure.runtime.recovery import close_lost_run
+from perdure.runtime.write import write
 from perdure.values import IngestOutput, checked_id
 
 Inputs = list[InputView]
 
 
-class TakingInput(Recording):
-    """What an engine does with inputs."""
+async def ingest(
+    core: Core,
+    session_id: str,
+    content: Content,
+    *,
+    lane: Lane = "queue",
+    input_id: str | None = None,
+    idempotency_key: str | None = None,
+    source: str | None = None,
+) -> IngestOutput:
+    """Keep an input until a run takes it: durable once this returns.
 
-    async def ingest(
-        self,
-        session_id: str,
-        content: Content,
-        *,
-        lane: Lane = "queue",
-        input_id: str | None = None,
-        idempotency_key: str | None = None,
-        source: str | None = None,
-    ) -> IngestOutput:
-        """Keep an input until a run takes it: durable once this returns.
+    ``content`` is a text (a user message), a message or several. ``lane`` is "queue", for the
+    next turn, or "steer", for the running one at its next boundary. An ``input_id`` or
+    ``idempotency_key`` seen before with the same content answers ``duplicate``, whatever
+    became of the input since. Raises SessionNotFound, InvalidMessage, InvalidArgument,
+    Conflict for a known id or key with other content, IllegalTransition where the lifecycle
+    takes no input (retired, stopped, ended) or no more of it, StaleWriter.
+    """
+    core.check_open()
+    command = AcceptInput(
+        now=core.now(),
+        input_id=core.new_or_checked(input_id, "input_id"),
+        messages=content_messages(content, "content"),
+        lane=checked_lane(lane),
+        source=optional_id(source, "source"),
+        idempotency_key=optional_id(idempotency_key, "idempotency_key"),
+    )
+    return await _accept(core, session_id, command, given=input_id is not None)
 
-        ``content`` is a text (a user message), a message or several. ``lane`` is "queue", for the
-        next turn, or "steer", for the running one at its next boundary. An ``input_id`` or
-        ``idempotency_key`` seen before with the same content answers ``duplicate``, whatever
-        became of the input since. Raises SessionNotFound, InvalidMessage, InvalidArgument,
-        Conflict for a known id or key with other content, IllegalTransition where the lifecycle
-        takes no input (retired, stopped, ended) or no more of it, StaleWriter.
-        """
-        self._check_open()
-        command = AcceptInput(
-            now=self._now(),
-            input_id=self._new_or_checked(input_id, "input_id"),
-            messages=content_messages(content, "content"),
-            lane=checked_lane(lane),
-            source=optional_id(source, "source"),
-            idempotency_key=optional_id(idempotency_key, "idempotency_key"),
-        )
-        return await self._take_in(session_id, command, given=input_id is not None)
 
-    async def inputs(self, session_id: str) -> Inputs:
-        """Return every input the session ever accepted, in that order, with what became of it.
+async def inputs(core: Core, session_id: str) -> Inputs:
+    """Return every input the session ever accepted, in that order, with what became of it.
 
-        Raises SessionNotFound.
-        """
-        session_id = self._check_known(session_id)
-        return await asyncio.to_thread(inputs_of, self._store.recorder, self._mapper, session_id)
+    Raises SessionNotFound.
+    """
+    session_id = core.check_known(session_id)
+    return await asyncio.to_thread(inputs_of, core.store.recorder, core.mapper, session_id)
 
-    async def supersede_input(
-        self,
-        session_id: str,
-        input_id: str,
-        content: Content | None = None,
-        *,
-        by: str | None = None,
-        reason: str | None = None,
-    ) -> IngestOutput:
-        """Put another input in the place of a queued one, in one commit.
 
-        With ``content`` that is a new input, in the lane of the old; ``by`` is its id, which makes
-        a retry safe. A session that is retired takes no new input, this way either. Without
-        ``content`` it is the one that ``by`` names, itself queued already, which brings what it
-        brings; that is no new input, so a retired session allows it. The answer is ``duplicate``
-        where this very replacement is recorded. Raises SessionNotFound, InputNotQueued,
-        InvalidMessage, InvalidArgument, Conflict, IllegalTransition, StaleWriter.
-        """
-        self._check_open()
-        old, fresh = checked_id(input_id, "input_id"), self._new_or_checked(by, "by")
+async def supersede_input(
+    core: Core,
+    session_id: str,
+    input_id: str,
+    content: Content | None = None,
+    *,
+    by: str | None = None,
+    reason: str | None = None,
+) -> IngestOutput:
+    """Put another input in the place of a queued one, in one commit.
 
-        drop = DropInputs(
-            now=self._now(),
-            input_ids=(old,),
-            outcome="superseded",
-            reason=optional_id(reason, "reason"),
-            into=fresh,
-        )
-        if content is None:
-            if by is None or by == old:
-                raise InvalidArgument(
-                    "by must name another queued input, or content be what a new one brings",
-                    parameter="by",
-                )
-            return await self._give_way(session_id, drop, old, fresh)
-        messages = content_messages(content, "content")
+    With ``content`` that is a new input, in the lane of the old; ``by`` is its id, which makes
+    a retry safe. A session that is retired takes no new input, this way either. Without
+    ``content`` it is the one that ``by`` names, itself queued already, which brings what it
+    brings; that is no new input, so a retired session allows it. The answer is ``duplicate``
+    where this very replacement is recorded. Raises SessionNotFound, InputNotQueued,
+    InvalidMessage, InvalidArgument, Conflict, IllegalTransition, StaleWriter.
+    """
+    core.check_open()
+    old, fresh = checked_id(input_id, "input_id"), core.new_or_checked(by, "by")
 
-        def replaced(state: Session) -> AcceptInput:
-            item = state.work.inputs.get(old)
-            lane = "queue" if item is None else item.lane
-            return AcceptInput(now=self._now(), input_id=fresh, messages=messages, lane=lane)
-
-        return await self._replace(session_id, drop, replaced, messages)
-
-    async def coalesce_inputs(
-        self,
-        session_id: str,
-        input_ids: Iterable[str],
-        *,
-        into: str | None = None,
-        reason: str | None = None,
-    ) -> IngestOutput:
-        """Join queued inputs of one lane into a new one, in one commit.
-
-        The new one brings all of their messages, in the order given, and goes behind what is
-        queued. ``into`` is its id; given, it makes a retry safe. A session that is retired takes no
-        new input, this way either: a turn that takes all of them (``input_ids``) joins them too.
-        Raises as `supersede_input`.
-        """
-        self._check_open()
-        names = checked_ids(input_ids, "input_ids")
-        if len(set(names)) != len(names) or not names:
-            raise InvalidArgument("input_ids must be some ids, each once", parameter="input_ids")
-        fresh = self._new_or_checked(into, "into")
-
-        def joined(state: Session) -> AcceptInput:
-            waiting = queued(state.work)
-            for name in names:
-                if name not in waiting:
-                    raise InputNotQueued(state.id, name)
-            items = [state.work.inputs[name] for name in names]
-            if len({item.lane for item in items}) != 1:
-                raise InvalidArgument("the inputs are not of one lane", parameter="input_ids")
-            count = sum(len(msgspec.json.decode(item.messages)) for item in items)
-            return AcceptInput(
-                now=self._now(),
-                input_id=fresh,
-                messages=Messages(b",".join(messages_of(state.work, names)), count),
-                lane=items[0].lane,
+    drop = DropInputs(
+        now=core.now(),
+        input_ids=(old,),
+        outcome="superseded",
+        reason=optional_id(reason, "reason"),
+        into=fresh,
+    )
+    if content is None:
+        if by is None or by == old:
+            raise InvalidArgument(
+                "by must name another queued input, or content be what a new one brings",
+                parameter="by",
             )
+        return await _drop_for(core, session_id, drop, old, fresh)
+    messages = content_messages(content, "content")
 
-        drop = DropInputs(
-            now=self._now(),
-            input_ids=names,
-            outcome="coalesced",
-            reason=optional_id(reason, "reason"),
-            into=fresh,
+    def replaced(state: Session) -> AcceptInput:
+        item = state.work.inputs.get(old)
+        lane = "queue" if item is None else item.lane
+        return AcceptInput(now=core.now(), input_id=fresh, messages=messages, lane=lane)
+
+    return await _replace(core, session_id, drop, replaced, messages)
+
+
+async def coalesce_inputs(
+    core: Core,
+    session_id: str,
+    input_ids: Iterable[str],
+    *,
+    into: str | None = None,
+    reason: str | None = None,
+) -> IngestOutput:
+    """Join queued inputs of one lane into a new one, in one commit.
+
+    The new one brings all of their messages, in the order given, and goes behind what is
+    queued. ``into`` is its id; given, it makes a retry safe. A session that is retired takes no
+    new input, this way either: a turn that takes all of them (``input_ids``) joins them too.
+    Raises as `supersede_input`.
+    """
+    core.check_open()
+    names = checked_ids(input_ids, "input_ids")
+    if len(set(names)) != len(names) or not names:
+        raise InvalidArgument("input_ids must be some ids, each once", parameter="input_ids")
+    fresh = core.new_or_checked(into, "into")
+
+    def joined(state: Session) -> AcceptInput:
+        waiting = queued(state.work)
+        for name in names:
+            if name not in waiting:
+                raise InputNotQueued(state.id, name)
+        items = [state.work.inputs[name] for name in names]
+        if len({item.lane for item in items}) != 1:
+            raise InvalidArgument("the inputs are not of one lane", parameter="input_ids")
+        count = sum(len(msgspec.json.decode(item.messages)) for item in items)
+        return AcceptInput(
+            now=core.now(),
+            input_id=fresh,
+            messages=Messages(b",".join(messages_of(state.work, names)), count),
+            lane=items[0].lane,
         )
-        return await self._replace(session_id, drop, joined)
 
-    async def abandon_input(
-        self, session_id: str, input_id: str, *, reason: str = "cancelled"
-    ) -> None:
-        """Give a queued input up, saying why.
+    drop = DropInputs(
+        now=core.now(),
+        input_ids=names,
+        outcome="coalesced",
+        reason=optional_id(reason, "reason"),
+        into=fresh,
+    )
+    return await _replace(core, session_id, drop, joined)
 
-        Raises SessionNotFound, InputNotQueued, InvalidArgument, IllegalTransition, StaleWriter.
-        """
-        self._check_open()
-        command = DropInputs(
-            now=self._now(),
-            input_ids=(checked_id(input_id, "input_id"),),
-            outcome="abandoned",
-            reason=checked_id(reason, "reason"),
-        )
-        await self._write(session_id, command)
 
-    async def _take_in(self, session_id: str, command: AcceptInput, *, given: bool) -> IngestOutput:
-        live = self._live.get(checked_id(session_id, "session_id"))
+async def abandon_input(
+    core: Core, session_id: str, input_id: str, *, reason: str = "cancelled"
+) -> None:
+    """Give a queued input up, saying why.
 
-        async def work(folded: Folded) -> IngestOutput:
-            folded = await self._attended(live, known(folded))
-            known_as = await self._known_input(folded.state, command, given=given)
-            if known_as is not None:
-                return IngestOutput(status="duplicate", input_id=known_as)
-            await self._writer.commit(live, folded, command)
-            return IngestOutput(status="accepted", input_id=command.input_id)
+    Raises SessionNotFound, InputNotQueued, InvalidArgument, IllegalTransition, StaleWriter.
+    """
+    core.check_open()
+    command = DropInputs(
+        now=core.now(),
+        input_ids=(checked_id(input_id, "input_id"),),
+        outcome="abandoned",
+        reason=checked_id(reason, "reason"),
+    )
+    await write(core, session_id, command)
 
-        return await self._writer.alone(live, work)
 
-    async def _known_input(
-        self, state: Session, command: AcceptInput, *, given: bool
-    ) -> str | None:
-        """Return the id under which this very input was accepted, None where it was not.
+async def _accept(
+    core: Core, session_id: str, command: AcceptInput, *, given: bool
+) -> IngestOutput:
+    live = core.sessions.get(checked_id(session_id, "session_id"))
 
-        Raises Conflict where its id or key was used for another.
-        """
-        key = command.idempotency_key
-        seen = [("idempotency key", key, None if key is None else state.keys.get(key))]
-        if given:
-            seen.append(("input id", command.input_id, state.inputs.get(command.input_id)))
-        for what, name, version in seen:
-            if version is None:
-                continue
-            event = await self._event(state.id, version)
-            if (
-                not isinstance(event, InputAccepted)
-                or not same_input(event, command)
-                or (given and event.input_id != command.input_id)
-                or (key is not None and event.idempotency_key != key)
-            ):
-                raise conflict(state.id, what, str(name))
-            return event.input_id
-        return None
+    async def work(folded: Folded) -> IngestOutput:
+        folded = await close_lost_run(core, live, known(folded))
+        known_as = await _find_accepted(core, folded.state, command, given=given)
+        if known_as is not None:
+            return IngestOutput(status="duplicate", input_id=known_as)
+        await core.writer.commit(live, folded, command)
+        return IngestOutput(status="accepted", input_id=command.input_id)
 
-    async def _give_way(self, session_id: str, drop: DropInputs, old: str, by: str) -> IngestOutput:
-        """Drop a queued input for another that is queued too."""
-        live = self._live.get(checked_id(session_id, "session_id"))
+    return await core.writer.alone(live, work)
 
-        async def work(folded: Folded) -> IngestOutput:
-            folded = await self._attended(live, known(folded))
-            state = folded.state
-            waiting = queued(state.work)
-            if old not in waiting and old in state.inputs:
-                ledger = await self.inputs(session_id)
-                if any((one.id, one.replaced_by) == (old, by) for one in ledger):
-                    return IngestOutput(status="duplicate", input_id=by)
-            if by not in waiting:
-                raise InputNotQueued(session_id, by)
-            await self._writer.commit(live, folded, drop)
-            return IngestOutput(status="accepted", input_id=by)
 
-        return await self._writer.alone(live, work)
+async def _find_accepted(
+    core: Core, state: Session, command: AcceptInput, *, given: bool
+) -> str | None:
+    """Return the id under which this very input was accepted, None where it was not.
 
-    async def _replace(
-        self,
-        session_id: str,
-        drop: DropInputs,
-        replacement: Callable[[Session], AcceptInput],
-        messages: Messages | None = None,
-    ) -> IngestOutput:
-        """Drop inputs and accept the one that replaces them, in one commit.
+    Raises Conflict where its id or key was used for another.
+    """
+    key = command.idempotency_key
+    seen = [("idempotency key", key, None if key is None else state.keys.get(key))]
+    if given:
+        seen.append(("input id", command.input_id, state.inputs.get(command.input_id)))
+    for what, name, version in seen:
+        if version is None:
+            continue
+        event = await core.event(state.id, version)
+        if (
+            not isinstance(event, InputAccepted)
+            or not same_input(event, command)
+            or (given and event.input_id != command.input_id)
+            or (key is not None and event.idempotency_key != key)
+        ):
+            raise conflict(state.id, what, str(name))
+        return event.input_id
+    return None
 
-        ``messages`` is what the replacement brings, where a retry must bring the same.
-        """
-        live = self._live.get(checked_id(session_id, "session_id"))
-        fresh = str(drop.into)
 
-        async def work(folded: Folded) -> IngestOutput:
-            folded = await self._attended(live, known(folded))
-            version = folded.state.inputs.get(fresh)
-            if version is not None:
-                dropped = await self._event(session_id, version - 1)
-                accepted = await self._event(session_id, version)
-                if not _replaced(dropped, accepted, drop, messages):
-                    raise conflict(session_id, "input id", fresh)
-                return IngestOutput(status="duplicate", input_id=fresh)
-            accept = replacement(folded.state)
-            try:
-                await self._writer.commit(live, folded, drop, accept)
-            except IllegalTransition:
-                decide(folded.state, accept)  # refused as the session is, not with some dropped
-                raise
-            return IngestOutput(status="accepted", input_id=fresh)
+async def _drop_for(
+    core: Core, session_id: str, drop: DropInputs, old: str, by: str
+) -> IngestOutput:
+    """Drop a queued input for another that is queued too."""
+    live = core.sessions.get(checked_id(session_id, "session_id"))
 
-        return await self._writer.alone(live, work)
+    async def work(folded: Folded) -> IngestOutput:
+        folded = await close_lost_run(core, live, known(folded))
+        state = folded.state
+        waiting = queued(state.work)
+        if old not in waiting and old in state.inputs:
+            ledger = await inputs(core, session_id)
+            if any((one.id, one.replaced_by) == (old, by) for one in ledger):
+                return IngestOutput(status="duplicate", input_id=by)
+        if by not in waiting:
+            raise InputNotQueued(session_id, by)
+        await core.writer.commit(live, folded, drop)
+        return IngestOutput(status="accepted", input_id=by)
+
+    return await core.writer.alone(live, work)
+
+
+async def _replace(
+    core: Core,
+    session_id: str,
+    drop: DropInputs,
+    replacement: Callable[[Session], AcceptInput],
+    messages: Messages | None = None,
+) -> IngestOutput:
+    """Drop inputs and accept the one that replaces them, in one commit.
+
+    ``messages`` is what the replacement brings, where a retry must bring the same.
+    """
+    live = core.sessions.get(checked_id(session_id, "session_id"))
+    fresh = str(drop.into)
+
+    async def work(folded: Folded) -> IngestOutput:
+        folded = await close_lost_run(core, live, known(folded))
+        version = folded.state.inputs.get(fresh)
+        if version is not None:
+            dropped = await core.event(session_id, version - 1)
+            accepted = await core.event(session_id, version)
+            if not _replaced(dropped, accepted, drop, messages):
+                raise conflict(session_id, "input id", fresh)
+            return IngestOutput(status="duplicate", input_id=fresh)
+        accept = replacement(folded.state)
+        try:
+            await core.writer.commit(live, folded, drop, accept)
+        except IllegalTransition:
+            decide(folded.state, accept)  # refused as the session is, not with some dropped
+            raise
+        return IngestOutput(status="accepted", input_id=fresh)
+
+    return await core.writer.alone(live, work)
 
 
 def _replaced(

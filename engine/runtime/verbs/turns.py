@@ -12,14 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from perdure.aggregates import (
-    Attach,
-    BeginRun,
-    Detach,
-    RollBackRun,
-    Session,
-    SessionCommand,
-)
+from perdure.aggregates import Attach, BeginRun, Detach, RollBackRun, Session, SessionCommand
 from perdure.aggregates.session.retries import same_run
 from perdure.errors import (
     AtCapacity,
@@ -36,301 +29,303 @@ from perdure.projections.outcomes import outcome_of_run
 from perdure.projections.snapshots import Folded
 from perdure.runtime.arguments import Request, checked_boundary, checked_ids, request_messages
 from perdure.runtime.cancellation import followed, result_of, unhurried
-from perdure.runtime.environment import Environment
+from perdure.runtime.core import Core, conflict, known
+from perdure.runtime.recovery import close_lost_run, unbind_agent
 from perdure.runtime.session.cache import Live
 from perdure.runtime.session.commit import Written
-from perdure.runtime.settings import Settings
 from perdure.runtime.turn.admission import Claim
 from perdure.runtime.turn.agent import Agent, AgentLike, as_agent, name_of
 from perdure.runtime.turn.live_turn import LiveTurn
-from perdure.runtime.verbs.interrupts import Ending
-from perdure.runtime.verbs.sessions import conflict, known
-from perdure.store import Store
+from perdure.runtime.verbs import interrupts, reads
+from perdure.runtime.write import write
 from perdure.values import ApplyOutput, Boundary, checked_id
 
 BEGINNINGS: Final = 8
 """How often a run is tried to be begun while others keep writing to its session."""
 
 
-class Running(Ending):
-    """The running side of an engine, on top of the work in hand."""
+async def attach(core: Core, session_id: str, agent: AgentLike) -> SessionView:
+    """Bind an agent to the session, in place of any other; a stopped session is revived.
 
-    def __init__(self, store: Store, environment: Environment, settings: Settings) -> None:
-        super().__init__(store, environment, settings)
-        self._builder: Final = settings.agents
-        self._agents: Final[dict[str, Agent]] = {}
+    ``agent`` has an async ``run_turn(turn)``, or is an async callable. The binding is this
+    engine's; that the session is attached is recorded. Raises SessionNotFound, InvalidArgument,
+    SessionBusy while a turn runs, IllegalTransition for a session that has ended.
+    """
+    bound = as_agent(agent)
+    session_id = checked_id(session_id, "session_id")
+    if session_id in core.turns:
+        raise SessionBusy(session_id)
+    core.check_open()
+    command = Attach(now=core.now(), agent=name_of(agent)[:255])
+    live = core.sessions.get(session_id)
 
-    async def attach(self, session_id: str, agent: AgentLike) -> SessionView:
-        """Bind an agent to the session; see `Engine.attach`."""
-        bound = as_agent(agent)
-        session_id = checked_id(session_id, "session_id")
-        if session_id in self._turns:
+    async def work(folded: Folded) -> Written:
+        folded = await close_lost_run(core, live, known(folded))
+        if folded.state.work.run is not None:  # which another engine drives
             raise SessionBusy(session_id)
-        self._check_open()
-        command = Attach(now=self._now(), agent=name_of(agent)[:255])
-        live = self._live.get(session_id)
+        return await core.writer.commit(live, folded, command)
 
-        async def work(folded: Folded) -> Written:
-            folded = await self._attended(live, known(folded))
-            if folded.state.work.run is not None:  # which another engine drives
-                raise SessionBusy(session_id)
-            return await self._writer.commit(live, folded, command)
+    def bind(_: Written) -> None:
+        core.agents[session_id] = bound
 
-        def bind(_: Written) -> None:
-            self._agents[session_id] = bound
+    written = await followed(lambda: core.writer.alone(live, work), bind)
+    core.loops.wake(session_id)
+    return view_of(written.folded.state)
 
-        written = await followed(lambda: self._writer.alone(live, work), bind)
-        return view_of(written.folded.state)
 
-    async def detach(self, session_id: str) -> SessionView:
-        """Bind the agent no more.
+async def detach(core: Core, session_id: str) -> SessionView:
+    """Bind the agent no more.
 
-        Raises SessionNotFound, IllegalTransition where none is attached or a turn runs.
-        """
-        written = await followed(
-            lambda: self._write(session_id, Detach(now=self._now())),
-            lambda _: self._executor_gone(session_id),
-        )
-        return view_of(written.folded.state)
+    Raises SessionNotFound, IllegalTransition where none is attached or a turn runs.
+    """
+    written = await followed(
+        lambda: write(core, session_id, Detach(now=core.now())),
+        lambda _: unbind_agent(core, session_id),
+    )
+    return view_of(written.folded.state)
 
-    async def reserve(self, session_id: str) -> Claim:
-        """Take the right to run the session's next turn; others here are refused meanwhile.
 
-        It is this engine's, as nothing of it is recorded: another engine on the same database is
-        refused once the turn has begun, and may begin its own before. Give it to `apply_turn`,
-        which uses it up, or back with `release`; or use it as an ``async with`` block. Raises
-        SessionBusy, AtCapacity, EngineClosed.
-        """
-        self._check_open()
-        name = checked_id(session_id, "session_id")
-        if self._live.get(name).turn:
-            raise SessionBusy(name)
-        return self._admission.claim(name)
+async def reserve(core: Core, session_id: str) -> Claim:
+    """Take the right to run the session's next turn; others here are refused meanwhile.
 
-    async def release(self, reservation: Claim) -> None:
-        """Give a reservation back, unused. Safe to call again, and after it was used."""
-        if not isinstance(reservation, Claim):
-            raise InvalidArgument(f"{reservation!r} is no reservation", parameter="reservation")
-        reservation.release()
+    It is this engine's, as nothing of it is recorded: another engine on the same database is
+    refused once the turn has begun, and may begin its own before. Give it to `apply_turn`,
+    which uses it up, or back with `release`; or use it as an ``async with`` block. Raises
+    SessionBusy, AtCapacity, EngineClosed.
+    """
+    core.check_open()
+    name = checked_id(session_id, "session_id")
+    if core.sessions.get(name).turn:
+        raise SessionBusy(name)
+    return core.admission.claim(name)
 
-    async def apply_turn(
-        self,
-        session_id: str,
-        request: Request = None,
-        *,
-        run_id: str | None = None,
-        boundary: Boundary = "run_start",
-        input_ids: Iterable[str] = (),
-        reservation: Claim | None = None,
-    ) -> ApplyOutput:
-        """Run a turn with the session's agent, and record it: request, answer, receipt, outcome.
 
-        ``request`` is a text (a user message), a message or several, or None where staged results
-        or inputs are all there is to go on. ``input_ids`` are queued inputs for this turn to take.
-        The run's beginning is recorded first; its end is one commit. How it ended is in
-        ``terminal``; a failed turn raises nothing. ``run_id`` makes a retry safe: the same id with
-        the same request and inputs returns what is recorded, and runs nothing.
+async def release(
+    core: Core,  # noqa: ARG001 - as every verb
+    reservation: Claim,
+) -> None:
+    """Give a reservation back, unused. Safe to call again, and after it was used."""
+    if not isinstance(reservation, Claim):
+        raise InvalidArgument(f"{reservation!r} is no reservation", parameter="reservation")
+    reservation.release()
 
-        Cancelling the awaiting task interrupts the turn. Raises SessionNotFound, NoAgent,
-        SessionBusy while another turn runs anywhere, AtCapacity, CallsUnresolved, InputNotQueued,
-        InvalidMessage, InvalidArgument, Conflict for a known run id with another request,
-        IllegalTransition, and StaleWriter where another engine closed this run meanwhile.
-        """
-        self._check_open()
-        name = checked_id(session_id, "session_id")
-        command = BeginRun(
-            now=self._now(),
-            run_id=self._new_or_checked(run_id, "run_id"),
-            epoch=self._ownership.epoch,
-            boundary=checked_boundary(boundary),
-            request=request_messages(request),
-            input_ids=checked_ids(input_ids, "input_ids"),
-            machine_owned=name in self._machine_owned,
-        )
-        live = self._live.get(name)
-        try:
-            claim = self._claimed(live, name, reservation)
-        except (SessionBusy, AtCapacity, EngineClosed):
-            recorded = None if run_id is None else await self._recorded(live, command)
-            if recorded is None:
-                raise
-            return recorded
-        live.turn = claim.in_use = True
-        live.users += 1
-        try:
-            async with self._ownership.holding():
-                return await self._applied(live, claim, command)
-        finally:
-            live.users -= 1
-            live.turn = live.driving = claim.in_use = False
-            claim.release()
 
-    # How a turn runs
+async def apply_turn(
+    core: Core,
+    session_id: str,
+    request: Request = None,
+    *,
+    run_id: str | None = None,
+    boundary: Boundary = "run_start",
+    input_ids: Iterable[str] = (),
+    reservation: Claim | None = None,
+) -> ApplyOutput:
+    """Run a turn with the session's agent, and record it: request, answer, receipt, outcome.
 
-    def _claimed(self, live: Live, session_id: str, reservation: Claim | None) -> Claim:
-        if live.turn:
-            raise SessionBusy(session_id)
-        if reservation is None:
-            return self._admission.claim(session_id)
-        if (
-            not isinstance(reservation, Claim)
-            or reservation.session_id != session_id
-            or not self._admission.holds(reservation)
-        ):
-            raise InvalidArgument(
-                f"the reservation is not one of session {session_id!r} any more",
-                parameter="reservation",
-            )
-        return reservation
+    ``request`` is a text (a user message), a message or several, or None where staged results
+    or inputs are all there is to go on. ``input_ids`` are queued inputs for this turn to take.
+    The run's beginning is recorded first; its end is one commit. How it ended is in
+    ``terminal``; a failed turn raises nothing. ``run_id`` makes a retry safe: the same id with
+    the same request and inputs returns what is recorded, and runs nothing.
 
-    async def _applied(self, live: Live, claim: Claim, command: BeginRun) -> ApplyOutput:
-        begun = await self._begun(live, command)
-        if isinstance(begun, ApplyOutput):
-            return begun
-        state = begun.folded.state
-        session_id = state.id
-        if claim.phase == "shut_down":
-            await self._withdrawn(live, command, "the engine is closing")
-            raise EngineClosed("the engine shut down before the turn's agent was started")
-        claim.fire("begin")
-        turn = LiveTurn(
-            state,
-            command,
-            now=self._now,
-            commit=lambda later: self._commit_for_run(live, command, later),
-            emit=lambda event: self._streams.emit(session_id, command.run_id, event),
-            history=lambda offset, limit: self._messages(session_id, offset, limit),
-        )
-        self._turns[session_id] = turn
-        self._watch()
-        try:
-            written, terminal = await turn.drive(lambda: self._agent_of(state), self._grace_seconds)
-        except StaleWriter:
-            closed = await self._recorded(live, command) if turn.closed else None
-            if closed is None:
-                raise
-            turn.terminal = closed.terminal
-            return msgspec.structs.replace(closed, duplicate=False)
-        finally:
-            live.terminal = turn.terminal
-            del self._turns[session_id]
-            self._streams.ended(session_id, command.run_id)
-        landed = receipt_in(written.events[0])
-        return ApplyOutput(
-            receipt=landed or turn.receipt, snapshot=written.snapshot, terminal=terminal
-        )
-
-    async def _begun(self, live: Live, command: BeginRun) -> Written | ApplyOutput:
-        """Record the run's beginning, or return what is recorded of it already."""
-
-        async def work(folded: Folded) -> Written | ApplyOutput:
-            folded = await self._attended(live, known(folded))
-            state = folded.state
-            version = state.runs.get(command.run_id)
-            if version is None:
-                if "begin_run" in LIFECYCLE.allowed(state.lifecycle):  # or that is what is wrong
-                    self._check_agent(state.id)
-                live.driving = True
-                return await self._writer.commit(live, folded, command)
-            outcome = await self._outcome_at(state.id, command, version)
-            if outcome is None:
-                raise SessionBusy(state.id)
-            return outcome
-
-        try:
-            for _ in range(BEGINNINGS - 1):
-                with contextlib.suppress(StaleWriter):
-                    return await self._writer.alone(live, work)
-            return await self._writer.alone(live, work)
-        except asyncio.CancelledError:
-            # The commit may have landed all the same, and then nobody else would end the run.
-            if _is_of(live.folded, command):
-                await self._withdrawn(live, command, "cancelled", cancelled=True)
+    Cancelling the awaiting task interrupts the turn. Raises SessionNotFound, NoAgent,
+    SessionBusy while another turn runs anywhere, AtCapacity, CallsUnresolved, InputNotQueued,
+    InvalidMessage, InvalidArgument, Conflict for a known run id with another request,
+    IllegalTransition, and StaleWriter where another engine closed this run meanwhile.
+    """
+    core.check_open()
+    name = checked_id(session_id, "session_id")
+    command = BeginRun(
+        now=core.now(),
+        run_id=core.new_or_checked(run_id, "run_id"),
+        epoch=core.ownership.epoch,
+        boundary=checked_boundary(boundary),
+        request=request_messages(request),
+        input_ids=checked_ids(input_ids, "input_ids"),
+        machine_owned=name in core.machine_owned,
+    )
+    live = core.sessions.get(name)
+    try:
+        claim = _claim_turn(core, live, name, reservation)
+    except (SessionBusy, AtCapacity, EngineClosed):
+        recorded = None if run_id is None else await _find_outcome(core, live, command)
+        if recorded is None:
             raise
+        return recorded
+    live.turn = claim.in_use = True
+    live.users += 1
+    try:
+        async with core.ownership.holding():
+            return await _run_claimed_turn(core, live, claim, command)
+    finally:
+        live.users -= 1
+        live.turn = live.driving = claim.in_use = False
+        claim.release()
 
-    async def _recorded(self, live: Live, command: BeginRun) -> ApplyOutput | None:
-        """Return what a run of this id came to, None where there is none or it has not ended."""
-        state = (await self._live.read(live.folded.state.id)).state
+
+# How a turn runs
+
+
+def _claim_turn(core: Core, live: Live, session_id: str, reservation: Claim | None) -> Claim:
+    if live.turn:
+        raise SessionBusy(session_id)
+    if reservation is None:
+        return core.admission.claim(session_id)
+    if (
+        not isinstance(reservation, Claim)
+        or reservation.session_id != session_id
+        or not core.admission.holds(reservation)
+    ):
+        raise InvalidArgument(
+            f"the reservation is not one of session {session_id!r} any more",
+            parameter="reservation",
+        )
+    return reservation
+
+
+async def _run_claimed_turn(core: Core, live: Live, claim: Claim, command: BeginRun) -> ApplyOutput:
+    """Begin the run, drive its agent, and return how it ended."""
+    begun = await _begin_run(core, live, command)
+    if isinstance(begun, ApplyOutput):
+        return begun
+    state = begun.folded.state
+    session_id = state.id
+    if claim.phase == "shut_down":
+        await _roll_back_run(core, live, command, "the engine is closing")
+        raise EngineClosed("the engine shut down before the turn's agent was started")
+    claim.fire("begin")
+    turn = LiveTurn(
+        state,
+        command,
+        now=core.now,
+        commit=lambda later: _commit_for_run(core, live, command, later),
+        emit=lambda event: core.streams.emit(session_id, command.run_id, event),
+        history=lambda offset, limit: _read_messages(core, session_id, offset, limit),
+    )
+    core.turns[session_id] = turn
+    interrupts.watch_turns(core)
+    try:
+        written, terminal = await turn.drive(
+            lambda: _find_or_make_agent(core, state), core.grace_seconds
+        )
+    except StaleWriter:
+        closed = await _find_outcome(core, live, command) if turn.closed else None
+        if closed is None:
+            raise
+        turn.terminal = closed.terminal
+        return msgspec.structs.replace(closed, duplicate=False)
+    finally:
+        live.terminal = turn.terminal
+        del core.turns[session_id]
+        core.streams.ended(session_id, command.run_id)
+    landed = receipt_in(written.events[0])
+    return ApplyOutput(receipt=landed or turn.receipt, snapshot=written.snapshot, terminal=terminal)
+
+
+async def _begin_run(core: Core, live: Live, command: BeginRun) -> Written | ApplyOutput:
+    """Record the run's beginning, or return what is recorded of it already."""
+
+    async def work(folded: Folded) -> Written | ApplyOutput:
+        folded = await close_lost_run(core, live, known(folded))
+        state = folded.state
         version = state.runs.get(command.run_id)
-        return None if version is None else await self._outcome_at(state.id, command, version)
+        if version is None:
+            if "begin_run" in LIFECYCLE.allowed(state.lifecycle):  # or that is what is wrong
+                core.check_agent(state.id)
+            live.driving = True
+            return await core.writer.commit(live, folded, command)
+        outcome = await _load_outcome(core, state.id, command, version)
+        if outcome is None:
+            raise SessionBusy(state.id)
+        return outcome
 
-    async def _outcome_at(
-        self, session_id: str, command: BeginRun, version: int
-    ) -> ApplyOutput | None:
-        event = await self._event(session_id, version)
-        if not same_run(event, command):
-            raise conflict(session_id, "run id", command.run_id)
-        return await asyncio.to_thread(
-            outcome_of_run,
-            self._store.recorder,
-            self._mapper,
-            session_id,
-            run_id=command.run_id,
-            version=version,
-        )
+    try:
+        for _ in range(BEGINNINGS - 1):
+            with contextlib.suppress(StaleWriter):
+                return await core.writer.alone(live, work)
+        return await core.writer.alone(live, work)
+    except asyncio.CancelledError:
+        # The commit may have landed all the same, and then nobody else would end the run.
+        if _is_of(live.folded, command):
+            await _roll_back_run(core, live, command, "cancelled", cancelled=True)
+        raise
 
-    async def _withdrawn(
-        self, live: Live, begun: BeginRun, reason: str, *, cancelled: bool = False
-    ) -> None:
-        """Roll a run back if nobody else has ended it, however often the caller is cancelled.
 
-        Raises CancelledError where it was meanwhile, or is ``cancelled`` already; StoreError.
-        """
-        rolled_back = RollBackRun(
-            now=self._now(), run_id=begun.run_id, epoch=begun.epoch, reason=reason
-        )
-        rolling, again = await unhurried(self._commit_for_run(live, begun, rolled_back))
-        with contextlib.suppress(StaleWriter):
-            result_of(rolling, cancelled=cancelled or again)
+async def _find_outcome(core: Core, live: Live, command: BeginRun) -> ApplyOutput | None:
+    """Return what a run of this id came to, None where there is none or it has not ended."""
+    state = (await core.sessions.read(live.folded.state.id)).state
+    version = state.runs.get(command.run_id)
+    return None if version is None else await _load_outcome(core, state.id, command, version)
 
-    async def _commit_for_run(
-        self, live: Live, begun: BeginRun, command: SessionCommand
-    ) -> Written:
-        """Commit what the run's owner asks, for as long as the run is current and its own.
 
-        Others may write to the session meanwhile, as often as they like: that makes the owner
-        decide again, and never lose what its agent has done. Raises StaleWriter once the run is
-        another's or over.
-        """
-        while True:
-            try:
-                written = await self._writer.alone(
-                    live, lambda folded: self._writer.commit(live, folded, command)
-                )
-            except StaleWriter:
-                if not _is_of(await self._live.read(live.folded.state.id), begun):
-                    raise
-            else:
-                return written
+async def _load_outcome(
+    core: Core, session_id: str, command: BeginRun, version: int
+) -> ApplyOutput | None:
+    event = await core.event(session_id, version)
+    if not same_run(event, command):
+        raise conflict(session_id, "run id", command.run_id)
+    return await asyncio.to_thread(
+        outcome_of_run,
+        core.store.recorder,
+        core.mapper,
+        session_id,
+        run_id=command.run_id,
+        version=version,
+    )
 
-    def _check_agent(self, session_id: str) -> None:
-        if session_id not in self._agents and self._builder is None:
-            raise NoAgent(session_id)
 
-    async def _agent_of(self, state: Session) -> Agent:
-        """Return the session's agent, made for it where none is attached."""
-        agent = self._agents.get(state.id)
-        if agent is not None:
-            return agent
-        if self._builder is None:
-            raise NoAgent(state.id)
-        made = self._builder(view_of(state))
-        if inspect.isawaitable(made):
-            made = await made
-        return as_agent(made)
+async def _roll_back_run(
+    core: Core, live: Live, begun: BeginRun, reason: str, *, cancelled: bool = False
+) -> None:
+    """Roll a run back if nobody else has ended it, however often the caller is cancelled.
 
-    async def _messages(
-        self, session_id: str, offset: int, limit: int | None
-    ) -> list[dict[str, Any]]:
-        return (await self.history(session_id, offset=offset, limit=limit)).messages
+    Raises CancelledError where it was meanwhile, or is ``cancelled`` already; StoreError.
+    """
+    rolled_back = RollBackRun(now=core.now(), run_id=begun.run_id, epoch=begun.epoch, reason=reason)
+    rolling, again = await unhurried(_commit_for_run(core, live, begun, rolled_back))
+    with contextlib.suppress(StaleWriter):
+        result_of(rolling, cancelled=cancelled or again)
 
-    def _executor_gone(self, session_id: str) -> None:
-        self._agents.pop(session_id, None)
 
-    def _session_over(self, session_id: str) -> None:
-        super()._session_over(session_id)
-        self._executor_gone(session_id)
-        self._machine_owned.discard(session_id)
+async def _commit_for_run(
+    core: Core, live: Live, begun: BeginRun, command: SessionCommand
+) -> Written:
+    """Commit what the run's owner asks, for as long as the run is current and its own.
+
+    Others may write to the session meanwhile, as often as they like: that makes the owner
+    decide again, and never lose what its agent has done. Raises StaleWriter once the run is
+    another's or over.
+    """
+    while True:
+        try:
+            written = await core.writer.alone(
+                live, lambda folded: core.writer.commit(live, folded, command)
+            )
+        except StaleWriter:
+            if not _is_of(await core.sessions.read(live.folded.state.id), begun):
+                raise
+        else:
+            return written
+
+
+async def _find_or_make_agent(core: Core, state: Session) -> Agent:
+    """Return the session's agent, made for it where none is attached."""
+    core.agent_starts()
+    agent = core.agents.get(state.id)
+    if agent is not None:
+        return agent
+    if core.builder is None:
+        raise NoAgent(state.id)
+    made = core.builder(view_of(state))
+    if inspect.isawaitable(made):
+        made = await made
+    return as_agent(made)
+
+
+async def _read_messages(
+    core: Core, session_id: str, offset: int, limit: int | None
+) -> list[dict[str, Any]]:
+    return (await reads.history(core, session_id, offset=offset, limit=limit)).messages
 
 
 def _is_of(folded: Folded, begun: BeginRun) -> bool:

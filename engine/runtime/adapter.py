@@ -1,0 +1,71 @@
+"""The runtime adapter: an engine's control for the machine that owns its sessions.
+
+Invariants: an engine has one adapter at a time; once no caller holds it, no session is the
+machine's any more.
+"""
+
+import weakref
+from typing import Final
+
+from perdure.machines import Token
+from perdure.runtime.core import Core
+from perdure.runtime.turn.agent import AgentLike
+from perdure.runtime.verbs import interrupts, loops, turns
+from perdure.values import checked_id
+
+
+class RuntimeAdapter:
+    """One engine's control for the machine that owns its sessions; see `Engine.runtime_adapter`.
+
+    Whoever holds it has the machine's token, and may end any turn with it; the turns of the
+    sessions that it has taken nobody may interrupt without one. It must be held for as long as they
+    are to stay taken. The control plane, which stops and destroys, is the machine's as well and
+    asks for no token: keep it from those who are to have none.
+    """
+
+    def __init__(self, core: Core) -> None:
+        self._core: Final = core
+
+    @property
+    def authority(self) -> Token:
+        """The token that the machine's verbs need."""
+        return self._core.authority
+
+    async def take(
+        self, session_id: str, agent: AgentLike | None = None, *, keep_alive: bool = False
+    ) -> None:
+        """Make the session's control the machine's: plain interrupts are refused from here on.
+
+        ``agent`` is attached, and ``keep_alive`` starts a loop. Raises SessionNotFound, with an
+        agent what `Engine.attach` does, and with a loop what `Engine.keep_alive` does.
+        """
+        name = self._core.check_known(session_id)
+        if agent is not None:
+            await turns.attach(self._core, name, agent)
+        if keep_alive:
+            await loops.keep_alive(self._core, name)  # whose first turn comes after the next line
+        self._core.machine_owned.add(name)
+
+    async def give_back(self, session_id: str) -> None:
+        """Let everybody control the session again, but for the end of a turn that runs now."""
+        name = checked_id(session_id, "session_id")
+        self._core.machine_owned.discard(name)
+
+    async def interrupt(self, session_id: str, *, reason: str | None = None) -> None:
+        """End the session's turn now, with the machine's authority."""
+        await interrupts.interrupt(self._core, session_id, reason=reason, authority=self.authority)
+
+    async def cancel_after_boundary(self, session_id: str) -> None:
+        """End the session's turn after its next boundary, with the machine's authority."""
+        await interrupts.cancel_after_boundary(self._core, session_id, authority=self.authority)
+
+
+async def runtime_adapter(core: Core) -> RuntimeAdapter:
+    """Return the engine's one adapter, shared by all who ask and gone when nobody holds it."""
+    core.check_open()
+    adapter = None if core.adapter is None else core.adapter()
+    if adapter is None:
+        adapter = RuntimeAdapter(core)
+        core.adapter = weakref.ref(adapter)
+        weakref.finalize(adapter, core.machine_owned.clear)
+    return adapter

@@ -1,0 +1,81 @@
+"""Recovery: closing runs whose owner is gone, and forgetting sessions that have ended.
+
+Invariants: a run that an engine still drives is never closed here; a closed run keeps the
+boundaries that it landed; where nothing can be written, a lost run is shown as it will be closed.
+"""
+
+import msgspec
+
+from perdure.aggregates import Recover, Session
+from perdure.aggregates.session.work import calls_in_doubt
+from perdure.errors import SessionBusy, StaleWriter, StoreError
+from perdure.machines import SESSION
+from perdure.projections.snapshots import Folded
+from perdure.runtime.core import Core, known
+from perdure.runtime.session.cache import Live
+from perdure.values import checked_id
+
+
+async def close_lost_run(core: Core, live: Live, folded: Folded) -> Folded:
+    """Close the session's run if its owner is gone, and return the fold after that (G9).
+
+    The run's boundaries stay, its other inputs are queued again, and the tool calls that it left
+    open are unknown from here on. Nothing is kept in memory for a session found to have ended.
+    """
+    if folded.state.phase in SESSION.final:  # perhaps elsewhere
+        forget_session(core, folded.state.id)
+    run = folded.state.work.run
+    if run is None or not await core.is_ownerless(folded.state.id, run.epoch):
+        return folded
+    return (await core.writer.commit(live, folded, Recover(now=core.now()))).folded
+
+
+async def recover_and_read(core: Core, session_id: str) -> Session:
+    """Close the session's run if its owner is gone and that may be, and return the state.
+
+    It may not be where the engine is read-only or the database locked, or where others write to
+    the session at the same time: then the state is as they made it.
+    """
+    core.check_open()
+    if core.store.recorder.readonly:
+        return await read_recorded(core, session_id)
+    live = core.sessions.get(checked_id(session_id, "session_id"))
+
+    async def work(folded: Folded) -> Session:
+        return (await close_lost_run(core, live, known(folded))).state
+
+    await core.sessions.read(session_id)
+    try:
+        return await core.writer.alone(live, work)
+    except (StaleWriter, StoreError):
+        return await read_recorded(core, session_id)
+
+
+async def read_recorded(core: Core, session_id: str) -> Session:
+    """Return the session's state as it is recorded, a lost run's calls in doubt (G9)."""
+    state = (await core.sessions.read(checked_id(session_id, "session_id"))).state
+    work = state.work
+    if work.run is None or not await core.is_ownerless(state.id, work.run.epoch):
+        return state
+    in_doubt = msgspec.structs.replace(work, calls=calls_in_doubt(work))
+    return msgspec.structs.replace(state, work=in_doubt)
+
+
+async def check_ownerless(core: Core, state: Session) -> None:
+    """Raise SessionBusy where an engine still drives the session's run."""
+    run = state.work.run
+    if run is not None and not await core.is_ownerless(state.id, run.epoch):
+        raise SessionBusy(state.id)
+
+
+def forget_session(core: Core, session_id: str) -> None:
+    """Drop everything that is kept in memory for a session that has ended."""
+    core.sessions.discard(session_id)
+    core.checkpointers.close(session_id)
+    unbind_agent(core, session_id)
+    core.machine_owned.discard(session_id)
+
+
+def unbind_agent(core: Core, session_id: str) -> None:
+    """Bind the session's agent no more, if this engine binds one."""
+    core.agents.pop(session_id, None)

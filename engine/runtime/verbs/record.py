@@ -1,0 +1,90 @@
+"""The verb that records a turn which has already been run outside the engine.
+
+Invariants: the turn is one commit, and a turn that was refused has written nothing; the same run id
+is recorded once.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from perdure.aggregates import RecordTurn, encode_messages
+from perdure.aggregates.session.retries import same_turn
+from perdure.errors import SessionBusy
+from perdure.projections.history import receipt_in
+from perdure.projections.snapshots import Folded
+from perdure.runtime.arguments import checked_boundary, checked_count, checked_ids, checked_usage
+from perdure.runtime.core import Core, conflict, known
+from perdure.runtime.recovery import close_lost_run
+from perdure.runtime.session.cache import Live
+from perdure.runtime.session.commit import expect_version
+from perdure.values import ApplyOutput, Boundary, Completed, Usage, checked_id
+
+
+async def record_turn(
+    core: Core,
+    session_id: str,
+    messages: Iterable[Mapping[str, Any]],
+    *,
+    run_id: str | None = None,
+    boundary: Boundary = "run_start",
+    input_ids: Iterable[str] = (),
+    usage: Usage | None = None,
+    expected_version: int | None = None,
+) -> ApplyOutput:
+    """Record a turn that has already been run: its messages and receipt, in one commit.
+
+    ``messages`` are JSON objects, recorded verbatim in order behind any staged tool results
+    and context. ``input_ids`` names queued inputs that the turn consumed. ``run_id`` makes a
+    retry safe: the same id with the same content returns what is recorded.
+    ``expected_version`` is the version that the model was run on, if it must still be that.
+    Raises SessionNotFound, InvalidMessage, InvalidArgument, SessionBusy while a turn of this
+    session is in flight, CallsUnresolved while tool calls are unknown, InputNotQueued,
+    Conflict for a known run id with other content, IllegalTransition where the lifecycle
+    allows no turn, StaleWriter where another process wrote meanwhile or the session is not at
+    ``expected_version``.
+    """
+    core.check_open()
+    command = RecordTurn(
+        now=core.now(),
+        run_id=core.new_or_checked(run_id, "run_id"),
+        messages=encode_messages(messages),
+        boundary=checked_boundary(boundary),
+        input_ids=checked_ids(input_ids, "input_ids"),
+        usage=None if usage is None else checked_usage(usage),
+    )
+    if expected_version is not None:
+        checked_count(expected_version, "expected_version")
+    live = core.sessions.get(checked_id(session_id, "session_id"))
+    core.admission.check(session_id)
+    if live.turn:
+        raise SessionBusy(session_id)
+    live.turn = True
+    try:
+        return await core.writer.alone(
+            live, lambda folded: _commit_turn(core, live, folded, command, expected_version)
+        )
+    finally:
+        live.turn = False
+
+
+async def _commit_turn(
+    core: Core, live: Live, folded: Folded, command: RecordTurn, expected: int | None
+) -> ApplyOutput:
+    folded = known(folded)
+    if folded.state.work.run is not None:
+        folded = await close_lost_run(core, live, folded)
+    state = folded.state
+    version = state.runs.get(command.run_id)
+    if version is not None:
+        event = await core.event(state.id, version)
+        if not same_turn(event, command):
+            raise conflict(state.id, "run id", command.run_id)
+        receipt = receipt_in(event)
+        return ApplyOutput(receipt=receipt, snapshot=None, terminal=Completed(), duplicate=True)
+    expect_version(folded, expected)
+    written = await core.writer.commit(live, folded, command)
+    return ApplyOutput(
+        receipt=receipt_in(written.events[0]),
+        snapshot=written.snapshot,
+        terminal=Completed(),
+    )
