@@ -9,6 +9,7 @@ from typing import Any, Final, get_args
 import msgspec
 
 from perdure.aggregates import SessionEvent
+from perdure.aggregates.session.events import Recorded
 from perdure.projections.snapshots import Snapshot
 from perdure.values import Receipt
 
@@ -43,6 +44,13 @@ def event_types() -> tuple[type[msgspec.Struct], ...]:
 def tag_of_type(event: type[msgspec.Struct]) -> str:
     """Return the permanent tag of a type of event."""
     return str(event.__struct_config__.tag)
+
+
+def own_fields(event: type[msgspec.Struct]) -> list[str]:
+    """Return the fields that a type of event adds to those of every event, as Markdown."""
+    return [
+        f"`{name}`" for name in event.__struct_fields__ if name not in Recorded.__struct_fields__
+    ]
 
 
 def summary(kind: type) -> str:

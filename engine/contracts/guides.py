@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final, get_args
 
 from perdure.aggregates.session.events import Landed
-from perdure.contracts.events import event_types, summary, tag_of_type
+from perdure.contracts.events import event_types, own_fields, summary, tag_of_type
 from perdure.contracts.machines import folder_of
 from perdure.machines import BUILT_IN, Machine, Report
 from perdure.machines.printing import module_name
@@ -77,9 +77,14 @@ its link, which [../vectors/](../vectors/) explains. `v` is the schema version. 
 new field has a default, a new meaning is a new event; so take no notice of fields that you do not
 know.
 
+Every event has `tag`, `v`, `session_id`, `version`, `at` and `link`. Its other fields, in the order
+in which they stand:
+
 """
 
-_OTHERS: Final = """\
+_OTHERS: Final = """
+| file | holds |
+| --- | --- |
 | [receipt](receipt.schema.json) | The proof that a boundary landed, in the event that it landed with. |
 | [snapshot](snapshot.schema.json) | Folded state, kept so that a long session opens fast. It is no part of the log: it can be dropped and made again. |
 """  # noqa: E501 - a table has a line for each row
@@ -162,9 +167,9 @@ def machines(reports: Mapping[str, Report]) -> str:
 
 def events() -> str:
     """Return the guide to the log format."""
-    rows = ["| what | is |", "| --- | --- |"]
+    rows = ["| event | fields | meaning |", "| --- | --- | --- |"]
     rows += [
-        f"| [{tag}]({tag}.schema.json) | {summary(event)} |"
+        f"| [{tag}]({tag}.schema.json) | {', '.join(own_fields(event))} | {summary(event)} |"
         for event in event_types()
         for tag in (tag_of_type(event),)
     ]

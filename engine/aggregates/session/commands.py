@@ -12,6 +12,42 @@ from perdure.aggregates.session.messages import NO_MESSAGES, Messages
 from perdure.aggregates.session.state import Origin
 from perdure.values import Boundary, FailureKind, Usage
 
+__all__ = [
+    "AbandonCall",
+    "AcceptInput",
+    "AppendContext",
+    "ApplyBoundary",
+    "Archive",
+    "Attach",
+    "BeginRun",
+    "CancelRun",
+    "Command",
+    "CommitCheckpoint",
+    "CompleteRun",
+    "Destroy",
+    "Detach",
+    "DropInputs",
+    "FailRun",
+    "Fork",
+    "JoinMob",
+    "LeaveMob",
+    "OfRun",
+    "Publish",
+    "RecordTurn",
+    "Recover",
+    "Recycle",
+    "Register",
+    "RequestInterrupt",
+    "Reset",
+    "Retire",
+    "RollBackRun",
+    "SessionCommand",
+    "StageContext",
+    "StageToolFilter",
+    "StageToolResults",
+    "Stop",
+]
+
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
     """What every command has: when it was given, as RFC 3339 text in UTC with microseconds."""

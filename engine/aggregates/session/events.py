@@ -12,6 +12,43 @@ import msgspec
 
 from perdure.values import Boundary, FailureKind, Receipt, Usage
 
+__all__ = [
+    "BoundaryApplied",
+    "CallAbandoned",
+    "ContextAppended",
+    "ContextStaged",
+    "EventPublished",
+    "InputAccepted",
+    "InputsDropped",
+    "InterruptRequested",
+    "Landed",
+    "MobJoined",
+    "MobLeft",
+    "RunBegun",
+    "RunCancelled",
+    "RunCompleted",
+    "RunEnded",
+    "RunFailed",
+    "RunInterrupted",
+    "RunRolledBack",
+    "SessionArchived",
+    "SessionAttached",
+    "SessionCheckpointed",
+    "SessionDestroyed",
+    "SessionDetached",
+    "SessionEvent",
+    "SessionForked",
+    "SessionRecycled",
+    "SessionRegistered",
+    "SessionReset",
+    "SessionRetired",
+    "SessionStopped",
+    "ToolFilterStaged",
+    "ToolResultsStaged",
+    "TurnApplied",
+    "tag_of",
+]
+
 SCHEMA: Final = 1
 """The schema version that new events carry in ``v``."""
 
