@@ -39,7 +39,7 @@ from perdure.errors import IllegalTransition
 from perdure.machines import LIFECYCLE, SESSION, Configuration
 from perdure.testing import NOW, SESSION_ID, given, register, turn
 from perdure.values import Receipt, Usage
-from tests.support.histories import everything, happened
+from tests.support.histories import EVERY_EVENT, everything, happened
 
 LATER = "2026-02-01T00:00:00.000001Z"
 
@@ -190,43 +190,6 @@ def test_context_that_a_recorded_turn_did_not_land_goes_on_waiting() -> None:
         messages=Raw(b'[{"n":0},{"n":1}]'),
     )
     assert evolve(state, event).staged == (b'{"n":2}',)
-
-
-EVERY_EVENT = """
-session-registered      register
-session-attached        attach
-mob-joined              note
-turn-applied            begin_run apply_boundary complete_run
-context-appended        append_context
-context-staged          stage_context
-input-accepted          accept_input
-input-accepted          accept_input
-inputs-dropped          drop_input
-tool-filter-staged      note
-run-begun               begin_run
-boundary-applied        apply_boundary
-interrupt-requested     interrupt
-run-completed           apply_boundary complete_run
-tool-results-staged     stage_tool_results
-call-abandoned          note
-event-published         note
-run-begun               begin_run
-run-failed              fail_run
-run-begun               begin_run
-run-cancelled           cancel_run
-run-begun               begin_run
-run-rolled-back         roll_back_run
-run-begun               begin_run
-run-interrupted         recover
-session-detached        detach
-mob-left                note
-session-checkpointed    checkpoint
-session-stopped         stop
-session-recycled        recycle
-session-reset           reset
-session-retired         retire
-session-archived        archive
-"""
 
 
 def test_every_event_has_its_tag_and_its_steps() -> None:

@@ -100,3 +100,41 @@ def everything() -> list[SessionCommand]:
         Retire(now=NOW),
         Archive(now=NOW),
     ]
+
+
+EVERY_EVENT = """
+session-registered      register
+session-attached        attach
+mob-joined              note
+turn-applied            begin_run apply_boundary complete_run
+context-appended        append_context
+context-staged          stage_context
+input-accepted          accept_input
+input-accepted          accept_input
+inputs-dropped          drop_input
+tool-filter-staged      note
+run-begun               begin_run
+boundary-applied        apply_boundary
+interrupt-requested     interrupt
+run-completed           apply_boundary complete_run
+tool-results-staged     stage_tool_results
+call-abandoned          note
+event-published         note
+run-begun               begin_run
+run-failed              fail_run
+run-begun               begin_run
+run-cancelled           cancel_run
+run-begun               begin_run
+run-rolled-back         roll_back_run
+run-begun               begin_run
+run-interrupted         recover
+session-detached        detach
+mob-left                note
+session-checkpointed    checkpoint
+session-stopped         stop
+session-recycled        recycle
+session-reset           reset
+session-retired         retire
+session-archived        archive
+"""
+"""The events that `everything` leads to, each with the verbs that it stands for."""
