@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import msgspec
-from eventsourcing.persistence import Notification
 
 from perdure.aggregates import Origin, Session
 from perdure.aggregates.session import events
@@ -18,8 +17,16 @@ from perdure.aggregates.session.state import origin_in
 from perdure.errors import IllegalTransition, LogCorrupt, SessionNotFound, StoreError
 from perdure.machines import LIFECYCLE, Configuration
 from perdure.projections.rows import PAGE_BYTES, is_text, link_of
-from perdure.store import CatalogRow, Derived, Mapper, Recorder, Store, links
-from perdure.store.derived import MemoryDerived
+from perdure.store import (
+    CatalogRow,
+    Derived,
+    Mapper,
+    MemoryDerived,
+    PositionedRow,
+    Recorder,
+    Store,
+    links,
+)
 from perdure.values import Usage
 
 _NO_MESSAGES_DIGEST: Final = Session(id="").conversation.digest()
@@ -212,24 +219,22 @@ def catch_up_catalog(recorder: Recorder, derived: Derived, mapper: Mapper) -> No
     """
     while True:
         position = derived.catalog_position()
-        batch = recorder.select_notifications(
-            position, _BATCH, inclusive_of_start=False, most_bytes=PAGE_BYTES
-        )
+        batch = recorder.page_after(position, _BATCH, most_bytes=PAGE_BYTES)
         if not batch:
             return
-        derived.put_catalog(position, batch[-1].id, _derived_rows(derived, mapper, batch))
+        derived.put_catalog(position, batch[-1].position, _derived_rows(derived, mapper, batch))
 
 
 def _derived_rows(
-    derived: Derived, mapper: Mapper, batch: Sequence[Notification]
+    derived: Derived, mapper: Mapper, batch: Sequence[PositionedRow]
 ) -> list[CatalogRow]:
-    rows = [(name, row) for row in batch if is_text(name := row.originator_id)]
+    rows = [(name, row) for row in batch if is_text(name := row.session_id)]
     names = list(dict.fromkeys(name for name, _ in rows))
     kept = derived.catalog_entries(names)
     entries = {name: _DECODER.decode(encoded) for name, (_, encoded) in kept.items()}
     before = {name: _labels_of(entry) for name, entry in entries.items()}
     for name, row in rows:
-        entry = entries.get(name) or new_entry(name, row.id)
+        entry = entries.get(name) or new_entry(name, row.position)
         entries[name] = _derived_safely(mapper, entry, row)
     return [
         CatalogRow(
@@ -249,25 +254,25 @@ def _labels_of(entry: Entry) -> dict[str, str]:
     return entry.labels | {mob_label(mob): "" for mob in entry.mobs}
 
 
-def _derived_safely(mapper: Mapper, entry: Entry, row: Notification) -> Entry:
+def _derived_safely(mapper: Mapper, entry: Entry, row: PositionedRow) -> Entry:
     """Return the entry after the row, or marked as damaged there, once and for all."""
     if entry.damaged_at is not None:
         return _with_groups(mapper, entry, row)
-    if row.id <= entry.newest:
+    if row.position <= entry.newest:
         return entry
     try:
         event = mapper.to_event(row, entry.link)
         if event.version != entry.version + 1:
             raise LogCorrupt(entry.id, entry.version + 1, "missing", "a version is missing")
         derived = derive(entry, event)
-        newest = row.id if type(row.id) is int else entry.newest  # another type is no position
+        newest = row.position if type(row.position) is int else entry.newest
         return msgspec.structs.replace(derived, link=link_of(row) or "", newest=newest)
     except (LogCorrupt, IllegalTransition):
         damaged = msgspec.structs.replace(entry, damaged_at=entry.version + 1)
         return _with_groups(mapper, damaged, row)
 
 
-def _with_groups(mapper: Mapper, entry: Entry, row: Notification) -> Entry:
+def _with_groups(mapper: Mapper, entry: Entry, row: PositionedRow) -> Entry:
     """Return the entry of a damaged session in the groups that the row has it join or leave.
 
     It is told of as a member of those: whoever archives a group hears that it could not be.

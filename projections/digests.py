@@ -7,15 +7,13 @@ canonical one does not, because RFC 8785 orders the keys and fixes the number fo
 import hashlib
 from collections.abc import Iterable
 
-from eventsourcing.persistence import StoredEvent
-
 from perdure.aggregates import Conversation
 from perdure.aggregates.session.conversation import EMPTY
 from perdure.errors import InvalidMessage, LogCorrupt, Unsupported
 from perdure.projections.history import page_of
 from perdure.projections.origins import LANDED, forked_state, origin_of
 from perdure.projections.rows import rows_of
-from perdure.store import Mapper, Recorder
+from perdure.store import Mapper, Recorder, StoredRow
 from perdure.store.mapper import UNDECODABLE, message_bytes
 
 
@@ -32,7 +30,7 @@ def recorded_digest(recorder: Recorder, session_id: str) -> str:
     return reread(rows_of(recorder, session_id), before.count, before).digest()
 
 
-def reread(rows: Iterable[StoredEvent], count: int, before: Conversation = EMPTY) -> Conversation:
+def reread(rows: Iterable[StoredRow], count: int, before: Conversation = EMPTY) -> Conversation:
     """Return the conversation that the rows' message bytes make, said to hold ``count`` messages.
 
     ``before`` is what a fork goes on from. Slices the bytes and parses next to none of them. Raises
@@ -42,12 +40,12 @@ def reread(rows: Iterable[StoredEvent], count: int, before: Conversation = EMPTY
     return before.followed((joined for joined in landed if joined), count)
 
 
-def _joined(row: StoredEvent) -> memoryview | None:
+def _joined(row: StoredRow) -> memoryview | None:
     try:
         return message_bytes(row.state)
     except UNDECODABLE as error:
         raise LogCorrupt(
-            str(row.originator_id), row.originator_version, "undecodable", f"no event: {error}"
+            str(row.session_id), row.version, "undecodable", f"no event: {error}"
         ) from error
 
 

@@ -150,9 +150,9 @@ def count_at(recorder: Recorder, mapper: Mapper, session_id: str, version: int) 
     A fork without a receipt of its own has those that it kept of its origin.
     """
     while version > 0:
-        rows = recorder.select_events(session_id, lte=version, desc=True, limit=_NEIGHBOURS)
+        rows = recorder.select_rows(session_id, upto=version, newest_first=True, limit=_NEIGHBOURS)
         for row, before in itertools.zip_longest(rows, rows[1:]):
-            first = row.originator_version == 1
+            first = row.version == 1
             if before is None and not first:
                 break  # the next neighbours begin with it
             head = links.genesis(session_id) if first else link_of(before)
@@ -164,5 +164,5 @@ def count_at(recorder: Recorder, mapper: Mapper, session_id: str, version: int) 
                 return event.origin_messages
         if len(rows) < _NEIGHBOURS:
             break
-        version = rows[-1].originator_version
+        version = rows[-1].version
     return 0

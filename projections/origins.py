@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, get_args
 
 import msgspec
-from eventsourcing.persistence import StoredEvent
 
 from perdure.aggregates import Conversation, Origin, Session, Work, initial_state
 from perdure.aggregates.session import events
@@ -21,7 +20,7 @@ from perdure.aggregates.session.state import origin_in
 from perdure.aggregates.session.work import NO_WORK, calls_after
 from perdure.errors import LogCorrupt
 from perdure.projections.rows import rows_of
-from perdure.store import Mapper, Recorder, links
+from perdure.store import Mapper, Recorder, StoredRow, links
 from perdure.store.mapper import UNDECODABLE, message_bytes
 
 LANDED: Final = events.tags_of(*get_args(events.Landed))
@@ -83,7 +82,7 @@ def origin_of(recorder: Recorder, mapper: Mapper, session_id: str) -> Origin | N
 
     Raises LogCorrupt where its first event is damaged.
     """
-    rows = recorder.select_events(session_id, gt=0, lte=1)
+    rows = recorder.select_rows(session_id, after=0, upto=1)
     if not rows or rows[0].topic not in _FORKED:
         return None
     event = mapper.to_event(rows[0], links.genesis(session_id))
@@ -217,7 +216,7 @@ def _joined(messages: list[msgspec.Raw]) -> msgspec.Raw:
     return msgspec.Raw(b"[" + b",".join(map(bytes, messages)) + b"]")
 
 
-def _messages_in(row: StoredEvent) -> list[msgspec.Raw]:
+def _messages_in(row: StoredRow) -> list[msgspec.Raw]:
     """Return the messages that a row landed, each as its bytes."""
     state: Any = row.state  # bytes, unless someone changed it
     with _readable(row):
@@ -226,14 +225,14 @@ def _messages_in(row: StoredEvent) -> list[msgspec.Raw]:
 
 
 @contextmanager
-def _readable(row: StoredEvent) -> Iterator[None]:
+def _readable(row: StoredRow) -> Iterator[None]:
     """Raise LogCorrupt where the row's messages turn out to be none."""
     try:
         yield
     except (*UNDECODABLE, AttributeError) as error:
         raise LogCorrupt(
-            str(row.originator_id),
-            row.originator_version,
+            str(row.session_id),
+            row.version,
             "undecodable",
             f"its messages cannot be read: {error}",
         ) from error

@@ -7,11 +7,9 @@ a gap, and carries the link that follows from it.
 from collections.abc import Iterator
 from typing import Final, TypeGuard
 
-from eventsourcing.persistence import StoredEvent
-
 from perdure.aggregates import SessionEvent
 from perdure.errors import IllegalTransition, LogCorrupt
-from perdure.store import Mapper, Recorder, links
+from perdure.store import Mapper, Recorder, StoredRow, links
 from perdure.store.mapper import UNDECODABLE
 
 PAGE: Final = 256
@@ -50,16 +48,16 @@ def is_text(session_id: object) -> TypeGuard[str]:
 
 def rows_of(
     recorder: Recorder, session_id: str, *, after: int = 0, upto: int | None = None
-) -> Iterator[StoredEvent]:
+) -> Iterator[StoredRow]:
     """Yield the session's rows from after one version up to another, in order."""
-    while page := recorder.select_events(
-        session_id, gt=after, lte=upto, limit=PAGE, most_bytes=PAGE_BYTES
+    while page := recorder.select_rows(
+        session_id, after=after, upto=upto, limit=PAGE, most_bytes=PAGE_BYTES
     ):
         yield from page
-        after = page[-1].originator_version
+        after = page[-1].version
 
 
-def link_of(row: StoredEvent) -> str | None:
+def link_of(row: StoredRow) -> str | None:
     """Return the link that a row carries, or None where it carries none."""
     return links.stored_link(row.state) if isinstance(row.state, bytes) else None
 
@@ -72,7 +70,7 @@ def events_of(
     after: int = 0,
     head: str | None = None,
     upto: int | None = None,
-) -> Iterator[tuple[StoredEvent, SessionEvent]]:
+) -> Iterator[tuple[StoredRow, SessionEvent]]:
     """Yield the session's rows with their events, checked, from after one version up to another.
 
     ``head`` is the link of the version to start after; where it is not known, the first event's
@@ -81,12 +79,12 @@ def events_of(
     if not after:
         head = links.genesis(session_id)
     for row in rows_of(recorder, session_id, after=after, upto=upto):
-        if row.originator_version != after + 1:
+        if row.version != after + 1:
             raise LogCorrupt(
                 session_id,
                 after + 1,
                 "missing",
-                f"the event after version {after} is version {row.originator_version}",
+                f"the event after version {after} is version {row.version}",
             )
         event = mapper.to_event(row, head)
         yield row, event

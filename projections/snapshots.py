@@ -18,7 +18,6 @@ from typing import Any, Final, NamedTuple
 
 import immutables
 import msgspec
-from eventsourcing.persistence import StoredEvent
 
 from perdure.aggregates import (
     Origin,
@@ -37,7 +36,7 @@ from perdure.machines import Configuration
 from perdure.projections.digests import reread
 from perdure.projections.origins import checked_fork
 from perdure.projections.rows import UNLAWFUL, events_of, link_of, rows_of, unlawful
-from perdure.store import Mapper, Recorder, Store, links
+from perdure.store import Mapper, Recorder, Store, StoredRow, links
 from perdure.store.mapper import UNDECODABLE
 from perdure.values import Usage
 
@@ -103,7 +102,7 @@ def nothing_folded(session_id: str) -> Folded:
     return Folded(initial_state(session_id), links.genesis(session_id))
 
 
-def follow(folded: Folded, event: SessionEvent, row: StoredEvent) -> tuple[Folded, bool]:
+def follow(folded: Folded, event: SessionEvent, row: StoredRow) -> tuple[Folded, bool]:
     """Return the fold after one more event, and whether a snapshot of it falls due.
 
     Raises IllegalTransition where the log breaks the law.
@@ -176,7 +175,7 @@ def restore(
     version, state = kept
     if not isinstance(version, int) or version < 1 or not isinstance(state, bytes):
         return None
-    at_version = recorder.select_events(session_id, gt=version - 1, lte=version)
+    at_version = recorder.select_rows(session_id, after=version - 1, upto=version)
     head = link_of(at_version[0]) if len(at_version) == 1 else None
     if head is None or not links.holds(head, state):
         return None

@@ -4,13 +4,12 @@ Invariants: a command that only reads never makes a database; one that looks at 
 writes to it.
 """
 
-import os
 from typing import Annotated, Final
 
 import typer
 
 from perdure.errors import InvalidArgument
-from perdure.store.open import MEMORY_URL, sqlite_path
+from perdure.store.open import MEMORY_URL
 
 DEFAULT_URL: Final = "sqlite:///perdure.db"
 
@@ -49,14 +48,3 @@ def existing(url: str) -> str:
             "memory: holds nothing to read from; name a file: --db sqlite:///path", parameter="db"
         )
     return url
-
-
-def is_writable(url: str) -> bool:
-    """Whether there is a database that may be written to, with the files it makes beside it.
-
-    An empty file is none yet, and reading makes none of it.
-    """
-    path = sqlite_path(url)
-    if path.is_file() and not path.stat().st_size:
-        return False
-    return os.access(path, os.W_OK) and os.access(path.absolute().parent, os.W_OK)

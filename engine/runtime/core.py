@@ -132,7 +132,7 @@ class Core:
     def position(self, after: Start) -> int:
         """Return a position in the store as a number. Raises InvalidArgument."""
         if after == "end":
-            return self.store.recorder.max_notification_id() or 0
+            return self.store.recorder.settled_position()
         checked_count(after, "after", other="'end'")
         return after
 

@@ -3,10 +3,21 @@
 from perdure.store.derived import CatalogRow, Derived
 from perdure.store.leases import Lease, Leases
 from perdure.store.mapper import Mapper
-from perdure.store.memory import MemoryRecorder
-from perdure.store.open import MemoryStore, Recorder, SQLiteStore, Store, open_store
-from perdure.store.sqlite.connections import Durability
+from perdure.store.memory import MemoryDerived, MemoryLeases, MemoryRecorder, MemoryStore
+from perdure.store.open import open_store
+from perdure.store.recorder import (
+    Listener,
+    Outcome,
+    Place,
+    PositionedRow,
+    Recorder,
+    StoredRow,
+    Submission,
+    check_dense,
+)
 from perdure.store.sqlite.recorder import SQLiteRecorder
+from perdure.store.sqlite.store import SQLiteStore
+from perdure.store.store import Durability, Settle, Store
 
 __all__ = [
     "CatalogRow",
@@ -14,12 +25,22 @@ __all__ = [
     "Durability",
     "Lease",
     "Leases",
+    "Listener",
     "Mapper",
+    "MemoryDerived",
+    "MemoryLeases",
     "MemoryRecorder",
     "MemoryStore",
+    "Outcome",
+    "Place",
+    "PositionedRow",
     "Recorder",
     "SQLiteRecorder",
     "SQLiteStore",
+    "Settle",
     "Store",
+    "StoredRow",
+    "Submission",
+    "check_dense",
     "open_store",
 ]

@@ -9,13 +9,12 @@ What is committed on the caller's own thread comes after everything submitted be
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
-from eventsourcing.persistence import StoredEvent
-
 from perdure.errors import EngineClosed, StoreError
-from perdure.store.recorder import Outcome
+from perdure.store.recorder import Outcome, Submission
+from perdure.store.store import Settle
 
 _LOGGER: Final = logging.getLogger("perdure")
 
@@ -24,10 +23,6 @@ MAX_BATCH: Final = 256
 
 MAX_BATCH_BYTES: Final = 32 * 1024 * 1024
 """A batch closes once it holds this much, so that a flood of large turns is bounded in memory."""
-
-
-Submission = Sequence[StoredEvent]
-"""The events of one commit."""
 
 
 class BatchRecorder(Protocol):
@@ -42,7 +37,7 @@ class BatchRecorder(Protocol):
 
 class _Group(NamedTuple):
     submissions: Sequence[Submission]
-    settle: Callable[[Sequence[Outcome]], None]
+    settle: Settle
 
 
 class Committer:
@@ -74,9 +69,7 @@ class Committer:
                 _LOGGER.exception("a commit of %d submissions failed", len(submissions))
                 return [_failure(error)] * len(submissions)
 
-    def submit(
-        self, submissions: Sequence[Submission], settle: Callable[[Sequence[Outcome]], None]
-    ) -> None:
+    def submit(self, submissions: Sequence[Submission], settle: Settle) -> None:
         """Queue commits; ``settle`` is called with all their outcomes on the committer's thread.
 
         They share a transaction, together with others, so there should be no more than
@@ -158,6 +151,6 @@ def _settle(group: _Group, outcomes: Sequence[Outcome]) -> None:
 def _size(group: _Group) -> int:
     size = 0
     for submission in group.submissions:
-        for event in submission:
-            size += len(event.state)
+        for row in submission:
+            size += len(row.state)
     return size

@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from eventsourcing.persistence import StoredEvent
 
 from perdure.aggregates.session.events import SCHEMA, RunCompleted, SessionEvent, tag_of
 from perdure.aggregates.session.upcast import UPCASTERS, Upcaster, upcast
 from perdure.errors import LogCorrupt
 from perdure.store import links
-from perdure.store.recorder import stored_event
+from perdure.store.recorder import StoredRow
 
 UNDECODABLE: Final = (msgspec.MsgspecError, ValueError, KeyError, TypeError, RecursionError)
 """What decoding bytes that are no event can raise; UnicodeDecodeError is a ValueError."""
@@ -37,8 +36,8 @@ class RawRow(NamedTuple):
     """A row as the database holds it: of the types it should have, unless someone changed them."""
 
     position: Any
-    originator_id: Any
-    originator_version: Any
+    session_id: Any
+    version: Any
     topic: Any
     state: Any
 
@@ -53,12 +52,12 @@ class Mapper:
 
     def to_stored(
         self, events: Sequence[SessionEvent], previous: str
-    ) -> tuple[list[StoredEvent], str]:
+    ) -> tuple[list[StoredRow], str]:
         """Return the rows for consecutive events of one session, and the new head."""
         rows = []
         for event in events:
             state, previous = links.seal(previous, self._encoder.encode(event))
-            rows.append(stored_event(event.session_id, event.version, tag_of(event), state))
+            rows.append(StoredRow(event.session_id, event.version, tag_of(event), state))
         return rows, previous
 
     def decode(self, state: bytes) -> SessionEvent:
@@ -83,12 +82,12 @@ class Mapper:
         present = upcast(state, self._upcasters)
         return event if present is None else self._decoder.decode(present)
 
-    def to_event(self, row: StoredEvent, previous: str | None) -> SessionEvent:
+    def to_event(self, row: StoredRow, previous: str | None) -> SessionEvent:
         """Return the row's event after checking it against its row and the link before it.
 
         ``previous`` None leaves the link unchecked. Raises LogCorrupt, saying what is wrong.
         """
-        session_id, version = str(row.originator_id), row.originator_version
+        session_id, version = str(row.session_id), row.version
         state: Any = row.state  # bytes, unless someone changed it
         if not isinstance(state, bytes):
             kind = type(state).__name__
@@ -108,9 +107,9 @@ class Mapper:
 
 def contradiction(row: Any, event: SessionEvent) -> str | None:
     """Return how an event contradicts the row it is stored in, or None where they agree."""
-    if event.session_id != row.originator_id:
+    if event.session_id != row.session_id:
         return f"the event says it belongs to session {event.session_id!r}"
-    if event.version != row.originator_version:
+    if event.version != row.version:
         return f"the event says it is version {event.version}"
     if tag_of(event) != row.topic:
         return f"the event is a {tag_of(event)}, but its row says {row.topic!r}"

@@ -1,113 +1,35 @@
-"""From a URL to a store: the recorder, its committer and its derived data, opened together.
+"""From a URL to a store.
 
-Invariants: a store that was opened is closed as a whole; what was submitted before is settled.
+A store is a folder (or a module) beside this file and one line in `_KINDS`.
 """
 
-import os
-import re
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
-from perdure.errors import EngineClosed, InvalidArgument, Unsupported
-from perdure.store.committer import Committer, Submission
-from perdure.store.derived import Derived, MemoryDerived, ReadonlyDerived, SQLiteDerived
-from perdure.store.leases import Leases, MemoryLeases, SQLiteLeases
-from perdure.store.memory import MemoryRecorder
-from perdure.store.recorder import Outcome
-from perdure.store.sqlite.connections import Durability
-from perdure.store.sqlite.recorder import SQLiteRecorder
-
-Recorder = MemoryRecorder | SQLiteRecorder
+from perdure.errors import InvalidArgument, Unsupported
+from perdure.store.memory import open_memory
+from perdure.store.sqlite.store import is_writable_sqlite, open_sqlite
+from perdure.store.store import Durability, Opener, Store
 
 MEMORY_URL: Final = "memory:"
-SQLITE_PREFIX: Final = "sqlite:///"
 
 _FOREVER_SECONDS: Final = 1_000_000
 
 
-class Store(Protocol):
-    """Where an engine keeps its log, and beside it what was derived from it."""
+class StoreKind(NamedTuple):
+    """How the stores of one URL scheme are opened, and whether one can be written to."""
 
-    recorder: Recorder
-    derived: Derived
-    leases: Leases
-    persistent: bool
-
-    def commit_now(self, submissions: Sequence[Submission]) -> Sequence[Outcome] | None:
-        """Commit each submission on this thread, where that takes next to no time.
-
-        Returns their outcomes, or None where nothing was done and they are to be submitted.
-        """
-
-    def submit(
-        self, submissions: Sequence[Submission], settle: Callable[[Sequence[Outcome]], None]
-    ) -> None:
-        """Commit each submission; ``settle`` learns all outcomes, perhaps on another thread.
-
-        Raises EngineClosed after `close`.
-        """
-
-    def close(self) -> None:
-        """Settle what was submitted, then release everything. Safe to call again."""
+    open: Opener
+    is_writable: Callable[[str], bool]
 
 
-class MemoryStore:
-    """A store that lives as long as the process."""
-
-    persistent = False
-
-    def __init__(self) -> None:
-        self.recorder: Recorder = MemoryRecorder()
-        self.derived: Derived = MemoryDerived()
-        self.leases: Leases = MemoryLeases()
-        self._closed = False
-
-    def commit_now(self, submissions: Sequence[Submission]) -> Sequence[Outcome] | None:
-        """Commit each submission, unless the store is closed."""
-        return None if self._closed else self.recorder.insert_many(submissions)
-
-    def submit(
-        self, submissions: Sequence[Submission], settle: Callable[[Sequence[Outcome]], None]
-    ) -> None:
-        """Commit each submission at once."""
-        if self._closed:
-            raise EngineClosed("the engine is closed")
-        settle(self.recorder.insert_many(submissions))
-
-    def close(self) -> None:
-        """Accept nothing more."""
-        self._closed = True
-        self.recorder.close()
-
-
-class SQLiteStore:
-    """A store in one SQLite file, written by one committer."""
-
-    persistent = True
-
-    def __init__(self, recorder: SQLiteRecorder) -> None:
-        self.recorder: Recorder = recorder
-        self.derived: Derived = (
-            ReadonlyDerived(recorder) if recorder.readonly else SQLiteDerived(recorder)
-        )
-        self.leases: Leases = SQLiteLeases(recorder)
-        self._committer: Final = Committer(recorder)
-
-    def commit_now(self, submissions: Sequence[Submission]) -> Sequence[Outcome] | None:
-        """Commit each submission, if nobody else writes and the disk has been fast."""
-        return self._committer.commit_now(submissions)
-
-    def submit(
-        self, submissions: Sequence[Submission], settle: Callable[[Sequence[Outcome]], None]
-    ) -> None:
-        """Queue the submissions for the next transaction."""
-        self._committer.submit(submissions, settle)
-
-    def close(self) -> None:
-        """Commit what is queued, then close the file."""
-        self._committer.close()
-        self.recorder.close()
+_KINDS: Final[Mapping[str, StoreKind]] = MappingProxyType(
+    {
+        "memory": StoreKind(open_memory, lambda _url: True),
+        "sqlite": StoreKind(open_sqlite, is_writable_sqlite),
+    }
+)
 
 
 def open_store(
@@ -119,8 +41,12 @@ def open_store(
 ) -> Store:
     """Return the store at ``memory:`` or ``sqlite:///path`` (four slashes for an absolute path).
 
-    ``readonly`` needs an existing SQLite file and never writes to it. Raises InvalidArgument for a
-    malformed URL, Unsupported for PostgreSQL, StoreError where it cannot be opened.
+    - ``durability``: "full" or "normal"; see `Durability`.
+    - ``busy_timeout_seconds``: how long a commit waits for another process that writes.
+    - ``readonly``: open an existing SQLite file and never write to it.
+
+    Raises InvalidArgument for a malformed URL or argument, Unsupported for PostgreSQL, StoreError
+    where the store cannot be opened.
     """
     if durability not in ("full", "normal"):
         raise InvalidArgument(
@@ -135,47 +61,25 @@ def open_store(
             f"busy_timeout_seconds is from 0 to {_FOREVER_SECONDS}, not {busy_timeout_seconds!r}",
             parameter="busy_timeout_seconds",
         )
-    if url == MEMORY_URL:
-        return MemoryStore()
-    path = sqlite_path(url)
-    return SQLiteStore(
-        SQLiteRecorder(
-            path,
-            durability=durability,
-            busy_timeout_seconds=busy_timeout_seconds,
-            readonly=readonly,
-        )
+    return _kind_of(url).open(
+        url, durability=durability, busy_timeout_seconds=busy_timeout_seconds, readonly=readonly
     )
 
 
-def sqlite_path(url: str) -> Path:
-    """Return the file that a ``sqlite:///`` URL names: what follows is its path, as it is.
+def is_writable(url: str) -> bool:
+    """Whether there is a database at the URL that this process may write to.
 
-    Nothing in it is decoded or expanded. Raises as `open_store`.
+    Raises as `open_store`.
     """
-    if not isinstance(url, str) or not url.startswith(SQLITE_PREFIX):
-        scheme = str(url).split(":", 1)[0]
-        if scheme in ("postgresql", "postgres"):
-            raise Unsupported("PostgreSQL is not supported by this version", url_scheme=scheme)
+    return _kind_of(url).is_writable(url)
+
+
+def _kind_of(url: str) -> StoreKind:
+    scheme = str(url).split(":", 1)[0]
+    if scheme in ("postgresql", "postgres"):
+        raise Unsupported("PostgreSQL is not supported by this version", url_scheme=scheme)
+    if not isinstance(url, str) or scheme not in _KINDS:
         raise InvalidArgument(
             f"a database URL is memory: or sqlite:///path, not {url!r}", parameter="url"
         )
-    name = url.removeprefix(SQLITE_PREFIX)
-    if not name or name == ":memory:":
-        raise InvalidArgument(
-            f"{url!r} names no file; for a database in memory say memory:", parameter="url"
-        )
-    if "?" in name or "#" in name:
-        raise InvalidArgument(
-            f"a database URL has neither a query nor a fragment, and no ? or # in it: {url!r}",
-            parameter="url",
-        )
-    if name.endswith("/"):
-        raise InvalidArgument(f"{url!r} names a folder, not a file", parameter="url")
-    try:
-        unusable = b"\0" in os.fsencode(name)
-    except UnicodeEncodeError:
-        unusable = True
-    if unusable:
-        raise InvalidArgument(f"{url!a} names a path that no file can have", parameter="url")
-    return Path(re.sub(r"\A/+", "/", name))  # SQLite takes what follows two slashes for a host
+    return _KINDS[scheme]

@@ -147,12 +147,12 @@ class SessionAudit:
         return True
 
     def _examine(self, row: RawRow) -> None:
-        version = row.originator_version
+        version = row.version
         event, problem = self._decoded(row)
         if self._held is not None:
             self._settle(version)
         follows = type(version) is int and version == self._version + 1
-        if event is not None and (event.session_id, event.version) != (row.originator_id, version):
+        if event is not None and (event.session_id, event.version) != (row.session_id, version):
             if follows:
                 self._held = row, event, problem or ""
             else:
@@ -201,20 +201,20 @@ class SessionAudit:
         """
         assert self._held is not None  # noqa: S101 - the caller looked
         (row, event, problem), self._held = self._held, None
-        if version == row.originator_version:
+        if version == row.version:
             self._find_stray(row, event, problem)
         else:
             self._take(row, event, problem)
 
     def _find_stray(self, row: RawRow, event: SessionEvent, problem: str) -> None:
-        version = row.originator_version
+        version = row.version
         foreign = event.session_id != self.session_id and type(version) is int and version > 0
         where = version if foreign else max(1, event.version)
         self._find("identity", where, f"in the row at version {version!r}, {problem}")
 
     def _resumes(self, row: RawRow) -> bool:
         """Report a row that does not follow; return whether what comes after goes on from it."""
-        version = row.originator_version
+        version = row.version
         if type(version) is not int or version < 1:
             self._find("identity", self._version + 1, f"a row's version is {version!r}")
         elif version <= self._version:
@@ -232,7 +232,7 @@ class SessionAudit:
 
     def _take(self, row: RawRow, event: SessionEvent | None, problem: str | None) -> None:
         """Check a row that is the session's event of its version."""
-        version = self._version = row.originator_version
+        version = self._version = row.version
         self._check_position(row)
         linked = self._check_link(version, row.state)
         if event is not None and problem is None:
@@ -246,14 +246,14 @@ class SessionAudit:
     def _check_position(self, row: RawRow) -> None:
         position = row.position
         if not isinstance(position, int):
-            self._find("order", row.originator_version, f"the position is {position!r}")
+            self._find("order", row.version, f"the position is {position!r}")
             return
         if position <= self._position:
             detail = f"position {position} does not come after that of the event it follows"
-            self._find("order", row.originator_version, detail)
+            self._find("order", row.version, detail)
         elif position > LARGEST_POSITION:
             detail = f"position {position} is beyond any that a log can reach"
-            self._find("order", row.originator_version, detail)
+            self._find("order", row.version, detail)
         self._position = position
 
     def _check_link(self, version: int, state: Any) -> bool:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -21,7 +20,7 @@ from perdure.projections.audit.session import SessionAudit, printable, rememberi
 from perdure.projections.origins import forked_state
 from perdure.projections.rows import is_text
 from perdure.projections.snapshots import kept_snapshot
-from perdure.store import Mapper, SQLiteRecorder, SQLiteStore, Store
+from perdure.store import Mapper, Store
 from perdure.values import Head
 
 Progress = Callable[[int], None]
@@ -120,15 +119,15 @@ def _audit_ranges(
 ) -> _Part:
     """Audit the ranges, in processes of their own where there are several, of a file."""
     total = _Part()
-    if len(ranges) > 1 and isinstance(store.recorder, SQLiteRecorder):
+    reopened = store.reopening()
+    if len(ranges) > 1 and reopened is not None:
         # Only here, because whoever starts no processes need not wait for these to load.
         import multiprocessing  # noqa: PLC0415
         from concurrent.futures import ProcessPoolExecutor, as_completed  # noqa: PLC0415
 
-        path, location = store.recorder.path, store.recorder.location
         context = multiprocessing.get_context("spawn")  # a fork would copy locks that threads hold
         with ProcessPoolExecutor(max_workers=jobs, mp_context=context) as pool:
-            tasks = [pool.submit(_audit_elsewhere, path, location, each, heads) for each in ranges]
+            tasks = [pool.submit(_audit_elsewhere, reopened, each, heads) for each in ranges]
             for task in as_completed(tasks):
                 total.add(part := task.result())
                 tell(part.sessions)
@@ -138,9 +137,9 @@ def _audit_ranges(
     return total
 
 
-def _audit_elsewhere(path: Path, location: Path, chosen: _Range, heads: Sequence[Head]) -> _Part:
+def _audit_elsewhere(reopened: Callable[[], Store], chosen: _Range, heads: Sequence[Head]) -> _Part:
     """Audit one range of sessions in a process of its own, on a store of its own."""
-    store = SQLiteStore(SQLiteRecorder(path, location=location, readonly=True))
+    store = reopened()
     try:
         return _audit_range(store, chosen, heads, _untold)
     finally:
@@ -236,7 +235,7 @@ def _split(store: Store, whole: _Range, jobs: int) -> list[_Range]:
 
     The ends are open, so that rows whose id is no text any more are in one of them too.
     """
-    if jobs == 1 or not isinstance(store.recorder, SQLiteRecorder):
+    if jobs == 1 or store.reopening() is None:
         return [whole]
     try:
         sizes = [(name, count) for name, count in store.recorder.sizes() if is_text(name)]

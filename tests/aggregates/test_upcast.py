@@ -8,14 +8,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from eventsourcing.persistence import StoredEvent
 
 from perdure.aggregates import Session, SessionRegistered, evolve, initial_state
 from perdure.aggregates.session.events import SCHEMA
 from perdure.aggregates.session.upcast import UPCASTERS, Fields, upcast
 from perdure.errors import LogCorrupt
 from perdure.projections import audit_session
-from perdure.store import Mapper, links
+from perdure.store import Mapper, StoredRow, links
 from perdure.store.mapper import RawRow
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -33,17 +32,17 @@ TAGS = {
 golden = pytest.mark.parametrize("name", EXPECTED)
 
 
-def rows_of(name: str) -> list[StoredEvent]:
+def rows_of(name: str) -> list[StoredRow]:
     lines = (GOLDEN / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
     return [
-        StoredEvent(row["session_id"], row["version"], row["topic"], row["state"].encode())
+        StoredRow(row["session_id"], row["version"], row["topic"], row["state"].encode())
         for row in map(json.loads, lines)
     ]
 
 
-def folded(rows: list[StoredEvent]) -> tuple[Session, str]:
+def folded(rows: list[StoredRow]) -> tuple[Session, str]:
     """Fold as an engine does on opening, links checked over the bytes as they are stored."""
-    session_id = rows[0].originator_id
+    session_id = rows[0].session_id
     state, head = initial_state(str(session_id)), links.genesis(str(session_id))
     for row in rows:
         state = evolve(state, Mapper().to_event(row, head))
@@ -122,8 +121,8 @@ def test_g7_a_golden_log_with_one_letter_changed_does_not(name: str) -> None:
         assert [(found.version, found.kind) for found in findings] == [(spoilt + 1, "link")]
 
 
-def _columns(row: StoredEvent) -> tuple[Any, ...]:
-    return row.originator_id, row.originator_version, row.topic, row.state
+def _columns(row: StoredRow) -> tuple[Any, ...]:
+    return row.session_id, row.version, row.topic, row.state
 
 
 # Upcasting
@@ -207,7 +206,7 @@ def test_a_schema_from_nowhere_is_refused_at_once(schema: int) -> None:
     ids=repr,
 )
 def test_what_is_no_event_is_corrupt_and_never_a_crash(state: bytes) -> None:
-    row = StoredEvent("s", 1, "session-registered", state)
+    row = StoredRow("s", 1, "session-registered", state)
     with pytest.raises(LogCorrupt, match="session 's', version 1: no event: ") as caught:
         Mapper().to_event(row, None)
     assert caught.value.data["kind"] == "undecodable"

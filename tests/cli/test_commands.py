@@ -385,7 +385,7 @@ def test_a_file_that_cannot_be_written_is_listed_without_writing(
 ) -> None:
     path = Path(trips.removeprefix("sqlite:///"))
     before = path.read_bytes()
-    monkeypatch.setattr("perdure.cli.options.os.access", lambda *_: False)
+    monkeypatch.setattr("perdure.store.sqlite.store.os.access", lambda *_: False)
     listed = perdure("ls", db=trips)
     assert path.read_bytes() == before
     monkeypatch.undo()

@@ -28,9 +28,7 @@ async def recorded() -> list[Any]:
         await engine.checkpoint("s")
         await engine.retire("s")
         await engine.archive("s")
-        return [
-            Mapper().decode(row.state) for row in engine._core.store.recorder.select_events("s")
-        ]
+        return [Mapper().decode(row.state) for row in engine._core.store.recorder.select_rows("s")]
 
 
 EVENTS = asyncio.run(recorded())
@@ -39,10 +37,7 @@ EVENTS = asyncio.run(recorded())
 def findings(events: list[Any]) -> list[Any]:
     """What the audit finds in a log of these events, whose links follow and whose versions fit."""
     rows, _ = Mapper().to_stored(events, links.genesis("s"))
-    raw = [
-        RawRow(n, r.originator_id, r.originator_version, r.topic, r.state)
-        for n, r in enumerate(rows, 1)
-    ]
+    raw = [RawRow(n, r.session_id, r.version, r.topic, r.state) for n, r in enumerate(rows, 1)]
     return audit_session("s", raw, Mapper())
 
 

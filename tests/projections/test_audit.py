@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from eventsourcing.persistence import StoredEvent
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -17,7 +16,7 @@ from perdure.aggregates.session.events import SessionEvent
 from perdure.errors import LogCorrupt, StoreError
 from perdure.projections import audit_session, audit_store
 from perdure.projections.audit.findings import AuditReport, Finding
-from perdure.store import Mapper, links, open_store
+from perdure.store import Mapper, StoredRow, links, open_store
 from perdure.store.mapper import RawRow
 from perdure.sync import Engine
 from tests.support.alterations import ALTERATIONS, Log, attacker, lawful_turn, unlawful_events
@@ -35,7 +34,7 @@ def rows_of(*events: SessionEvent) -> list[RawRow]:
     """Rows with the right links, whatever the events say."""
     stored, _ = MAPPER.to_stored(events, links.genesis(events[0].session_id))
     return [
-        RawRow(n, row.originator_id, row.originator_version, row.topic, row.state)
+        RawRow(n, row.session_id, row.version, row.topic, row.state)
         for n, row in enumerate(stored, start=1)
     ]
 
@@ -116,7 +115,7 @@ def test_g7_a_well_linked_event_of_another_session_is_found_and_not_read() -> No
     assert (finding.version, finding.kind) == (1, "identity")
     assert finding.detail == "the event says it belongs to session 't'"
     with pytest.raises(LogCorrupt, match="belongs to session 't'"):
-        MAPPER.to_event(StoredEvent("s", 1, row.topic, row.state), links.genesis("s"))
+        MAPPER.to_event(StoredRow("s", 1, row.topic, row.state), links.genesis("s"))
 
 
 def test_g7_messages_that_two_readers_would_read_differently_are_found(log: Log) -> None:
@@ -238,9 +237,9 @@ def test_the_audit_of_any_rows_ends_in_findings_and_never_in_an_error(rows: list
 def test_a_session_id_of_any_type_can_be_reported(ids: list[Any], low: str | None) -> None:
     for session_id in ids:
         (row,) = rows_of(registered(session_id="s" if low is None else low))
-        findings = audit_session(session_id, [row._replace(originator_id=session_id)], MAPPER)
+        findings = audit_session(session_id, [row._replace(session_id=session_id)], MAPPER)
         msgspec.json.encode(findings)
-        assert bool(findings) == (row.originator_id != session_id)
+        assert bool(findings) == (row.session_id != session_id)
 
 
 # Stores

@@ -326,7 +326,7 @@ def asked(*commands: SessionCommand) -> list[SessionEvent]:
 def audited(events: list[SessionEvent]) -> list[Finding]:
     stored, _ = MAPPER.to_stored(events, links.genesis("s"))
     rows = [
-        RawRow(n, row.originator_id, row.originator_version, row.topic, row.state)
+        RawRow(n, row.session_id, row.version, row.topic, row.state)
         for n, row in enumerate(stored, start=1)
     ]
     return audit_session("s", rows, MAPPER)
@@ -503,7 +503,7 @@ def test_g8_a_fork_that_lies_is_found_behind_one_of_the_same_point_that_does_not
         engine.fork("s", new_session_id="honest")
         store = engine._engine._core.store
         origins = remembering(partial(forked_state, store.recorder, MAPPER))
-        (row,) = store.recorder.select_events("honest", gt=0, lte=1)
+        (row,) = store.recorder.select_rows("honest", after=0, upto=1)
         event = MAPPER.to_event(row, links.genesis("honest"))
     for name, digest, expected in (
         ("honest", None, set()),

@@ -231,7 +231,7 @@ def test_g6_a_snapshot_forged_with_its_seal_is_found_by_the_audit(path: Path) ->
         msgspec.json.decode(state, type=Snapshot), labels={"team": "another"}
     )
     store = opened(path)
-    newest = store.recorder.select_events("short", desc=True, limit=1)[0]
+    newest = store.recorder.select_rows("short", newest_first=True, limit=1)[0]
     sealed, _ = links.seal(links.stored_link(newest.state) or "", msgspec.json.encode(forged))
     with attacker(path) as connection:
         connection.execute("UPDATE snapshots SET state = ? WHERE session_id = 'short'", (sealed,))
@@ -305,7 +305,7 @@ def test_an_event_about_what_is_not_there_is_corruption_and_nothing_else(tmp_pat
             outcome="abandoned",
         )
         rows, _ = Mapper().to_stored([dropped], link)
-        engine._engine._core.store.recorder.insert_events(rows)
+        engine._engine._core.store.recorder.insert_many([rows])
         for look in (engine.read, engine.inputs):
             with pytest.raises(LogCorrupt, match="about what is not there"):
                 look("s")
@@ -321,19 +321,19 @@ def test_a_page_is_bounded_in_bytes_too(tmp_path: Path, monkeypatch: pytest.Monk
             engine.record_turn("s", [user("x" * (4000 if n % 2 else 400))])
         recorder = engine._engine._core.store.recorder
         pages: list[int] = []
-        select = recorder.select_events
+        select = recorder.select_rows
 
         def watched(*given: Any, **named: Any) -> Any:
             page = select(*given, **named)
             pages.append(sum(len(row.state) for row in page))
             return page
 
-        monkeypatch.setattr(recorder, "select_events", watched)
+        monkeypatch.setattr(recorder, "select_rows", watched)
         assert len(list(reading.rows_of(recorder, "s"))) == 31
         assert len(pages) > 7
         assert max(pages) < 10_000 + 5000
         monkeypatch.undo()
-        found = recorder.select_notifications(0, 500, inclusive_of_start=False, most_bytes=10_000)
+        found = recorder.page_after(0, 500, most_bytes=10_000)
         assert sum(len(row.state) for row in found[:-1]) < 10_000
-        assert recorder.select_notifications(2**63 - 1, 5, inclusive_of_start=False) == []
+        assert recorder.page_after(2**63 - 1, 5) == []
         assert engine.head("s").version == 31

@@ -243,7 +243,7 @@ def test_rows_that_nothing_is_wrong_with_are_not_looked_at_twice(
     examine = SessionAudit._examine
 
     def noted(audit: SessionAudit, row: RawRow) -> None:
-        examined.append((row.originator_id, row.originator_version))
+        examined.append((row.session_id, row.version))
         examine(audit, row)
 
     monkeypatch.setattr(SessionAudit, "_examine", noted)

@@ -24,7 +24,7 @@ from tests.support.waiting import until
 
 
 async def checkpoints(engine: Engine, session_id: str = "s") -> int:
-    rows = engine._core.store.recorder.select_events(session_id)
+    rows = engine._core.store.recorder.select_rows(session_id)
     return sum(row.topic == "session-checkpointed" for row in rows)
 
 

@@ -16,7 +16,7 @@ from perdure import (
     Turn,
     Unsupported,
 )
-from perdure.store.open import sqlite_path
+from perdure.store.sqlite.store import sqlite_path
 from tests.support.engines import on_an_engine
 from tests.support.messages import user
 from tests.support.sessions import attached, has, running
@@ -120,7 +120,7 @@ async def test_g9_closing_waits_for_a_turn_that_is_only_beginning(engine: Engine
     await asyncio.wait({turn, ending})
     view = await engine.read("s")
     assert (view.phase, view.owner) == ("attached", None)
-    assert engine._core.store.recorder.read("SELECT * FROM leases") == []  # type: ignore[union-attr]
+    assert engine._core.store.recorder.read("SELECT * FROM leases") == []  # type: ignore[attr-defined]
     assert asyncio.all_tasks() <= before
 
 

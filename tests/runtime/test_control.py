@@ -260,7 +260,7 @@ def test_the_control_plane_takes_input_loads_receipts_and_publishes(url: str) ->
             with pytest.raises(InvalidMessage, match=r"payload\.x"):
                 await engine.publish("s", "bad", {"x": {1}})
             event = Mapper().to_event(
-                engine._core.store.recorder.select_events("s", desc=True, limit=1)[0], None
+                engine._core.store.recorder.select_rows("s", newest_first=True, limit=1)[0], None
             )
             assert event.name == "peer-joined"  # type: ignore[union-attr]
             assert bytes(event.payload) == b'{"peer":"a"}'  # type: ignore[union-attr]

@@ -294,7 +294,7 @@ async def test_g9_a_turn_cancelled_again_and_again_has_ended_its_run_when_it_end
             turn.cancel()
             await asyncio.sleep(0)
         assert turn.cancelled()
-        (newest,) = engine._core.store.recorder.select_events("s", desc=True, limit=1)
+        (newest,) = engine._core.store.recorder.select_rows("s", newest_first=True, limit=1)
         assert newest.topic != "run-begun", moments
 
 

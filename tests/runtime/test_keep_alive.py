@@ -137,7 +137,7 @@ async def test_loops_wake_without_reading_any_of_the_events_that_are_recorded(
     await attached(engine, EchoAgent())
     await engine.keep_alive("s")
     await until(lambda: looked(looks))
-    for reads in ("notifications_after", "select_notifications"):
+    for reads in ("rows_after", "page_after"):
         monkeypatch.setattr(engine._core.store.recorder, reads, unread)
     await ingest(engine, "one")
     await until(lambda: has(engine, 2))

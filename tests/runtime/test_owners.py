@@ -19,8 +19,7 @@ from perdure import (
     StaleWriter,
     Turn,
 )
-from perdure.store import Lease
-from perdure.store.open import sqlite_path
+from perdure.store.sqlite.store import sqlite_path
 from tests.cli.test_commands import perdure
 from tests.support.engines import FAST, Meddler, on_an_engine
 from tests.support.messages import CALL, user
@@ -230,13 +229,13 @@ async def test_leases_long_expired_are_deleted_and_those_a_wrong_clock_may_hold_
 ) -> None:
     leases = engine._core.store.leases
     for hours in (-1, 1, 14, 24, 25):
-        expired = f"{NOW - timedelta(hours=hours):%Y-%m-%dT%H:%M:%S.%fZ}"
-        leases.put(Lease(f"{hours}", "a process", expired), forget_before="")
+        expired = NOW - timedelta(hours=hours)
+        leases.put(f"{hours}", "a process", now=expired, seconds=0, forget_seconds=1e6)
     await attached(engine, EchoAgent())
     await engine.apply_turn("s", "a")
-    kept = [hours for hours in (-1, 1, 14, 24, 25) if leases.find(f"{hours}")]
+    kept = [hours for hours in (-1, 1, 14, 24, 25) if leases.find(f"{hours}", now=NOW)]
     assert kept == [-1, 1, 14, 24]
-    assert leases.find(engine._core.ownership.epoch)
+    assert leases.find(engine._core.ownership.epoch, now=NOW)
 
 
 class Held:
@@ -267,7 +266,7 @@ async def test_a_lease_that_is_given_up_while_it_is_renewed_is_given_up(engine: 
     held.let_go.set()
     await releasing
     await asyncio.to_thread(held.over.wait)
-    assert engine._core.store.leases.find(engine._core.ownership.epoch) is None
+    assert engine._core.store.leases.find(engine._core.ownership.epoch, now=NOW) is None
     gate.open.set()
     await turn
 
@@ -287,4 +286,4 @@ async def test_a_lease_is_given_up_whose_first_turn_was_cancelled_while_it_was_p
     await asyncio.wait({turn})
     assert turn.cancelled()
     await other.close()
-    assert engine._core.store.leases.find(other._core.ownership.epoch) is None
+    assert engine._core.store.leases.find(other._core.ownership.epoch, now=NOW) is None

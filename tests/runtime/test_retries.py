@@ -19,7 +19,7 @@ from perdure import (
     TurnResult,
 )
 from perdure.store import links
-from perdure.store.open import sqlite_path
+from perdure.store.sqlite.store import sqlite_path
 from tests.support.engines import FAST, on_an_engine
 from tests.support.messages import CALL
 from tests.support.sessions import attached

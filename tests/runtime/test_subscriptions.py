@@ -15,8 +15,8 @@ import pytest
 from perdure import Delivery, Engine, InvalidArgument
 from perdure.aggregates import SessionRegistered
 from perdure.runtime.watch.subscriptions import places
-from perdure.store.recorder import Place
-from perdure.store.sqlite.watcher import Watcher, ring
+from perdure.store.recorder import Place, set_all
+from perdure.store.sqlite.watcher import Watcher
 from perdure.sync import Engine as BlockingEngine
 from tests.support import processes
 from tests.support.processes import message
@@ -47,7 +47,10 @@ async def until(condition: Any) -> None:
 def test_nothing_comes_after_the_largest_position_there_can_be(url: str) -> None:
     with BlockingEngine.open(url) as engine:
         engine.register("s")
-        recorder = engine._engine._core.store.recorder
+        recorder: Any = engine._engine._core.store.recorder
+        for reads in (recorder.page_after, recorder.rows_after, recorder.places_after):
+            assert reads(2**63 - 1, 10) == []
+            assert len(reads(0, 10)) == 1
         for start, inclusive in ((2**63 - 1, False), (2**63 - 1, True), (2**63 - 2, False)):
             found = recorder.select_notifications(start, 10, inclusive_of_start=inclusive)
             assert found == []
@@ -255,8 +258,7 @@ def test_places_are_those_of_all_events_old_and_new_once_each_and_in_order(url: 
             following.cancel()
             await asyncio.wait({following})
             assert found == [
-                (row.id, row.originator_id, row.originator_version)
-                for row in recorder.notifications_after(1, 1000)
+                (row.position, row.session_id, row.version) for row in recorder.rows_after(1, 1000)
             ]
             assert listeners(engine) == 0
 
@@ -459,5 +461,5 @@ def test_ringing_reaches_the_listeners_behind_one_that_fails() -> None:
             raise RuntimeError("nobody home")
 
     listener = threading.Event()
-    ring((Deaf(), listener))
+    set_all((Deaf(), listener))
     assert listener.is_set()

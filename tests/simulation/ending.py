@@ -8,7 +8,6 @@ import asyncio
 from typing import Any, Final
 
 import msgspec
-from eventsourcing.persistence import StoredEvent
 
 from perdure import IllegalTransition, PerdureError
 from perdure.aggregates.session.lifecycle import steps
@@ -18,7 +17,7 @@ from perdure.machines.reference import Reference
 from perdure.projections import audit_store
 from perdure.projections.catalog import list_sessions, view_of
 from perdure.projections.snapshots import encode_snapshot, load
-from perdure.store import Mapper, MemoryStore
+from perdure.store import Mapper, MemoryStore, StoredRow
 
 from .agents import Polite
 from .knowledge import Attempt, Violation
@@ -92,7 +91,7 @@ def rebuild(world: World) -> None:
     kept = observed(world.durable)
     anew = MemoryStore()
     for session_id, version, topic, state in world.rows:
-        anew.recorder.insert_events([StoredEvent(session_id, version, topic, state)])
+        anew.recorder.insert([StoredRow(session_id, version, topic, state)])
     _audited(world, kept)
     listed = list_sessions(kept, _MAPPER)
     if msgspec.json.encode(listed) != msgspec.json.encode(list_sessions(anew, _MAPPER)):
@@ -162,7 +161,7 @@ def tamper(world: World) -> None:
             at = chance.randrange(len(recorded))
             changed = bytes([recorded[at] ^ 1 << chance.randrange(7)])
             damaged = state = recorded[:at] + changed + recorded[at + 1 :]
-        store.recorder.insert_events([StoredEvent(session_id, version, topic, state)])
+        store.recorder.insert([StoredRow(session_id, version, topic, state)])
     name, version = world.rows[place][:2]
     found = [(one.session_id, one.version) for one in audit_store(store).findings]
     if (name, version) not in found:

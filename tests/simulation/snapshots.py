@@ -11,8 +11,7 @@ import msgspec
 
 from perdure import Conflict
 from perdure.projections.snapshots import encode_snapshot, load
-from perdure.store import Mapper, links
-from perdure.store.derived import MemoryDerived
+from perdure.store import Mapper, MemoryDerived, links
 
 from .calls import Call
 

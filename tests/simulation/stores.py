@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from perdure.errors import EngineClosed, StoreError
-from perdure.store import MemoryRecorder, SQLiteRecorder
-from perdure.store.committer import Submission
-from perdure.store.derived import MemoryDerived, SQLiteDerived
-from perdure.store.leases import MemoryLeases, SQLiteLeases
+from perdure.store import MemoryDerived, MemoryLeases, MemoryRecorder, SQLiteRecorder, Submission
 from perdure.store.recorder import Outcome
+from perdure.store.sqlite.derived import SQLiteDerived
+from perdure.store.sqlite.leases import SQLiteLeases
 
 from .clock import Process, SimulatedLoop
 
@@ -110,6 +109,9 @@ class Handle:
             raise EngineClosed("the engine is closed")
         self._queue.append((submissions, settle))
         self._schedule()
+
+    def reopening(self) -> None:
+        """Return None: the simulation opens every process's store itself."""
 
     def close(self) -> None:
         """Commit what is queued, then close."""

@@ -222,12 +222,12 @@ class World:
     def sync(self) -> None:
         """Take in what was committed."""
         recorder = self.durable.observed[0]
-        while new := recorder.notifications_after(len(self.rows), 500):
+        while new := recorder.rows_after(len(self.rows), 500):
             for row in new:
-                session_id, version = str(row.originator_id), row.originator_version
+                session_id, version = str(row.session_id), row.version
                 self.rows.append((session_id, version, row.topic, bytes(row.state)))
-                if row.id != len(self.rows):
-                    raise self.violated(Violation("G4", f"position {row.id} leaves a gap"))
+                if row.position != len(self.rows):
+                    raise self.violated(Violation("G4", f"position {row.position} leaves a gap"))
                 self.seen[row.topic] += 1
                 self._dirty.add(session_id)
                 log = self.known.logs.get(session_id)

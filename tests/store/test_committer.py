@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eventsourcing.persistence import StoredEvent
 
 from perdure import EngineClosed, StoreError
-from perdure.store import SQLiteRecorder
+from perdure.store import SQLiteRecorder, StoredRow
 from perdure.store.committer import MAX_BATCH, Committer
 from perdure.store.recorder import Outcome, StaleAppend
 
 
-def event(session_id: str, version: int, state: bytes = b"{}") -> StoredEvent:
-    return StoredEvent(session_id, version, "tag", state)
+def event(session_id: str, version: int, state: bytes = b"{}") -> StoredRow:
+    return StoredRow(session_id, version, "tag", state)
 
 
 @pytest.fixture
@@ -49,7 +48,7 @@ class Outcomes:
 
 
 def submit(
-    committer: Committer, events: Sequence[StoredEvent], settle: Callable[[Outcome], None]
+    committer: Committer, events: Sequence[StoredRow], settle: Callable[[Outcome], None]
 ) -> None:
     committer.submit([events], lambda outcomes: settle(outcomes[0]))
 
@@ -57,7 +56,7 @@ def submit(
 class Recorder:
     """A recorder that never commits on the caller's thread."""
 
-    def insert_now(self, _submissions: Sequence[Sequence[StoredEvent]]) -> list[Outcome] | None:
+    def insert_now(self, _submissions: Sequence[Sequence[StoredRow]]) -> list[Outcome] | None:
         return None
 
 
@@ -70,7 +69,7 @@ class Gate(Recorder):
         self.entered = threading.Event()
         self.batches: list[int] = []
 
-    def insert_many(self, submissions: Sequence[Sequence[StoredEvent]]) -> list[Outcome]:
+    def insert_many(self, submissions: Sequence[Sequence[StoredRow]]) -> list[Outcome]:
         self.batches.append(len(submissions))
         self.entered.set()
         assert self.open.wait(30)
@@ -213,7 +212,7 @@ def test_no_error_of_the_recorder_ends_the_committer_or_leaves_anyone_waiting(
     class Broken(Recorder):
         failing = True
 
-        def insert_many(self, submissions: Sequence[Sequence[StoredEvent]]) -> list[Outcome]:
+        def insert_many(self, submissions: Sequence[Sequence[StoredRow]]) -> list[Outcome]:
             if self.failing:
                 raise broken
             return recorder.insert_many(submissions)
@@ -233,7 +232,7 @@ def test_no_error_of_the_recorder_ends_the_committer_or_leaves_anyone_waiting(
 
 def test_a_wrong_number_of_outcomes_is_an_error_for_all(recorder: SQLiteRecorder) -> None:
     class Forgetful(Recorder):
-        def insert_many(self, submissions: Sequence[Sequence[StoredEvent]]) -> list[Outcome]:
+        def insert_many(self, submissions: Sequence[Sequence[StoredRow]]) -> list[Outcome]:
             return recorder.insert_many(submissions)[1:]
 
     outcomes = Outcomes()
@@ -267,7 +266,7 @@ def test_a_listener_that_fails_is_not_taken_for_a_failed_commit(recorder: SQLite
     recorder.listen(listener)
     assert recorder.insert_many([[event("s", 1)]]) == [range(1, 2)]
     assert recorder.insert_many([[event("s", 2)]]) == [range(2, 3)]
-    assert list(recorder.insert_events([event("s", 3)]) or ()) == [3]
+    assert list(recorder.insert([event("s", 3)])) == [3]
     recorder.unlisten(listener)
 
 

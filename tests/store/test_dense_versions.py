@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eventsourcing.persistence import IntegrityError, StoredEvent
+from eventsourcing.persistence import IntegrityError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure import StaleWriter
-from perdure.store import MemoryRecorder, Recorder, SQLiteRecorder
+from perdure.store import MemoryRecorder, SQLiteRecorder, StoredRow
 from perdure.store.recorder import StaleAppend
 
 KINDS = ("memory", "sqlite")
+
+Recorder = MemoryRecorder | SQLiteRecorder
 
 
 @contextlib.contextmanager
@@ -35,21 +37,19 @@ def recorder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Recorde
         yield made
 
 
-def events(session_id: str, *versions: int, state: bytes = b"{}") -> list[StoredEvent]:
-    return [StoredEvent(session_id, version, "tag", state) for version in versions]
+def events(session_id: str, *versions: int, state: bytes = b"{}") -> list[StoredRow]:
+    return [StoredRow(session_id, version, "tag", state) for version in versions]
 
 
 def rows(recorder: Recorder) -> list[tuple[Any, ...]]:
     return list(recorder.scan())
 
 
-def insert_one_by_one(
-    recorder: Recorder, submissions: Sequence[Sequence[StoredEvent]]
-) -> list[Any]:
+def insert_one_by_one(recorder: Recorder, submissions: Sequence[Sequence[StoredRow]]) -> list[Any]:
     outcomes: list[Any] = []
     for submission in submissions:
         try:
-            outcomes.append(recorder.insert_events(submission))
+            outcomes.append(recorder.insert(submission))
         except StaleAppend as refusal:
             outcomes.append(refusal)
     return outcomes
@@ -62,29 +62,29 @@ def insert_one_by_one(
 def test_g4_a_gap_a_duplicate_or_a_step_back_is_refused_and_writes_nothing(
     recorder: Recorder, versions: tuple[int, ...]
 ) -> None:
-    recorder.insert_events(events("s", 1, 2))
+    recorder.insert(events("s", 1, 2))
     before = rows(recorder)
     with pytest.raises(StaleWriter) as refusal:
-        recorder.insert_events(events("s", *versions))
+        recorder.insert(events("s", *versions))
     assert isinstance(refusal.value, IntegrityError)
     assert refusal.value.data["session_id"] == "s"
     assert isinstance(recorder.insert_many([events("s", *versions)])[0], StaleAppend)
     assert rows(recorder) == before
     assert recorder.last_version("s") == 2
-    recorder.insert_events(events("s", 3))
+    recorder.insert(events("s", 3))
     assert recorder.last_version("s") == 3
 
 
 @pytest.mark.parametrize("first", [2, -1, 7])
 def test_g4_a_stream_starts_at_one(recorder: Recorder, first: int) -> None:
     with pytest.raises(StaleWriter):
-        recorder.insert_events(events("s", first))
+        recorder.insert(events("s", first))
     assert recorder.last_version("s") is None
     assert rows(recorder) == []
 
 
 def test_g4_in_one_batch_each_submission_succeeds_or_fails_on_its_own(recorder: Recorder) -> None:
-    recorder.insert_events(events("known", 1))
+    recorder.insert(events("known", 1))
     outcomes = recorder.insert_many(
         [
             events("known", 2),
@@ -164,9 +164,9 @@ def test_g4_random_submissions_leave_what_a_dict_of_versions_says(
         else:
             outcomes = insert_one_by_one(recorder, submissions)
         assert [not isinstance(outcome, Exception) for outcome in outcomes] == accepted
-        found = recorder.select_notifications(1, 1000)
-        assert [(row.originator_id, row.originator_version) for row in found] == expected
-        assert [row.id for row in found] == list(range(1, len(expected) + 1))
+        found = recorder.page_after(0, 1000)
+        assert [(row.session_id, row.version) for row in found] == expected
+        assert [row.position for row in found] == list(range(1, len(expected) + 1))
         positions = [p for o in outcomes if not isinstance(o, Exception) for p in o]
         assert positions == list(range(1, len(expected) + 1))
         assert {s: recorder.last_version(s) for s in "ab"} == {s: model.get(s) for s in "ab"}

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from eventsourcing.tests import persistence
 
-from perdure.store import MemoryRecorder, Recorder, SQLiteRecorder
+from perdure.store import MemoryRecorder, SQLiteRecorder
+from perdure.store.eventsourcing_recorder import EventsourcingRecorder
 
 EXPECTED_TESTS = {
     "Application": {
@@ -33,14 +34,14 @@ EXPECTED_TESTS = {
     "NonInterleaving": {"test"},
 }
 
-Create = Callable[[unittest.TestCase], Recorder]
+Create = Callable[[unittest.TestCase], EventsourcingRecorder]
 
 
-def _in_memory(_case: unittest.TestCase) -> Recorder:
+def _in_memory(_case: unittest.TestCase) -> EventsourcingRecorder:
     return MemoryRecorder()
 
 
-def _in_a_file(case: unittest.TestCase) -> Recorder:
+def _in_a_file(case: unittest.TestCase) -> EventsourcingRecorder:
     folder = tempfile.TemporaryDirectory()
     case.addCleanup(folder.cleanup)
     recorder = SQLiteRecorder(Path(folder.name) / "suite.db", durability="normal")
@@ -53,10 +54,10 @@ def _suites(create: Create) -> list[type[unittest.TestCase]]:
         def new_originator_id(self) -> str:
             return str(uuid.uuid4())
 
-        def create_recorder(self) -> Recorder:
+        def create_recorder(self) -> EventsourcingRecorder:
             return create(self)
 
-    class Application(TextIds, persistence.ApplicationRecorderTestCase[Recorder]):
+    class Application(TextIds, persistence.ApplicationRecorderTestCase[EventsourcingRecorder]):
         def test_insert_subscribe(self) -> None:
             self.optional_test_insert_subscribe()
 

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eventsourcing.persistence import StoredEvent
 
 from perdure import Engine, EngineClosed, StoreError
 from perdure.runtime.session import commit_queue as settling
 from perdure.runtime.session.commit_queue import MAX_GATHERED
-from perdure.store import SQLiteRecorder, SQLiteStore
+from perdure.store import SQLiteRecorder, SQLiteStore, StoredRow
 from perdure.store.committer import Committer
 from perdure.store.recorder import Outcome, StaleAppend
 from perdure.store.sqlite import recorder as sqlite
@@ -41,8 +40,8 @@ def recorder(tmp_path: Path) -> Iterator[SQLiteRecorder]:
         yield made
 
 
-def event(session_id: str, version: int, state: bytes = b"{}") -> StoredEvent:
-    return StoredEvent(session_id, version, "tag", state)
+def event(session_id: str, version: int, state: bytes = b"{}") -> StoredRow:
+    return StoredRow(session_id, version, "tag", state)
 
 
 def recorder_of(engine: Engine) -> SQLiteRecorder:
@@ -60,13 +59,13 @@ class Spy:
         self.threads: set[int] = set()
         now, many = recorder.insert_now, recorder.insert_many
 
-        def insert_now(submissions: Sequence[Sequence[StoredEvent]]) -> list[Outcome] | None:
+        def insert_now(submissions: Sequence[Sequence[StoredRow]]) -> list[Outcome] | None:
             outcomes = now(submissions)
             self.at_once += outcomes is not None
             self.declined += outcomes is None
             return outcomes
 
-        def insert_many(submissions: Sequence[Sequence[StoredEvent]]) -> list[Outcome]:
+        def insert_many(submissions: Sequence[Sequence[StoredRow]]) -> list[Outcome]:
             self.threads.add(threading.get_ident())
             return many(submissions)
 
@@ -309,12 +308,12 @@ def test_g4_commits_on_loop_and_thread_land_in_the_order_they_were_submitted(
         spy = Spy(recorder, monkeypatch)
         commit = engine._core.writer._submissions.commit
 
-        async def noted(rows: Sequence[StoredEvent], *, alone: bool) -> tuple[Outcome, bool]:
-            submitted.extend((row.originator_id, row.originator_version) for row in rows)
+        async def noted(rows: Sequence[StoredRow], *, alone: bool) -> tuple[Outcome, bool]:
+            submitted.extend((row.session_id, row.version) for row in rows)
             return await commit(rows, alone=alone)
 
         monkeypatch.setattr(engine._core.writer._submissions, "commit", noted)
-        start = recorder.max_notification_id() or 0
+        start = recorder.settled_position()
         delivered: list[tuple[int, str, int]] = []
 
         async def session(name: str, turns: int) -> None:

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eventsourcing.persistence import StoredEvent
 
 from perdure import Engine, PerdureError, StoreError
 from perdure.runtime.session import commit_queue as settling
-from perdure.store import SQLiteRecorder
+from perdure.store import SQLiteRecorder, StoredRow
 from perdure.store.recorder import Outcome
 from perdure.store.sqlite import recorder as sqlite
 from tests.support.processes import message
@@ -101,7 +100,7 @@ def _half_of_the_group(insert: Insert) -> Insert:
     """Write the first half of a group's submissions, and tell all of them that they landed."""
 
     def planted(
-        recorder: SQLiteRecorder, submissions: Sequence[Sequence[StoredEvent]], *, patient: bool
+        recorder: SQLiteRecorder, submissions: Sequence[Sequence[StoredRow]], *, patient: bool
     ) -> list[Outcome] | None:
         half = (len(submissions) + 1) // 2
         outcomes = insert(recorder, submissions[:half], patient=patient)
@@ -115,7 +114,7 @@ def _an_outcome_lost(insert: Insert) -> Insert:
     """Write a group whole, and tell its last submission that it failed."""
 
     def planted(
-        recorder: SQLiteRecorder, submissions: Sequence[Sequence[StoredEvent]], *, patient: bool
+        recorder: SQLiteRecorder, submissions: Sequence[Sequence[StoredRow]], *, patient: bool
     ) -> list[Outcome] | None:
         outcomes = insert(recorder, submissions, patient=patient)
         failure: Outcome = StoreError("the commit failed")
@@ -128,7 +127,7 @@ def _half_of_a_commit(insert: Insert) -> Insert:
     """Write the first event of each submission only, and tell them that they landed."""
 
     def planted(
-        recorder: SQLiteRecorder, submissions: Sequence[Sequence[StoredEvent]], *, patient: bool
+        recorder: SQLiteRecorder, submissions: Sequence[Sequence[StoredRow]], *, patient: bool
     ) -> list[Outcome] | None:
         return insert(recorder, [one[:1] for one in submissions], patient=patient)
 
@@ -139,7 +138,7 @@ def _outcomes_exchanged(insert: Insert) -> Insert:
     """Refuse one submission of a group, and tell its neighbour so."""
 
     def planted(
-        recorder: SQLiteRecorder, submissions: Sequence[Sequence[StoredEvent]], *, patient: bool
+        recorder: SQLiteRecorder, submissions: Sequence[Sequence[StoredRow]], *, patient: bool
     ) -> list[Outcome] | None:
         outcomes = insert(recorder, submissions[1:], patient=patient)
         failure: Outcome = StoreError("the commit failed")

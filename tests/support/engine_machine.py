@@ -209,7 +209,7 @@ class System:
 
     async def states(self) -> list[bytes]:
         recorder = (await self.engine())._core.store.recorder
-        return [bytes(row.state) for row in recorder.select_events(SESSION_ID)]
+        return [bytes(row.state) for row in recorder.select_rows(SESSION_ID)]
 
     async def rows(self) -> list[dict[str, Any]]:
         return [json.loads(state) for state in await self.states()]

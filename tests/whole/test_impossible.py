@@ -54,7 +54,7 @@ def test_a_whatever_commit_a_kill_comes_behind_everything_agrees(tmp_path: Path)
 
     async def live() -> None:
         async with Engine.open(f"sqlite:///{path}", environment=killed) as engine:
-            engine._core.store.recorder.listen(copying)  # type: ignore[arg-type]
+            engine._core.store.recorder.listen(copying)
             await engine.register("s")
             await engine.attach("s", talkative)
             for number in range(2):
@@ -218,7 +218,7 @@ async def test_g_an_engine_s_turn_writes_as_many_bytes_after_300_as_after_3(engi
     for number in range(100, 400):
         await engine.apply_turn("s", "go", run_id=f"r-{number}")
     written: dict[str, int] = {}
-    for row in engine._core.store.recorder.select_events("s"):
+    for row in engine._core.store.recorder.select_rows("s"):
         event = json.loads(row.state)
         run_id = event.get("run_id") or event.get("receipt", {}).get("run_id")
         if run_id is not None:
@@ -236,7 +236,7 @@ async def test_g_an_engine_s_turn_writes_as_many_bytes_after_300_as_after_3(engi
 @on_an_engine()
 async def test_i_a_log_of_long_ago_opens_and_is_gone_on_with(engine: Engine, name: str) -> None:
     rows, expected = rows_of(name), EXPECTED[name]
-    engine._core.store.recorder.insert_events(rows)
+    engine._core.store.recorder.insert_many([rows])
     session_id = expected["session_id"]
     view = await engine.read(session_id)
     assert view.phase == expected["phase"]

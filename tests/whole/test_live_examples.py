@@ -110,7 +110,7 @@ def log(folder: Path, db: str, session_id: str) -> tuple[list[dict[str, Any]], l
         text = json.dumps(messages, separators=(",", ":"), ensure_ascii=False)
         digest = hashlib.sha256(text.encode()).hexdigest()
         assert engine.read(session_id).conversation_digest == digest
-        rows = engine._engine._core.store.recorder.select_events(session_id)
+        rows = engine._engine._core.store.recorder.select_rows(session_id)
         return messages, [row.topic for row in rows]
 
 

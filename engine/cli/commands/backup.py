@@ -17,9 +17,9 @@ from perdure.cli.outcome import FAILED, answering
 from perdure.cli.output import Answer, progress
 from perdure.projections import AuditReport, audit_store
 from perdure.store import open_store
-from perdure.store.open import SQLITE_PREFIX, sqlite_path
 from perdure.store.sqlite.copy import check_free, complete, remove
 from perdure.store.sqlite.recorder import SQLiteRecorder
+from perdure.store.sqlite.store import SQLITE_PREFIX, sqlite_path
 
 _PAGES: Final = "copying"
 

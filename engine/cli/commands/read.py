@@ -11,7 +11,6 @@ from typing import Annotated, Any, Final
 
 import msgspec
 import typer
-from eventsourcing.persistence import StoredEvent
 
 from perdure.cli.options import (
     DEFAULT_URL,
@@ -22,7 +21,6 @@ from perdure.cli.options import (
     SessionId,
     SessionIds,
     existing,
-    is_writable,
 )
 from perdure.cli.outcome import FAILED, answering
 from perdure.cli.output import Answer
@@ -31,7 +29,8 @@ from perdure.errors import InvalidArgument, LogCorrupt, SessionNotFound
 from perdure.machines import SESSION
 from perdure.projections.rows import rows_of
 from perdure.projections.snapshots import load
-from perdure.store import Mapper, Store, open_store
+from perdure.store import Mapper, Store, StoredRow, open_store
+from perdure.store.open import is_writable
 from perdure.sync import Engine
 from perdure.values import Head, checked_id
 
@@ -209,7 +208,7 @@ def _head(store: Store, session_id: str) -> Head:
     return Head(session_id=session_id, version=folded.state.version, link=folded.head)
 
 
-def _print_array(answer: Answer, session_id: str, rows: Iterator[StoredEvent]) -> None:
+def _print_array(answer: Answer, session_id: str, rows: Iterator[StoredRow]) -> None:
     """Print the rows as one array, once all of them are known to be JSON.
 
     A failure is the only document, so nothing is printed before the last row is read; until then a
@@ -223,7 +222,7 @@ def _print_array(answer: Answer, session_id: str, rows: Iterator[StoredEvent]) -
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 raise LogCorrupt(
                     session_id,
-                    row.originator_version,
+                    row.version,
                     "undecodable",
                     f"the row holds no JSON: {error}",
                 ) from error
@@ -236,7 +235,7 @@ def _print_array(answer: Answer, session_id: str, rows: Iterator[StoredEvent]) -
             answer.raw(part)
 
 
-def _state(row: StoredEvent) -> bytes:
+def _state(row: StoredRow) -> bytes:
     """Return a row's bytes, also where someone made the column something else."""
     state: Any = row.state
     return state if isinstance(state, bytes) else str(state).encode("utf-8", "surrogateescape")

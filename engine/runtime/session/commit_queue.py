@@ -11,10 +11,8 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from eventsourcing.persistence import StoredEvent
-
 from perdure.errors import EngineClosed
-from perdure.store import Store
+from perdure.store import Store, StoredRow
 from perdure.store.recorder import Outcome
 
 MAX_GATHERED: Final = 32
@@ -30,7 +28,7 @@ class Pending:
 
     __slots__ = ("outcome", "rows", "waiter")
 
-    def __init__(self, rows: Sequence[StoredEvent]) -> None:
+    def __init__(self, rows: Sequence[StoredRow]) -> None:
         self.rows: Final = rows
         self.outcome: Outcome | None = None
         self.waiter: asyncio.Future[None] | None = None
@@ -45,7 +43,7 @@ class Submissions:
         self._gathered: list[Pending] = []
         self._give_way_at = 0.0
 
-    async def commit(self, rows: Sequence[StoredEvent], *, alone: bool) -> tuple[Outcome, bool]:
+    async def commit(self, rows: Sequence[StoredRow], *, alone: bool) -> tuple[Outcome, bool]:
         """Return the outcome, and whether the waiting task was cancelled in the meantime.
 
         ``alone`` says that nobody else is about to commit: then there is nobody to wait for, and

@@ -16,7 +16,7 @@ from typing import Final
 from perdure.errors import PerdureError
 from perdure.runtime.cancellation import result_of, unhurried
 from perdure.runtime.environment import Environment
-from perdure.store import Lease, Store
+from perdure.store import Store
 
 _LOGGER: Final = logging.getLogger("perdure")
 
@@ -59,12 +59,8 @@ class Ownership:
         """Whether nobody lives under this epoch any more, as far as can be known."""
         if epoch == self.epoch:
             return False
-        lease = await asyncio.to_thread(self._store.leases.find, epoch)
-        return (
-            lease is None
-            or lease.expires_at <= self._environment.timestamp()
-            or self._environment.is_dead(lease.holder)
-        )
+        lease = await asyncio.to_thread(self._store.leases.find, epoch, now=self._environment.now())
+        return lease is None or lease.expired or self._environment.is_dead(lease.holder)
 
     async def release(self) -> None:
         """Give the lease up, if it was ever held: nobody needs to wait for it to expire."""
@@ -80,15 +76,16 @@ class Ownership:
                 _LOGGER.warning("the lease of epoch %s was not given up: %s", self.epoch, error)
 
     async def _renew(self) -> None:
-        lease = Lease(
-            epoch=self.epoch,
-            holder=self._environment.holder(),
-            expires_at=self._environment.timestamp(self._lease_seconds),
-        )
-        forget_before = self._environment.timestamp(-FORGOTTEN_SECONDS)
         # Also where it is cancelled, for a thread goes on: nobody would give up what landed later.
         putting, cancelled = await unhurried(
-            asyncio.to_thread(self._store.leases.put, lease, forget_before=forget_before)
+            asyncio.to_thread(
+                self._store.leases.put,
+                self.epoch,
+                self._environment.holder(),
+                now=self._environment.now(),
+                seconds=self._lease_seconds,
+                forget_seconds=FORGOTTEN_SECONDS,
+            )
         )
         if putting.exception() is None:
             self._renew_at = self._environment.timestamp(self._lease_seconds / 2)

@@ -15,14 +15,13 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
-from eventsourcing.persistence import Notification
 
 from perdure.aggregates import MobJoined, MobLeft, SessionEvent
 from perdure.errors import EngineClosed, LogCorrupt
 from perdure.projections.membership import is_member
 from perdure.projections.rows import PAGE_BYTES
 from perdure.runtime.watch.streams import LiveEvent, Missed, Streams
-from perdure.store import Mapper, Recorder, Store
+from perdure.store import Mapper, PositionedRow, Recorder, Store
 from perdure.store.recorder import Place
 
 _PAGE: Final = 500
@@ -183,21 +182,17 @@ class Subscription:
                 try:
                     if behind:
                         page = await asyncio.to_thread(
-                            recorder.select_notifications,
-                            after,
-                            _PAGE,
-                            inclusive_of_start=False,
-                            most_bytes=PAGE_BYTES,
+                            recorder.page_after, after, _PAGE, most_bytes=PAGE_BYTES
                         )
                         behind = bool(page)
                     else:
-                        page = recorder.notifications_after(after, _FEW)
+                        page = recorder.rows_after(after, _FEW)
                         behind = len(page) >= _FEW
                     found = await self._concerned(page, behind=behind)
                 except EngineClosed:
                     return
                 if page:
-                    after = page[-1].id
+                    after = page[-1].position
                 for one in found:
                     yield one
                 if not behind:
@@ -208,7 +203,7 @@ class Subscription:
                 self._watching.close()
 
     async def _concerned(
-        self, page: Sequence[Notification], *, behind: bool
+        self, page: Sequence[PositionedRow], *, behind: bool
     ) -> list[Delivery | LiveEvent | Missed]:
         """Return what of a page, and of what was emitted, concerns the subscriber."""
         # Taken once the page is read: what a turn emitted comes before its recorded end.
@@ -216,7 +211,7 @@ class Subscription:
         found = [
             _delivery(self._mapper, row)
             for row in page
-            if self._session_id in (None, row.originator_id)
+            if self._session_id in (None, row.session_id)
         ]
         if self._members is not None:
             found = [one for one in found if await self._members.concerns(one)]
@@ -228,15 +223,15 @@ class Subscription:
         return [*emitted, *found]
 
 
-def _delivery(mapper: Mapper, row: Notification) -> Delivery:
+def _delivery(mapper: Mapper, row: PositionedRow) -> Delivery:
     try:
         event = mapper.to_event(row, previous=None)
     except LogCorrupt:
         event = None
     return Delivery(
-        position=row.id,
-        session_id=str(row.originator_id),
-        version=row.originator_version,
+        position=row.position,
+        session_id=str(row.session_id),
+        version=row.version,
         tag=row.topic,
         event=event,
     )

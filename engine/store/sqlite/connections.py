@@ -8,15 +8,14 @@ import os
 import sqlite3
 import time
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import quote
 
 from perdure.errors import StoreError
 from perdure.store.sqlite import schema
 from perdure.store.sqlite.file import OpenFile, check_not_inherited, located
 from perdure.store.sqlite.statements import LOCKED, MAX_ROWS, error_code, lenient_text
-
-Durability = Literal["full", "normal"]
+from perdure.store.store import Durability
 
 CHECKPOINT_PAGES: Final = 4000
 """Pages the write-ahead log gathers (32 MB) before they are copied into the file. The more it

@@ -11,21 +11,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from eventsourcing.persistence import Notification, ProcessRecorder, StoredEvent, Subscription
-
 from perdure.errors import EngineClosed, StoreError
-from perdure.store.recorder import Place, stored_event
+from perdure.store.eventsourcing_recorder import EventsourcingRecorder
+from perdure.store.recorder import Listener, Place, PositionedRow, ScannedRow, StoredRow
 from perdure.store.sqlite import schema
 from perdure.store.sqlite.connections import Connections
 from perdure.store.sqlite.copy import Progress, copy_file
 from perdure.store.sqlite.file import Unacknowledged
 from perdure.store.sqlite.statements import chosen_sessions, newest_version, translated
-from perdure.store.sqlite.watcher import RecorderSubscription, Watcher
+from perdure.store.sqlite.watcher import Watcher
 
-_NOTIFICATIONS: Final = (
+_ROWS_AFTER: Final = (
     "SELECT originator_id, originator_version, topic, position, state FROM stored_events"
+    " WHERE position > ? AND position <= 9223372036854775807"  # text sorts behind all numbers
+    " ORDER BY position LIMIT ?"
 )
-_AFTER: Final = f"{_NOTIFICATIONS} WHERE position > ? ORDER BY position LIMIT ?"
 _PLACES_AFTER: Final = (
     "SELECT position, originator_id, CAST(originator_version AS INTEGER) FROM stored_events"
     " WHERE position > ? ORDER BY position LIMIT ?"
@@ -34,7 +34,7 @@ _NEWEST: Final = "SELECT max(position) FROM stored_events"
 _LARGEST: Final = 2**63 - 1
 
 
-class SQLiteReader(ProcessRecorder):
+class SQLiteReader(EventsourcingRecorder):
     """Reads what is recorded in the SQLite file that the connections are to."""
 
     def __init__(self, connections: Connections) -> None:
@@ -88,61 +88,43 @@ class SQLiteReader(ProcessRecorder):
                 self._check_open()
                 return newest_version(self._probe, session_id)
 
-    def select_events(
+    def select_rows(
         self,
-        originator_id: Any,
+        session_id: str,
         *,
-        gt: int | None = None,
-        lte: int | None = None,
-        desc: bool = False,
+        after: int | None = None,
+        upto: int | None = None,
+        newest_first: bool = False,
         limit: int | None = None,
         most_bytes: int | None = None,
-    ) -> Sequence[StoredEvent]:
-        """Return a stream's events by range of versions.
-
-        Those after the one with which their states come to ``most_bytes`` are left out.
-        """
+    ) -> Sequence[StoredRow]:
+        """Return a session's rows by range of versions."""
         rows = self.read(
             "SELECT originator_version, topic, state FROM stored_events WHERE originator_id = ?"
             " AND originator_version > ? AND originator_version <= ?"
-            f" ORDER BY originator_version {'DESC' if desc else 'ASC'} LIMIT ?",
+            f" ORDER BY originator_version {'DESC' if newest_first else 'ASC'} LIMIT ?",
             (
-                str(originator_id),
-                -1 if gt is None else gt,
-                _LARGEST if lte is None else lte,
+                session_id,
+                -1 if after is None else after,
+                _LARGEST if upto is None else upto,
                 -1 if limit is None else limit,
             ),
             most_bytes=most_bytes,
         )
-        return [stored_event(originator_id, *row) for row in rows]
+        return [StoredRow(session_id, version, topic, state) for version, topic, state in rows]
 
-    def select_notifications(
-        self,
-        start: int | None,
-        limit: int,
-        stop: int | None = None,
-        topics: Sequence[str] = (),
-        *,
-        inclusive_of_start: bool = True,
-        most_bytes: int | None = None,
-    ) -> Sequence[Notification]:
-        """Return events of all streams by range of positions, as many as `select_events` does."""
-        beyond = ">" if start is not None and not inclusive_of_start else ">="
-        chosen = f" AND topic IN ({','.join('?' * len(topics))})" if topics else ""
-        rows = self.read(
-            f"{_NOTIFICATIONS} WHERE position {beyond} ? AND position <= ?{chosen}"
-            " ORDER BY position LIMIT ?",
-            (1 if start is None else start, _LARGEST if stop is None else stop, *topics, limit),
-            most_bytes=most_bytes,
-        )
-        return _notifications(rows)
+    def page_after(
+        self, position: int, limit: int, *, most_bytes: int | None = None
+    ) -> Sequence[PositionedRow]:
+        """Return the rows after a position."""
+        return _positioned(self.read(_ROWS_AFTER, (position, limit), most_bytes=most_bytes))
 
-    def notifications_after(self, position: int, limit: int) -> Sequence[Notification]:
-        """Return a few events from after a position, on the connection that no long read uses."""
+    def rows_after(self, position: int, limit: int) -> Sequence[PositionedRow]:
+        """Return a few rows after a position, on the connection that no long read uses."""
         with self._probe_lock, translated(self.path):
             self._check_open()
-            rows = self._probe.execute(_AFTER, (position, limit)).fetchall()
-        return _notifications(rows)
+            rows = self._probe.execute(_ROWS_AFTER, (position, limit)).fetchall()
+        return _positioned(rows)
 
     def places_after(self, position: int, limit: int) -> Sequence[Place]:
         """Return where a few events from after a position are, and of which sessions."""
@@ -150,12 +132,12 @@ class SQLiteReader(ProcessRecorder):
             self._check_open()
             return self._probe.execute(_PLACES_AFTER, (position, limit)).fetchall()
 
-    def max_notification_id(self) -> int | None:
-        """Return the newest position, or None where nothing is recorded, behind no long read."""
+    def settled_position(self) -> int:
+        """Return the newest position, 0 where nothing is recorded; every one is settled."""
         with self._probe_lock, translated(self.path):
             self._check_open()
             newest: int | None = self._probe.execute(_NEWEST).fetchone()[0]
-        return newest
+        return newest or 0
 
     def max_tracking_id(self, application_name: str) -> int | None:
         """Return how far a projection has come, or None where it has not begun.
@@ -182,7 +164,7 @@ class SQLiteReader(ProcessRecorder):
         only: Sequence[str] = (),
         *,
         indexed: bool = True,
-    ) -> Iterator[tuple[Any, Any, Any, Any, Any]]:
+    ) -> Iterator[ScannedRow]:
         """Yield raw rows (position, session id, version, topic, state), a session at a time.
 
         Sessions come in the order of their ids from ``low`` (included) to ``high`` (excluded), or
@@ -243,19 +225,13 @@ class SQLiteReader(ProcessRecorder):
 
     # Watching
 
-    def subscribe(
-        self, gt: int | None = None, topics: Sequence[str] = ()
-    ) -> Subscription["SQLiteReader"]:
-        """Return an iterator over events from after position ``gt``, old ones and new ones."""
-        return RecorderSubscription(recorder=self, gt=gt, topics=topics)
+    def listen(self, listener: Listener) -> None:
+        """Call ``listener.set()`` after every commit, of this process or another."""
+        self._watcher.add(listener)
 
-    def listen(self, event: Any) -> None:
-        """Call ``event.set()`` after every commit, of this process or another."""
-        self._watcher.add(event)
-
-    def unlisten(self, event: Any) -> None:
-        """Stop what `listen` began."""
-        self._watcher.remove(event)
+    def unlisten(self, listener: Listener) -> None:
+        """End what `listen` began."""
+        self._watcher.remove(listener)
 
     def _data_version(self) -> int:
         """Return a number that changes when any other connection commits."""
@@ -269,10 +245,10 @@ class SQLiteReader(ProcessRecorder):
             return int(self._probe.execute("PRAGMA data_version").fetchone()[0])
 
 
-def _notifications(rows: Iterable[tuple[Any, ...]]) -> list[Notification]:
+def _positioned(rows: Iterable[tuple[Any, ...]]) -> list[PositionedRow]:
     return [
-        Notification(originator_id=a, originator_version=b, topic=c, id=d, state=e)
-        for a, b, c, d, e in rows
+        PositionedRow(session_id, version, topic, state, position)
+        for session_id, version, topic, position, state in rows
     ]
 
 

@@ -12,14 +12,21 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
+from eventsourcing.persistence import IntegrityError, Tracking
 
 from perdure.errors import EngineClosed
-from perdure.store.recorder import LARGEST_POSITION, Outcome, StaleAppend, check_dense
+from perdure.store.recorder import (
+    LARGEST_POSITION,
+    Outcome,
+    StaleAppend,
+    StoredRow,
+    Submission,
+    check_dense,
+)
 from perdure.store.sqlite import schema
-from perdure.store.sqlite.connections import CHECKPOINT_PAGES, Connections, Durability
+from perdure.store.sqlite.connections import CHECKPOINT_PAGES, Connections
 from perdure.store.sqlite.file import Unacknowledged
 from perdure.store.sqlite.reader import SQLiteReader
 from perdure.store.sqlite.statements import (
@@ -34,6 +41,7 @@ from perdure.store.sqlite.statements import (
     spans,
     translated,
 )
+from perdure.store.store import Durability
 
 MAX_HURRY_SECONDS: Final = 0.001
 """What commits may take on average that hold the event loop up, apart from their rows; on a disk
@@ -116,21 +124,22 @@ class SQLiteRecorder(SQLiteReader):
             with self._giving_up():
                 self._connections.file.check()
 
-    def insert_events(
-        self, stored_events: Sequence[StoredEvent], **kwargs: Any
-    ) -> Sequence[int] | None:
-        """Insert the events in one transaction, with tracking if given; return their positions."""
-        tracking: Tracking | None = kwargs.get("tracking")
+    def insert(self, rows: Sequence[StoredRow], tracking: Tracking | None = None) -> Sequence[int]:
+        """Record the rows and the tracking in one transaction; return the rows' positions.
+
+        Raises IntegrityError where a row does not follow, or the tracking is not further, and
+        StoreError where SQLite refuses.
+        """
         with self.transaction() as connection:
-            outcome = self._insert_checked(connection, [stored_events])[0]
+            outcome = self._insert_checked(connection, [rows])[0]
             if isinstance(outcome, Exception):
                 raise outcome
             if tracking is not None:
-                self.track(connection, tracking)
+                self.track(connection, tracking.application_name, tracking.notification_id)
         self._watcher.notify()
-        return list(outcome)
+        return outcome
 
-    def insert_many(self, submissions: Sequence[Sequence[StoredEvent]]) -> list[Outcome]:
+    def insert_many(self, submissions: Sequence[Submission]) -> list[Outcome]:
         """Insert the submissions in one transaction, each accepted or refused on its own.
 
         Returns for each its positions, or the error that refused it. A stale submission is refused
@@ -151,7 +160,7 @@ class SQLiteRecorder(SQLiteReader):
         self._watcher.notify()
         return outcomes
 
-    def insert_now(self, submissions: Sequence[Sequence[StoredEvent]]) -> list[Outcome] | None:
+    def insert_now(self, submissions: Sequence[Submission]) -> list[Outcome] | None:
         """Insert the submissions if nobody else is writing and the last commits were fast.
 
         Returns what `insert_many` does, or None where nothing was written: then that says why, or
@@ -183,7 +192,7 @@ class SQLiteRecorder(SQLiteReader):
         self._watcher.notify()
         return outcomes
 
-    def _insert_at_once(self, submissions: Sequence[Sequence[StoredEvent]]) -> list[Outcome] | None:
+    def _insert_at_once(self, submissions: Sequence[Submission]) -> list[Outcome] | None:
         """Insert everything with one statement, if it all follows what we know; else None.
 
         Only a lock that was waited for in vain is an error at once, because waiting again would
@@ -203,7 +212,7 @@ class SQLiteRecorder(SQLiteReader):
             return None
 
     def _insert_statement(
-        self, submissions: Sequence[Sequence[StoredEvent]], *, patient: bool
+        self, submissions: Sequence[Submission], *, patient: bool
     ) -> list[Outcome] | None:
         """Insert everything with one statement, under the write lock; None or an error if not so.
 
@@ -279,7 +288,7 @@ class SQLiteRecorder(SQLiteReader):
         self._pace_seconds = seconds if pace == math.inf else pace + (seconds - pace) / 4
 
     def _insert_checked(
-        self, connection: sqlite3.Connection, submissions: Sequence[Sequence[StoredEvent]]
+        self, connection: sqlite3.Connection, submissions: Sequence[Submission]
     ) -> list[Outcome]:
         """Insert the submissions that follow what is recorded, inside a transaction."""
         if len(self._known) > _MAX_KNOWN:
@@ -310,13 +319,15 @@ class SQLiteRecorder(SQLiteReader):
         return [stale.get(n, outcome) for n, outcome in enumerate(outcomes)]
 
     def insert_tracking(self, tracking: Tracking) -> None:
-        """Record how far a projection has come. Raises IntegrityError unless that is further."""
+        """Record the position of a projection. Raises IntegrityError unless it is further."""
         with self.transaction() as connection:
-            self.track(connection, tracking)
+            self.track(connection, tracking.application_name, tracking.notification_id)
 
-    def track(self, connection: sqlite3.Connection, tracking: Tracking) -> None:
-        """Record tracking inside a transaction. Raises IntegrityError unless it is further."""
-        name, position = tracking.application_name, tracking.notification_id
+    def track(self, connection: sqlite3.Connection, name: str, position: int) -> None:
+        """Record the position of a projection inside a transaction.
+
+        Raises IntegrityError unless it is further than the last one.
+        """
         if connection.execute(TRACK, (name, position)).rowcount != 1:
             raise IntegrityError(f"{name} has already tracked position {position}")
 

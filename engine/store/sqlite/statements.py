@@ -11,10 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from eventsourcing.persistence import StoredEvent
-
 from perdure.errors import StoreError
-from perdure.store.recorder import Outcome, RecorderRefusal
+from perdure.store.recorder import Outcome, RecorderRefusal, StoredRow, Submission
 
 TRACK: Final = (
     "INSERT INTO tracking VALUES (?, ?) ON CONFLICT (application_name)"
@@ -85,15 +83,15 @@ def inserting(rows: int) -> str:
     )
 
 
-def parameters_of(events: Sequence[StoredEvent]) -> list[Any]:
+def parameters_of(rows: Sequence[StoredRow]) -> list[Any]:
     """Return the parameters of that statement."""
     parameters: list[Any] = []
-    for event in events:
-        parameters += (str(event.originator_id), event.originator_version, event.topic, event.state)
+    for row in rows:
+        parameters += (row.session_id, row.version, row.topic, row.state)
     return parameters
 
 
-def spans(submissions: Sequence[Sequence[StoredEvent]], position: int) -> list[Outcome]:
+def spans(submissions: Sequence[Submission], position: int) -> list[Outcome]:
     """Return the positions of each submission's events, which follow each other from the first.
 
     SQLite gives a new row the largest rowid plus one, and nobody else writes meanwhile.

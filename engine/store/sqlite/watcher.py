@@ -5,29 +5,16 @@ nothing is polled while nobody listens; no listener's error reaches the commit i
 other listeners.
 """
 
-import logging
 import threading
-from collections.abc import Callable, Iterable
-from typing import Any, Final
-
-from eventsourcing.persistence import ListenNotifySubscription
+from collections.abc import Callable
+from typing import Final
 
 from perdure.errors import PerdureError
+from perdure.store.recorder import Listener, set_all
 from perdure.store.sqlite.file import Unacknowledged
-
-_LOGGER: Final = logging.getLogger("perdure")
 
 POLL_SECONDS: Final = 0.02
 """How often another process's commits are looked for; they must be seen within 100 ms."""
-
-
-def ring(listeners: Iterable[Any]) -> None:
-    """Call ``set()`` on each listener; one that raises is logged, and the others still hear."""
-    for listener in listeners:
-        try:
-            listener.set()
-        except Exception:
-            _LOGGER.exception("a listener failed")
 
 
 class Watcher:
@@ -39,7 +26,7 @@ class Watcher:
 
     def __init__(self, data_version: Callable[[], int]) -> None:
         self._data_version = data_version
-        self._listeners: tuple[Any, ...] = ()
+        self._listeners: tuple[Listener, ...] = ()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._enough = threading.Event()
@@ -47,9 +34,9 @@ class Watcher:
 
     def notify(self) -> None:
         """Set every listener now."""
-        ring(self._listeners)
+        set_all(self._listeners)
 
-    def add(self, listener: Any) -> None:
+    def add(self, listener: Listener) -> None:
         """Call ``listener.set()`` after every commit from now on."""
         with self._lock:
             self._listeners = (*self._listeners, listener)
@@ -60,7 +47,7 @@ class Watcher:
                 )
                 self._thread.start()
 
-    def remove(self, listener: Any) -> None:
+    def remove(self, listener: Listener) -> None:
         """Stop setting ``listener``."""
         with self._lock:
             self._listeners = tuple(other for other in self._listeners if other is not listener)
@@ -76,7 +63,7 @@ class Watcher:
             thread = self._end()
         if thread is not None:
             thread.join()
-        ring(listeners)
+        set_all(listeners)
 
     def _end(self) -> threading.Thread | None:
         """Tell the polling thread to end, and return it."""
@@ -97,17 +84,3 @@ class Watcher:
                 if version != seen:
                     seen = version
                     self.notify()
-
-
-class RecorderSubscription(ListenNotifySubscription[Any]):
-    """An eventsourcing subscription on any recorder that can `listen`."""
-
-    def __init__(self, recorder: Any, gt: int | None = None, topics: Any = ()) -> None:
-        super().__init__(recorder=recorder, gt=gt, topics=topics)
-        recorder.listen(self._has_been_notified)
-        self._has_been_notified.set()  # for what was committed before we listened
-
-    def stop(self) -> None:
-        """Stop the iteration and the listening."""
-        super().stop()
-        self._recorder.unlisten(self._has_been_notified)
