@@ -32,8 +32,10 @@ format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-specs: $(VENV)/dev  ## write the contracts under specs/
+specs: $(VENV)/dev  ## write the contracts under specs/, and the printed parts of docs/
 	$(BIN)/perdure spec
+	$(BIN)/python -m tests.support.reference
+	$(BIN)/python -m tests.support.file_list
 
 checkers: $(VENV)/dev  ## SPIN and TLC, which the suite holds its own checker against, where they can be had
 	sh tests/support/install_checkers.sh $(BIN)/python

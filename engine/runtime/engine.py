@@ -187,6 +187,8 @@ class Engine:
     cancel_all_checkpointers = verb(checkpoints.cancel_all_checkpointers)
     rearm_all_checkpointers = verb(checkpoints.rearm_all_checkpointers)
 
+    # Following, and closing
+
     @overload
     def subscribe(
         self,
