@@ -52,6 +52,12 @@ def test_the_readme_names_just_two_commands_to_begin_with() -> None:
     assert [line.split("#")[0].strip() for line in first.splitlines()] == ["make demo", "make test"]
 
 
+def test_the_readme_leads_to_every_page() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f"(docs/{page.name})" in readme
+
+
 def test_the_picture_of_the_lifecycle_is_the_declaration() -> None:
     picture = next(text for lang, text in blocks(ROOT / "README.md") if lang == "mermaid")
     drawn = {
