@@ -1,7 +1,11 @@
 """Fixtures that many tests share."""
 
 import os
+import signal
+from collections import Counter
+from collections.abc import Generator, Sequence
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,31 +23,55 @@ REAL_TRANSCRIPTS = Path(
 )
 
 
-THOROUGH = frozenset(
-    (
-        "kit/test_engine_machine.py",
-        "kit/test_planted_faults.py",
-        "kit/test_refinement.py",
-        "machines/test_mutation.py",
-        "machines/test_printing_tla.py",
-        "machines/test_properties.py",
-        "machines/test_search_engines.py",
-        "machines/test_spin.py",
-        "projections/test_tampering.py",
-        "whole/test_crash.py",
-        "whole/test_simulation.py",
-        "whole/test_simulation_faults.py",
-        "whole/test_simulation_live_faults.py",
-    )
-)
-"""Long, and about the code alone: where the code is installed changes nothing about them."""
+LEFT_OUT: Final = pytest.StashKey[int]()
+"""How many thorough tests this run left out."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the long tests, which the run against the wheel leaves out."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the programs that tests interrupt be interrupted, also where `make` runs unattended.
+
+    A shell starts what runs in its background with SIGINT ignored, and programs pass that on.
+    """
+    config.stash[LEFT_OUT] = 0
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Count the thorough tests among those left out."""
     for item in items:
-        if item.path.relative_to(TESTS).as_posix() in THOROUGH:
-            item.add_marker("thorough")
+        item.config.stash[LEFT_OUT] += item.get_closest_marker("thorough") is not None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that reports, where this one is a worker of it."""
+    told: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["thorough tests left out"] = session.config.stash[LEFT_OUT]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear from a worker, of which each leaves out the same tests."""
+    told = getattr(node, "workeroutput", {}).get("thorough tests left out", 0)
+    node.config.stash[LEFT_OUT] = max(node.config.stash[LEFT_OUT], told)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    """Say in the last lines which tests were not run, and why."""
+    yield
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", ())
+    )
+    lines = [f"{times} skipped: {reason}" for reason, times in reasons.most_common()]
+    if left_out := terminalreporter.config.stash[LEFT_OUT]:
+        lines.append(f"{left_out} left out, thorough and long: `make thorough` runs them")
+    if lines:
+        terminalreporter.section("not run", "-")
+        terminalreporter.write_line("\n".join(lines))
 
 
 @pytest.fixture(params=["memory", "sqlite"])

@@ -1,7 +1,7 @@
 """The real engine beside its declared lifecycle, driven by Hypothesis: crashes, retries, rivals.
 
-Examples are new in every run; that enough happens in them is asserted of the fixed ones with which
-planted faults are found.
+Examples are new in every run, `make thorough` runs more of them; that enough happens in them is
+asserted of the fixed ones with which planted faults are found.
 """
 
 from pathlib import Path
@@ -14,9 +14,9 @@ from perdure import Engine, runtime
 from perdure.machines import SESSION
 from perdure.runtime.control import Control
 from tests.support.engine_machine import NO_METHOD, engine_test
+from tests.support.thorough import few_of
 
 BUDGET = settings(
-    max_examples=50,
     stateful_step_count=40,
     suppress_health_check=list(HealthCheck),
     print_blob=True,
@@ -24,11 +24,13 @@ BUDGET = settings(
 )
 
 
+@pytest.mark.parametrize("examples", few_of([8, 100], [8]))
 @pytest.mark.parametrize("durable", [False, True], ids=["memory", "sqlite"])
 def test_g8_the_engine_does_what_its_lifecycle_allows_whatever_happens_around_it(
-    *, durable: bool
+    *, durable: bool, examples: int
 ) -> None:
-    run_state_machine_as_test(engine_test(durable=durable), settings=BUDGET)
+    budget = settings(BUDGET, max_examples=examples)
+    run_state_machine_as_test(engine_test(durable=durable), settings=budget)
 
 
 # What the control plane has, each for the verb that it is; and what is no verb of a session.

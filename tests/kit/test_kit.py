@@ -198,7 +198,7 @@ def run(test: type[MachineTest], max_examples: int = 150) -> type[MachineTest]:
 
 
 def test_a_faithful_object_passes_and_every_verb_was_done_and_refused() -> None:
-    test = run(machine_test(DOOR, TheDoor), max_examples=200)
+    test = run(machine_test(DOOR, TheDoor), max_examples=60)
     verbs = {verb.name for verb in DOOR.verbs}
     assert set(test.accepted) == set(test.refused) == verbs
     assert set(test.taken) == set(DOOR.all_rows())
@@ -209,7 +209,7 @@ async def _made_later() -> TheDoor:
 
 
 def test_the_system_may_be_made_and_asked_asynchronously() -> None:
-    assert run(machine_test(DOOR, _made_later)).accepted["open"]
+    assert run(machine_test(DOOR, _made_later), max_examples=10).accepted["open"]
 
 
 class AnyKey(TheDoor):
@@ -292,7 +292,7 @@ def test_properties_that_hold_are_no_obstacle() -> None:
         Always("locked with some key", implies(locked, Var("key").differs(None))),
         Always("unlocking forgets the key", Next("key").equals(None), on=("unlock",)),
     )
-    run(machine_test(msgspec.structs.replace(DOOR, properties=held), TheDoor))
+    run(machine_test(msgspec.structs.replace(DOOR, properties=held), TheDoor), max_examples=40)
 
 
 class Slammed(TheDoor):
@@ -306,7 +306,7 @@ SLAM = Operation(asks=lambda: ((("shut", ()), ("lock", ("a",))), (("lock", ("a",
 
 
 def test_an_operation_stands_for_the_first_of_its_alternatives_that_is_legal() -> None:
-    test = run(machine_test(DOOR, Slammed, operations={"slam": SLAM}))
+    test = run(machine_test(DOOR, Slammed, operations={"slam": SLAM}), max_examples=40)
     assert test.accepted["slam"]
     wrong = Operation(asks=lambda: ((("shut", ()),),))
     with pytest.raises(AssertionError):
@@ -320,7 +320,7 @@ class NoLock:
 
 def test_a_verb_without_a_method_is_listed_with_its_reason() -> None:
     reasons = dict.fromkeys(("lock", "unlock"), "there is no lock on it")
-    run(machine_test(DOOR, NoLock, not_bound=reasons))
+    run(machine_test(DOOR, NoLock, not_bound=reasons), max_examples=40)
     with pytest.raises(AttributeError, match="lock"):
         run(machine_test(DOOR, NoLock))
 

@@ -227,6 +227,28 @@ def law_as_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lifecycle, "_AFTER_TURN", {})
 
 
+def one_input(state: Session) -> Iterator[SessionCommand]:
+    """Yield all that is asked, but for a second input."""
+    for command in asked(state):
+        if not (state.work.inputs and isinstance(command, commands.AcceptInput)):
+            yield command
+
+
+@pytest.mark.usefixtures("law_as_checked")
+def test_g8_with_one_input_the_session_decides_what_its_machine_declares() -> None:
+    found = check_refinement(
+        SESSION,
+        the_session(commands=one_input),
+        not_reached=NOT_REACHED,
+        checked=True,
+        representatives=1,
+    )
+    assert found.problems == ()
+    assert (found.states, found.decisions, found.refused) == (1_073, 35_427, 18_168)
+    assert (len(found.taken), len(found.untaken)) == (89, 2)
+
+
+@pytest.mark.thorough
 @pytest.mark.usefixtures("law_as_checked")
 def test_g8_the_session_decides_what_its_machine_declares_no_less_and_no_more() -> None:
     found = check_refinement(SESSION, the_session(), not_reached=NOT_REACHED, checked=True)

@@ -52,6 +52,7 @@ def test_the_reference_model_has_the_states_that_every_checker_finds(
     assert report.ok, str(report)
 
 
+@pytest.mark.thorough
 def test_four_instances_are_explored_within_a_small_part_of_the_memory_allowed() -> None:
     report = check(REFERENCE, instances=4, memory_bytes=1 << 29)
     assert counts(report) == (3_748_096, 81_435_905, 28)

@@ -1,4 +1,7 @@
-"""The printed TLA+ is TLA+: by its grammar, by SANY, and by what TLC finds in it."""
+"""The printed TLA+ is TLA+: by its grammar, by SANY, and by what TLC finds in it.
+
+`make test` starts TLC twice, `make thorough` for every model.
+"""
 
 import re
 from pathlib import Path
@@ -32,6 +35,7 @@ from tests.support.printed_machines import (
     stuck,
 )
 from tests.support.reference_model import REFERENCE, looking_across
+from tests.support.thorough import few_of
 
 MODELS: dict[str, Machine | Model] = {
     **BUILT_IN,
@@ -46,6 +50,8 @@ MODELS: dict[str, Machine | Model] = {
     "fairness": hurried("finish"),
 }
 
+
+NO_GRAMMAR = "the grammar of TLA+ is absent: `make checkers`"
 
 QUICK = [name for name in MODELS if name not in ("sessions", "live")]
 """TLC takes minutes over the leads-to of the large compositions; SPIN counts those."""
@@ -99,7 +105,10 @@ def test_every_rule_says_of_every_variable_what_becomes_of_it(name: str) -> None
         assert not set(changed) & unchanged, rule
 
 
-@pytest.mark.parametrize("name", [name for name in BUILT_IN if name != "sessions"])
+ALONE = [name for name, one in BUILT_IN.items() if isinstance(one, Machine)]
+
+
+@pytest.mark.parametrize("name", few_of([*ALONE, "live"], ALONE))
 def test_every_row_fires_with_the_deep_bounds_too(name: str) -> None:
     model = deepened(flat(BUILT_IN[name]))
     report = check(model, max_states=3_000_000)
@@ -134,8 +143,8 @@ def test_no_two_words_are_written_alike_and_no_number_has_a_sign() -> None:
 @pytest.mark.filterwarnings("ignore:int argument support:DeprecationWarning")  # in the grammar
 @pytest.mark.parametrize("name", MODELS)
 def test_the_grammar_of_tla_takes_it(name: str) -> None:
-    tree_sitter: Any = pytest.importorskip("tree_sitter")
-    grammar: Any = pytest.importorskip("tree_sitter_tlaplus")
+    tree_sitter: Any = pytest.importorskip("tree_sitter", reason=NO_GRAMMAR)
+    grammar: Any = pytest.importorskip("tree_sitter_tlaplus", reason=NO_GRAMMAR)
     parser = tree_sitter.Parser(tree_sitter.Language(grammar.language()))
     assert not parser.parse(tla(MODELS[name]).encode()).root_node.has_error
     broken = tla(MODELS[name]).replace("Next == Step \\/ Done", "Next == Step \\/ \\/")
@@ -143,7 +152,7 @@ def test_the_grammar_of_tla_takes_it(name: str) -> None:
 
 
 @needs_tlc
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", few_of(QUICK, ["gate"]))
 def test_tlc_finds_as_many_states_as_the_explorer(name: str, tmp_path: Path) -> None:
     report, found = check(MODELS[name]), tlc_model(MODELS[name], tmp_path)
     assert found.complaint == "", found.output
@@ -152,7 +161,7 @@ def test_tlc_finds_as_many_states_as_the_explorer(name: str, tmp_path: Path) -> 
 
 
 @needs_tlc
-@pytest.mark.parametrize("item", BROKEN, ids=lambda item: item.name)
+@pytest.mark.parametrize("item", few_of(BROKEN, BROKEN[:1]), ids=lambda item: item.name)
 def test_tlc_finds_a_broken_property_as_the_explorer_does(item: Always, tmp_path: Path) -> None:
     machine = noted(item)
     assert [one.property for one in check(machine).violations] == [item.name]
@@ -160,11 +169,13 @@ def test_tlc_finds_a_broken_property_as_the_explorer_does(item: Always, tmp_path
 
 
 @needs_tlc
+@pytest.mark.thorough
 def test_tlc_finds_a_deadlock(tmp_path: Path) -> None:
     assert tlc_model(stuck(), tmp_path).complaint == "deadlock"
 
 
 @needs_tlc
+@pytest.mark.thorough
 def test_tlc_and_the_explorer_agree_on_what_fairness_gives(tmp_path: Path) -> None:
     assert check(hurried("finish")).ok
     assert tlc_model(hurried("finish"), tmp_path).complaint == ""
@@ -176,6 +187,7 @@ def test_tlc_and_the_explorer_agree_on_what_fairness_gives(tmp_path: Path) -> No
 
 
 @needs_tlc
+@pytest.mark.thorough
 def test_a_sometimes_is_a_probe_that_tlc_violates(tmp_path: Path) -> None:
     config = tla_config(REFERENCE)
     asked = re.sub(r"\\\* INVARIANT (\w+).*", r"INVARIANT \1", config)
@@ -184,6 +196,7 @@ def test_a_sometimes_is_a_probe_that_tlc_violates(tmp_path: Path) -> None:
 
 
 @needs_tlc
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("old", "new"),
     [

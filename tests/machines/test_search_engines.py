@@ -14,6 +14,7 @@ from perdure.machines.checker.program import compile_model
 from perdure.machines.checker.search import Budget, search
 from perdure.machines.checker.search_numpy import NumpySearch
 from tests.support.random_models import Plainest, models
+from tests.support.thorough import few_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,22 +36,34 @@ def agrees(report: Report, plainest: Plainest) -> None:
     assert report.ok != bool(report.violations or report.unfired or report.unwitnessed)
 
 
-@settings(max_examples=100, suppress_health_check=list(HealthCheck))
-@given(model=models())
-def test_every_engine_finds_what_the_plainest_search_finds(model: Model) -> None:
-    report = check(model, numpy="never")
-    agrees(report, Plainest(model))
-    assert check(model, numpy="auto") == report
-    assert check(model, numpy="always") == report
+@pytest.mark.parametrize("examples", few_of([15, 100], [15]))
+def test_every_engine_finds_what_the_plainest_search_finds(examples: int) -> None:
+    @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
+    @given(model=models())
+    def compared(model: Model) -> None:
+        report = check(model, numpy="never")
+        agrees(report, Plainest(model))
+        assert check(model, numpy="auto") == report
+        assert check(model, numpy="always") == report
+
+    compared()
 
 
+@pytest.mark.parametrize("examples", few_of([5, 40], [5]))
 @pytest.mark.parametrize("largest", [1, 4, 4096])
 @pytest.mark.parametrize("memory_bytes", [0, MEMORY_BYTES])
-@settings(max_examples=40, suppress_health_check=list(HealthCheck))
-@given(model=models())
 def test_however_states_are_packed_and_marked_the_answer_is_the_same(
-    largest: int, memory_bytes: int, model: Model
+    largest: int, memory_bytes: int, examples: int
 ) -> None:
+    @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
+    @given(model=models())
+    def compared(model: Model) -> None:
+        however_packed(model, largest, memory_bytes)
+
+    compared()
+
+
+def however_packed(model: Model, largest: int, memory_bytes: int) -> None:
     program = compile_model(model, model.properties, largest)
     by_level = NumpySearch(program, memory_bytes, piece=3)
     for wide in (1, 3):

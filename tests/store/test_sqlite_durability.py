@@ -86,7 +86,7 @@ SQLiteStore.commit_now = commit_now
 threading.Thread(target=write, daemon=True).start()
 """
 
-needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace counts the syncs")
+needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is absent")
 
 
 def _synced(tmp_path: Path, durability: Durability, planted: str = "") -> int:

@@ -6,8 +6,6 @@ import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-import pytest
-
 from perdure import Engine
 from perdure.projections.snapshots import Folded
 from perdure.runtime.session.cache import Live
@@ -21,19 +19,19 @@ def on_an_engine(
 ) -> Callable[[Callable[..., Coroutine[Any, Any, None]]], Callable[..., None]]:
     """Turn a test ``async def test(engine, …)`` into one that pytest runs for each store.
 
-    The engine is open while the test runs; its log must audit clean at the end. A test that is
-    ``on_file`` opens another engine on the same store, which one in memory does not have.
+    The engine is open while the test runs; its log must audit clean at the end. With ``on_file``
+    the store is a file alone, so that the test can open another engine on it.
     """
 
     def decorate(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
         signature = inspect.signature(test)
         others = [p for p in signature.parameters.values() if p.name not in ("engine", "url")]
-        url = inspect.Parameter("url", inspect.Parameter.KEYWORD_ONLY)
+        fixture = "sqlite_url" if on_file else "url"
+        store = inspect.Parameter(fixture, inspect.Parameter.KEYWORD_ONLY)
 
         @functools.wraps(test)
-        def run(*, url: str, **given: Any) -> None:
-            if on_file and url == "memory:":
-                pytest.skip("a store in memory has one engine")
+        def run(**given: Any) -> None:
+            url = given.pop(fixture)
 
             async def main() -> None:
                 async with Engine.open(url, **options) as engine:
@@ -46,7 +44,7 @@ def on_an_engine(
             asyncio.run(main())
 
         keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in others]
-        run.__signature__ = inspect.Signature([url, *keyword])  # type: ignore[attr-defined]
+        run.__signature__ = inspect.Signature([store, *keyword])  # type: ignore[attr-defined]
         return run
 
     return decorate

@@ -36,10 +36,11 @@ def tla2tools() -> str | None:
 
 
 needs_spin = pytest.mark.skipif(
-    not (shutil.which("spin") and shutil.which("cc")), reason="no spin, or no C compiler, here"
+    not (shutil.which("spin") and shutil.which("cc")),
+    reason="SPIN is absent: `make checkers`",
 )
 needs_tlc = pytest.mark.skipif(
-    not (shutil.which("java") and tla2tools()), reason="no TLC here: no Java, or no tla2tools.jar"
+    not (shutil.which("java") and tla2tools()), reason="TLC or Java is absent: `make checkers`"
 )
 
 
