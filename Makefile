@@ -1,34 +1,43 @@
-# Two commands matter: `make demo` and `make test`. Both install what they need into .venv.
+# Two commands matter: `make demo` and `make test`. Both install into .venv. `make help` lists all.
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { command -v $$p; break; }; done)
+OLDEST ?= $(shell for p in python3.11 python3.12 $(PYTHON); do command -v $$p >/dev/null 2>&1 \
+	&& $$p -c 'import sys' 2>/dev/null && { command -v $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= auto
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 SEEDS ?= 10000
+LOWEST_TESTS := tests/aggregates tests/store tests/projections tests/runtime tests/cli
 
-.PHONY: demo test soak check format specs checkers bench profile wheel-test clean
+.PHONY: help demo test thorough soak check format specs checkers bench profile wheel-test lowest clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/run  ## the main job, end to end, on an embedded SQLite file
 	$(BIN)/perdure demo
 
-test: $(VENV)/dev  ## the whole suite
-	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+test: $(VENV)/dev  ## the suite without its thorough tests; PYTEST_ARGS="-k g7_" for a part of it
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not thorough" $(PYTEST_ARGS)
+
+thorough: $(VENV)/dev  ## the thorough tests alone: more seeds, kills, alterations and models
+	$(BIN)/python -m pytest -n $(WORKERS) -m thorough $(PYTEST_ARGS)
 
 soak: $(VENV)/dev  ## very many simulated runs, on all cores; SEEDS=100000 for more
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
-check: $(VENV)/dev  ## lint, types, layers, contracts
+check: $(VENV)/dev  ## lint, types, layers and contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/project/test_layers.py
 	$(BIN)/perdure spec --check
 
-format: $(VENV)/dev
+format: $(VENV)/dev  ## lint with fixes, and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -37,7 +46,7 @@ specs: $(VENV)/dev  ## write the contracts under specs/, and the printed parts o
 	$(BIN)/python -m tests.support.reference
 	$(BIN)/python -m tests.support.file_list
 
-checkers: $(VENV)/dev  ## SPIN and TLC, which the suite holds its own checker against, where they can be had
+checkers: $(VENV)/dev  ## install SPIN and TLC, which tests compare the checker with, where possible
 	sh tests/support/install_checkers.sh $(BIN)/python
 
 bench: $(VENV)/dev  ## beside its peers, in one run; BENCH_ARGS=--document writes docs/benchmarks.md
@@ -46,12 +55,19 @@ bench: $(VENV)/dev  ## beside its peers, in one run; BENCH_ARGS=--document write
 profile: $(VENV)/dev  ## where a durable turn, a resume and an audit spend their time
 	$(BIN)/python -m bench.profiling
 
-wheel-test: $(VENV)/dev  ## the suite against the built wheel, in an environment of its own
+wheel-test: $(VENV)/dev  ## the suite against the wheel, built from the sdist, in an environment of its own
 	rm -rf .wheel-venv dist
-	$(BIN)/python -m build --wheel
+	$(BIN)/python -m build
 	$(PYTHON) -m venv .wheel-venv
 	.wheel-venv/bin/python -m pip install --quiet "$$(ls dist/*.whl)[test]"
 	sh tests/support/against_wheel.sh $(WORKERS)
+
+lowest: $(VENV)/dev  ## part of the suite with the lowest versions that pyproject.toml allows, Python included
+	rm -rf .lowest-venv
+	$(OLDEST) -m venv .lowest-venv
+	$(BIN)/python -m tests.support.lowest > .lowest-venv/constraints.txt
+	.lowest-venv/bin/python -m pip install --quiet --constraint .lowest-venv/constraints.txt --editable '.[test]'
+	.lowest-venv/bin/python -m pytest -n $(WORKERS) -q -m "not thorough" $(LOWEST_TESTS)
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "perdure needs Python 3.11 or newer; set PYTHON=/path/to/python"; exit 1; }
@@ -65,5 +81,5 @@ $(VENV)/dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[test,lint]'
 	@touch $@ $(VENV)/run
 
-clean:
-	rm -rf $(VENV) .wheel-venv .bench-venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean:  ## remove environments, builds and caches
+	rm -rf $(VENV) .wheel-venv .lowest-venv .bench-venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
