@@ -14,7 +14,7 @@ import msgspec
 
 from bench.contenders.base import Contender, Settings, settings_of, turns_of
 from bench.workload import MESSAGE_BYTES, ROW_BYTES, TURN, Message, session_id
-from perdure.store.sqlite.connections import CHECKPOINT_PAGES
+from perdure.store.sqlite.connections import CHECKPOINT_BYTES
 from perdure.store.sqlite.schema import LOG, PAGE_BYTES
 
 _INSERT: Final = (
@@ -39,7 +39,7 @@ class _Connected(Contender):
         self.connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.execute(f"PRAGMA synchronous = {self._synchronous}")
-        self.connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        self.connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_BYTES // PAGE_BYTES}")
         if self.schema:
             self.connection.execute(self.schema)
 

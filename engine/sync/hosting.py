@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import Any, Final, TypeVar
 
-from perdure.errors import EngineClosed, Unsupported
+from perdure.errors import EngineClosed, StoreError, Unsupported
 from perdure.runtime.settings import GRACE_SECONDS
 
 _T = TypeVar("_T")
@@ -28,6 +28,7 @@ _LOGGER: Final = logging.getLogger("perdure")
 _LOOK_UP_SECONDS: Final = 0.2
 _LEAST_PATIENCE_SECONDS: Final = 1.0
 """So long is waited for what stops by itself, however little time agents are given."""
+_LOOP_FILES: Final = 3  # a selector, and two ends of a socket to wake it
 _MOST_THREADS: Final = 1000
 """So many functions may block at once: agents' that wait for a verb leave threads for that verb."""
 
@@ -69,10 +70,27 @@ def run_as_agent() -> None:
         call.joined(task)
 
 
+def _check_files_left() -> None:
+    """Refuse to make an event loop where its files cannot be opened: asyncio would leak some.
+
+    Raises StoreError.
+    """
+    opened: list[int] = []
+    try:
+        for _ in range(_LOOP_FILES):
+            opened.append(os.open(os.devnull, os.O_RDONLY))  # noqa: PERF401 - closed one by one
+    except OSError as error:
+        raise StoreError(f"an engine needs an event loop: {error.strerror}") from error
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+
+
 class Host:
     """A thread with an event loop, until it is stopped."""
 
     def __init__(self) -> None:
+        _check_files_left()
         self.loop: Final = asyncio.new_event_loop()
         self.loop.set_default_executor(ThreadPoolExecutor(_MOST_THREADS, "asyncio"))
         self._process: Final = os.getpid()

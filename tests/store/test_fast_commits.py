@@ -20,9 +20,9 @@ from perdure.store import SQLiteRecorder, SQLiteStore, StoredRow
 from perdure.store.committer import Committer
 from perdure.store.recorder import Outcome, StaleAppend
 from perdure.store.sqlite import recorder as sqlite
-from perdure.store.sqlite.connections import CHECKPOINT_PAGES
+from perdure.store.sqlite.connections import CHECKPOINT_BYTES
 from perdure.store.sqlite.recorder import MAX_HURRY_BYTES
-from perdure.store.sqlite.schema import PAGE_BYTES, companion_bytes
+from perdure.store.sqlite.schema import companion_bytes
 from tests.support import processes
 from tests.support.processes import message
 
@@ -239,28 +239,27 @@ def test_the_loop_waits_for_no_lock_and_the_thread_does(recorder: SQLiteRecorder
 def test_the_write_ahead_log_is_tidied_up_by_the_thread_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkpoints: list[bool] = []
+    threads: set[str] = set()
 
     async def work(engine: Engine) -> None:
         recorder = recorder_of(engine)
         spy = Spy(recorder, monkeypatch)
-        keep = recorder._set_patient
+        checkpoint = recorder._connections.checkpoint
 
-        def watched(*, patient: bool) -> None:
-            keep(patient=patient)
-            pages = recorder._writer.execute("PRAGMA wal_autocheckpoint").fetchone()[0]
-            checkpoints.append(patient)
-            assert pages == (CHECKPOINT_PAGES if patient else 0)
+        def watched(writer: sqlite3.Connection) -> bool:
+            threads.add(threading.current_thread().name)
+            return checkpoint(writer)
 
-        monkeypatch.setattr(recorder, "_set_patient", watched)
+        monkeypatch.setattr(recorder._connections, "checkpoint", watched)
         for _ in range(1000):
             await engine.record_turn("s", [message("x" * 50_000)])
-        assert companion_bytes(recorder.path, "-wal") < 2 * CHECKPOINT_PAGES * PAGE_BYTES
+        assert companion_bytes(recorder.path, "-wal") < 2 * CHECKPOINT_BYTES
         assert spy.at_once > 500
         assert 5 < spy.declined < 500  # also where a snapshot was being kept, as long as that took
 
     run(tmp_path, work, durability="normal")
-    assert set(checkpoints) == {True, False}
+    assert threading.current_thread().name not in threads
+    assert threads
 
 
 def test_two_processes_writing_at_once_meet_no_error(

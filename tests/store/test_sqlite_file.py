@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eventsourcing.persistence import Tracking
 
 from perdure import PerdureError, StoreError
 from perdure.store import SQLiteRecorder
 from perdure.store.recorder import LARGEST_POSITION
 from perdure.store.sqlite import schema
-from perdure.store.sqlite.connections import LOG_BYTES
+from perdure.store.sqlite.connections import CHECKPOINT_BYTES, LOG_BYTES
 from perdure.sync import Engine
 from tests.store.test_sqlite_opening import opened_by_nobody, shared_folder
 from tests.support.processes import message
@@ -349,6 +350,42 @@ def test_nor_is_it_read_past_a_journal(shared: Path) -> None:
 
 # Resources
 
+CROWDED = """
+import os, resource, sys
+from perdure import StoreError
+from perdure.sync import Engine
+
+engines = [Engine.open(f"sqlite:///{sys.argv[1]}/{n}.db") for n in range(2)]
+for engine in engines:
+    engine.register("s")
+used = len(os.listdir("/proc/self/fd"))
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+for more in range(24):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + more, hard))
+    try:
+        Engine.open(f"sqlite:///{sys.argv[1]}/more.db").close()
+        print("opened")
+    except StoreError as refusal:
+        print(refusal)
+    for n, engine in enumerate(engines):
+        engine.record_turn("s", [{"role": "user", "content": "x"}], run_id=f"run-{more}")
+for engine in engines:
+    assert engine.read("s").version == 25
+    engine.close()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs a list of open files")
+def test_an_engine_too_many_is_refused_by_name_and_leaves_the_others_alone(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", CROWDED, str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    told = ran.stdout.splitlines()
+    assert told[-1] == "opened"
+    assert any("Too many open files" in line for line in told)
+    assert any("too many files open" in line for line in told)
+    refused = [line for line in told if line != "opened"]
+    assert all("oo many" in line for line in refused), refused
+
 
 def test_the_log_of_a_long_reader_is_cut_once_the_reader_is_gone(path: Path) -> None:
     log = Path(f"{path}-wal")
@@ -364,6 +401,40 @@ def test_the_log_of_a_long_reader_is_cut_once_the_reader_is_gone(path: Path) -> 
         for n in range(24):
             engine.record_turn("s", [message("x" * 4_000_000)], run_id=f"after-{n}")
         assert log.stat().st_size <= LOG_BYTES + 8 * 1024 * 1024
+
+
+def test_g2_no_connection_can_commit_while_a_write_ahead_log_is_copied(path: Path) -> None:
+    """So SQLite's WAL-reset bug, which loses a commit in that moment, has no room."""
+    recorder = SQLiteRecorder(path)
+    locked: list[bool] = []
+
+    def attempt(statement: str) -> None:
+        if "wal_checkpoint" in statement:
+            with contextlib.closing(sqlite3.connect(path, timeout=0)) as other:
+                try:
+                    other.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError:
+                    locked.append(True)
+                else:
+                    locked.append(False)
+
+    recorder._writer.set_trace_callback(attempt)
+    assert recorder._writer.execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
+    recorder._unsaved_bytes = CHECKPOINT_BYTES
+    recorder.insert_tracking(Tracking("p", 1))
+    recorder._writer.set_trace_callback(None)
+    assert locked == [True]
+    assert recorder._unsaved_bytes == 0
+    recorder.close()
+
+
+def test_a_log_that_another_process_keeps_locked_is_copied_later(path: Path) -> None:
+    recorder = SQLiteRecorder(path)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert not recorder._connections.checkpoint(recorder._writer)
+    assert recorder._connections.checkpoint(recorder._writer)
+    recorder.close()
 
 
 def test_a_new_file_can_give_pages_back_without_being_rewritten(path: Path) -> None:

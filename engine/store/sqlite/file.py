@@ -65,7 +65,8 @@ def check_not_inherited(path: Path, location: Path) -> None:
 class OpenFile:
     """A file that is open in this process, until `release`.
 
-    ``path`` is how messages name it, ``location`` where it is.
+    ``path`` is how messages name it, ``location`` where it is; ``log_bytes`` is the size that its
+    write-ahead log had at the last `check`.
     """
 
     def __init__(self, path: Path, location: Path) -> None:
@@ -74,6 +75,7 @@ class OpenFile:
         self._log: Final = f"{location}-wal"
         self._identity: Final = _identity_of(location)
         self._log_identity: _Identity | None = None
+        self.log_bytes = 0
         if self._identity is None:
             raise self._refusal("the database file was removed while it was opened")
         self._held: Final = _Held(self._identity, os.getpid(), id(self))
@@ -96,6 +98,7 @@ class OpenFile:
             raise self._refusal(f"the database file cannot be found: {error.strerror}") from error
         if (found.st_dev, found.st_ino) != self._identity:
             raise self._refusal("the database file was replaced by another")
+        self.log_bytes = log.st_size
         if (log.st_dev, log.st_ino) != self._log_identity:
             if self._log_identity is not None:
                 raise self._refusal("the write-ahead log was replaced by another")

@@ -26,7 +26,7 @@ from perdure.store.recorder import (
     check_dense,
 )
 from perdure.store.sqlite import schema
-from perdure.store.sqlite.connections import CHECKPOINT_PAGES, Connections
+from perdure.store.sqlite.connections import CHECKPOINT_BYTES, Connections
 from perdure.store.sqlite.file import Unacknowledged
 from perdure.store.sqlite.reader import SQLiteReader
 from perdure.store.sqlite.statements import (
@@ -79,6 +79,8 @@ class SQLiteRecorder(SQLiteReader):
         self._patient = True
         self._pace_seconds = math.inf
         self._hurried_bytes = 0
+        self._unsaved_bytes = 0
+        self._log_bytes = 0
         self._write_lock: Final = threading.Lock()
         with contextlib.ExitStack() as opened, translated(path):
             connections = Connections(
@@ -123,6 +125,7 @@ class SQLiteRecorder(SQLiteReader):
                 raise
             with self._giving_up():
                 self._connections.file.check()
+            self._tidy()
 
     def insert(self, rows: Sequence[StoredRow], tracking: Tracking | None = None) -> Sequence[int]:
         """Record the rows and the tracking in one transaction; return the rows' positions.
@@ -189,6 +192,7 @@ class SQLiteRecorder(SQLiteReader):
         if outcomes is None:
             return None
         self._hurried_bytes += size + schema.PAGE_BYTES
+        self._unsaved_bytes += size + schema.PAGE_BYTES
         self._watcher.notify()
         return outcomes
 
@@ -241,7 +245,22 @@ class SQLiteRecorder(SQLiteReader):
             self._check_inserted(changed, count, last)
             self._connections.file.check()
         self._known |= after
+        if patient:
+            self._unsaved_bytes += sum(len(event.state) for event in events) + schema.PAGE_BYTES
+            self._tidy()
         return spans(submissions, (last or 0) - count + 1)
+
+    def _tidy(self) -> None:
+        """Copy the write-ahead log into the file once it is long; a failure is tried again later.
+
+        It is long once this engine has written so much, or once the log file has grown so much.
+        """
+        size = self._connections.file.log_bytes
+        if max(self._unsaved_bytes, size - self._log_bytes) < CHECKPOINT_BYTES:
+            return
+        with contextlib.suppress(sqlite3.Error):
+            if self._connections.checkpoint(self._writer):
+                self._unsaved_bytes, self._log_bytes = 0, size
 
     def _check_inserted(self, changed: int, count: int, last: int | None) -> None:
         """Raise Unacknowledged where the rows in the file are not the ones that were inserted.
@@ -275,12 +294,10 @@ class SQLiteRecorder(SQLiteReader):
             raise
 
     def _set_patient(self, *, patient: bool) -> None:
-        """Let the writer wait for locks, and tidy its log up after a commit; or neither."""
+        """Let the writer wait for locks, or not."""
         self._patient = patient
         timeout = int(self._connections.busy_timeout_seconds * 1000) if patient else 0
         self._writer.execute(f"PRAGMA busy_timeout = {timeout}")
-        pages = CHECKPOINT_PAGES if patient else 0
-        self._writer.execute(f"PRAGMA wal_autocheckpoint = {pages}")
 
     def _keep_pace(self, seconds: float) -> None:
         """Take into account how long a commit took, its rows apart; the first stands for itself."""

@@ -6,6 +6,7 @@ Invariants: nothing here keeps a connection or a lock; every error of SQLite bec
 import contextlib
 import functools
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -41,8 +42,24 @@ def translated(path: Path) -> Iterator[None]:
         raise RecorderRefusal(f"{path}: {error}", path=str(path)) from error
     except sqlite3.Error as error:
         sentence = _SENTENCES.get(error_code(error), str(error))
+        if error_code(error) == sqlite3.SQLITE_CANTOPEN and not _can_open_files():
+            sentence = "this process has too many files open (an engine needs about twelve)"
         name = getattr(error, "sqlite_errorname", type(error).__name__)
         raise StoreError(f"{path}: {sentence}", path=str(path), sqlite=name) from error
+
+
+def _can_open_files() -> bool:
+    """Whether the files of one more connection can be opened: the database and two beside it."""
+    opened: list[int] = []
+    try:
+        for _ in range(3):
+            opened.append(os.open(os.devnull, os.O_RDONLY))  # noqa: PERF401 - closed one by one
+    except OSError:
+        return False
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+    return True
 
 
 def chosen_sessions(
