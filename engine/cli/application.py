@@ -6,81 +6,87 @@ Invariants: every command has an example in its help; help is plain text.
 import importlib.metadata
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
-from perdure.cli.commands import audit as auditing
-from perdure.cli.commands import backup as backing_up
-from perdure.cli.commands import check as checking
-from perdure.cli.commands import demo as demonstration
-from perdure.cli.commands import import_ as importing
-from perdure.cli.commands import read as reading
-from perdure.cli.commands import spec as specifying
-from perdure.cli.commands import work as working
+from perdure.cli.commands import audit, backup, check, demo, import_, read, spec, work
 from perdure.cli.outcome import unwritten
 
-_EXAMPLES: Final = {
-    "demo": ("perdure demo", "perdure demo --db memory: --json | jq .ok"),
-    "import": (
-        "perdure import transcripts.jsonl --archive",
-        "zcat transcripts.jsonl.gz | perdure import -",
+
+class _Command(NamedTuple):
+    run: Callable[..., None]
+    examples: tuple[str, ...]
+
+
+_COMMANDS: Final = {
+    "demo": _Command(demo.demo, ("perdure demo", "perdure demo --db memory: --json | jq .ok")),
+    "import": _Command(
+        import_.import_,
+        (
+            "perdure import transcripts.jsonl --archive",
+            "zcat transcripts.jsonl.gz | perdure import -",
+        ),
     ),
-    "ls": (
-        "perdure ls --phase archived",
-        "perdure ls --label team=support --json | jq -r '.[].session_id'",
+    "ls": _Command(
+        read.ls,
+        (
+            "perdure ls --phase archived",
+            "perdure ls --label team=support --json | jq -r '.[].session_id'",
+        ),
     ),
-    "show": ("perdure show trip-1", "perdure show trip-1 --json | jq .usage"),
-    "history": (
-        "perdure history trip-1 --offset 20 --limit 10",
-        "perdure history trip-1 --json | jq -c '.messages[]'",
+    "show": _Command(read.show, ("perdure show trip-1", "perdure show trip-1 --json | jq .usage")),
+    "history": _Command(
+        read.history,
+        (
+            "perdure history trip-1 --offset 20 --limit 10",
+            "perdure history trip-1 --json | jq -c '.messages[]'",
+        ),
     ),
-    "log": ("perdure log trip-1 | jq -r .tag", "perdure log trip-1 > trip-1.events.jsonl"),
-    "receipts": ("perdure receipts trip-1", "perdure receipts trip-1 --json"),
-    "inputs": ("perdure inputs trip-1", "perdure inputs trip-1 --json | jq -r '.[].state'"),
-    "calls": ("perdure calls trip-1", "perdure calls trip-1 --json"),
-    "fork": (
-        "perdure fork trip-1",
-        "perdure fork trip-1 --at-message 4 --id trip-1b",
+    "log": _Command(
+        read.log, ("perdure log trip-1 | jq -r .tag", "perdure log trip-1 > trip-1.events.jsonl")
     ),
-    "head": ("perdure head", "perdure head --json > heads.json   # keep it elsewhere"),
-    "audit": (
-        "perdure audit --jobs 4",
-        "perdure audit --head heads.json",
-        "perdure audit trip-1 trip-2 --json",
+    "receipts": _Command(
+        read.receipts, ("perdure receipts trip-1", "perdure receipts trip-1 --json")
     ),
-    "backup": (
-        "perdure backup tonight.db",
-        "perdure backup /mnt/elsewhere/sessions.db --db sqlite:////var/lib/app/sessions.db",
+    "inputs": _Command(
+        work.inputs, ("perdure inputs trip-1", "perdure inputs trip-1 --json | jq -r '.[].state'")
     ),
-    "restore": ("perdure restore tonight.db --db sqlite:///sessions.db",),
-    "check": (
-        "perdure check session --instances 2",
-        "perdure check session --graph session.dot",
-        "perdure check approvals:APPROVAL --json",
+    "calls": _Command(work.calls, ("perdure calls trip-1", "perdure calls trip-1 --json")),
+    "fork": _Command(
+        work.fork, ("perdure fork trip-1", "perdure fork trip-1 --at-message 4 --id trip-1b")
     ),
-    "spec": (
-        "perdure spec --check",
-        "perdure spec mycode.approvals:APPROVAL --folder contracts",
+    "audit": _Command(
+        audit.audit,
+        (
+            "perdure audit --jobs 4",
+            "perdure audit --head heads.json",
+            "perdure audit trip-1 trip-2 --json",
+        ),
     ),
-}
-_COMMANDS: Final[dict[str, Callable[..., None]]] = {
-    "demo": demonstration.demo,
-    "import": importing.import_,
-    "ls": reading.ls,
-    "show": reading.show,
-    "history": reading.history,
-    "log": reading.log,
-    "receipts": reading.receipts,
-    "inputs": working.inputs,
-    "calls": working.calls,
-    "fork": working.fork,
-    "audit": auditing.audit,
-    "head": reading.head,
-    "backup": backing_up.backup,
-    "restore": backing_up.restore,
-    "check": checking.check_,
-    "spec": specifying.spec,
+    "head": _Command(
+        read.head, ("perdure head", "perdure head --json > heads.json   # keep it elsewhere")
+    ),
+    "backup": _Command(
+        backup.backup,
+        (
+            "perdure backup tonight.db",
+            "perdure backup /mnt/elsewhere/sessions.db --db sqlite:////var/lib/app/sessions.db",
+        ),
+    ),
+    "restore": _Command(backup.restore, ("perdure restore tonight.db --db sqlite:///sessions.db",)),
+    "check": _Command(
+        check.check_,
+        (
+            "perdure check session --instances 2",
+            "perdure check session --graph session.dot",
+            "perdure check approvals:APPROVAL --json",
+        ),
+    ),
+    "spec": _Command(
+        spec.spec,
+        ("perdure spec --check", "perdure spec mycode.approvals:APPROVAL --folder contracts"),
+    ),
 }
 
 
@@ -96,7 +102,7 @@ def application() -> typer.Typer:
     )
     app.callback()(_perdure)
     for name, command in _COMMANDS.items():
-        app.command(name, epilog=_epilog(_EXAMPLES[name]))(command)
+        app.command(name, epilog=_epilog(command.examples))(command.run)
     return app
 
 

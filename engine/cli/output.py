@@ -10,17 +10,26 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TextIO
 
 import msgspec
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
+_DESCRIPTION: Final = "{task.description}"
 _SHORT_DIGEST: Final = 12
 _GAP: Final = 2
 _RULED_GAP: Final = 3
@@ -66,6 +75,18 @@ class Answer:
         """Print one line where errors go."""
         sys.stderr.write(f"perdure: {visible(text)}\n")
 
+    def listing(self, items: Sequence[Any], columns: Sequence[str], *, empty: str) -> None:
+        """Print the items: as the document, as a table of these fields, or ``empty`` for none.
+
+        An item is a struct or a mapping.
+        """
+        if self.as_json:
+            self.document(items)
+        elif not items:
+            self.line(empty)
+        else:
+            self.table(columns, [[_field(item, name) for name in columns] for item in items])
+
     def table(self, columns: Sequence[str], rows: Sequence[Cells]) -> None:
         """Print rows under their columns' names: ruled on a terminal, just aligned in a pipe."""
         cells = [[_cell(value) for value in row] for row in rows]
@@ -93,17 +114,27 @@ def progress(
 ) -> Iterator[Callable[[int], None]]:
     """Show a bar on stderr, if that is a terminal; the value advances it."""
     count = DownloadColumn() if in_bytes else MofNCompleteColumn()
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        count,
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    )
-    with bar:
+    with _bar(TextColumn(_DESCRIPTION), BarColumn(), count) as bar:
         task = bar.add_task(description, total=total)
         yield lambda amount: bar.advance(task, amount)
+
+
+@contextlib.contextmanager
+def search_progress(name: str) -> Iterator[Callable[[int, int], None]]:
+    """Show on stderr, if that is a terminal, how far the search of a machine is.
+
+    The value takes the number of states found and the depth reached.
+    """
+    with _bar(SpinnerColumn(), TextColumn(_DESCRIPTION)) as bar:
+        task = bar.add_task(f"checking {name}", total=None)
+        yield lambda states, depth: bar.update(
+            task, description=f"checking {name}: {states:,} states, depth {depth}"
+        )
+
+
+def _bar(*columns: ProgressColumn) -> Progress:
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty())
 
 
 def _writable(stream: TextIO | None) -> TextIO:
@@ -117,6 +148,10 @@ def _writable(stream: TextIO | None) -> TextIO:
 
 def _obeyed(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cs") or character in _DIRECTIONAL
+
+
+def _field(item: Any, name: str) -> object:
+    return item[name] if isinstance(item, Mapping) else getattr(item, name)
 
 
 def _cell(value: object) -> str:

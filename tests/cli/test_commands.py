@@ -30,6 +30,8 @@ COMMANDS = (
     "fork",
     "audit",
     "head",
+    "backup",
+    "restore",
     "check",
     "spec",
 )

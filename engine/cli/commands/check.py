@@ -9,21 +9,19 @@ import functools
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from perdure.cli.commands.audit import uninterrupted
 from perdure.cli.machine_names import resolved
 from perdure.cli.options import AsJson
 from perdure.cli.outcome import FAILED, answering
-from perdure.cli.output import Answer
+from perdure.cli.output import Answer, search_progress
 from perdure.errors import InvalidArgument, Unsupported
 from perdure.machines import BUILT_IN, Model, Report, check, graph_of
 from perdure.machines.checker.check import MAX_STATES
@@ -133,7 +131,7 @@ def _checked(
 ) -> _Found:
     machine = resolved(name)
     count = 1 if isinstance(machine, Model) else instances
-    with _progress(name) if shown else contextlib.nullcontext() as progress:
+    with search_progress(name) if shown else contextlib.nullcontext() as progress:
         report = check(
             machine, instances=count, symmetry=symmetry, max_states=max_states, progress=progress
         )
@@ -155,23 +153,6 @@ def _in_processes(one: Callable[[str], _Found], names: list[str], jobs: int) -> 
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=jobs, mp_context=context) as pool:
         return list(pool.map(one, names))
-
-
-@contextlib.contextmanager
-def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
-    """Show on stderr how far the search is, if that is a terminal."""
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    )
-    with bar:
-        task = bar.add_task(f"checking {name}", total=None)
-        yield lambda states, depth: bar.update(
-            task, description=f"checking {name}: {states:,} states, depth {depth}"
-        )
 
 
 def _write(answer: Answer, path: Path, name: str, instances: int) -> None:

@@ -6,7 +6,7 @@ that it costs what it shows, however much there is.
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -69,26 +69,22 @@ def ls(
             f"{phase!r} is none of {', '.join(SESSION.phases)}", param_hint="--phase"
         )
     with answering(as_json=as_json) as answer:
-        shown = TERMINAL_LIMIT if limit is None and answer.on_terminal else limit
+        shown = _shown(answer, limit)
         with Engine.open(existing(db), readonly=not is_writable(db)) as engine:
             views = engine.list(phase=phase, labels=labels, after=after, limit=shown)
         documents = [session_document(view) for view in views]
-        if as_json:
-            answer.document(documents)
-        elif not documents:
-            answer.line("no sessions")
-        else:
+        if not as_json:
             for one in documents:
                 one["phase"] = _phase(one)
-            answer.table(_LISTED, [[one[name] for name in _LISTED] for one in documents])
-            if limit is None and len(views) == shown:
-                answer.line(f"There may be more: --after {views[-1].id}")
+        answer.listing(documents, _LISTED, empty="no sessions")
+        if limit is None and len(views) == shown:
+            answer.line(f"There may be more: --after {views[-1].id}")
 
 
 def show(session_id: SessionId, *, db: Database = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Show one session as it is now."""
     with answering(as_json=as_json) as answer:
-        with Engine.open(existing(db), readonly=True) as engine:
+        with reading(db) as engine:
             document = session_document(engine.read(session_id))
             document["link"] = engine.head(session_id).link
         if as_json:
@@ -112,8 +108,8 @@ def history(
 ) -> None:
     """Print a session's messages, oldest first."""
     with answering(as_json=as_json) as answer:
-        shown = TERMINAL_LIMIT if limit is None and answer.on_terminal else limit
-        with Engine.open(existing(db), readonly=True) as engine:
+        shown = _shown(answer, limit)
+        with reading(db) as engine:
             page = engine.history(session_id, offset=offset, limit=shown)
         if as_json:
             answer.document(page)
@@ -141,15 +137,13 @@ def log(session_id: SessionId, *, db: Database = DEFAULT_URL, as_json: AsJson = 
 
 def receipts(session_id: SessionId, *, db: Database = DEFAULT_URL, as_json: AsJson = False) -> None:
     """List a session's receipts, oldest first."""
-    with answering(as_json=as_json) as answer:
-        with Engine.open(existing(db), readonly=True) as engine:
-            found = engine.receipts(session_id)
-        if as_json:
-            answer.document(found)
-        elif not found:
-            answer.line("no receipts")
-        else:
-            answer.table(_RECEIPT, [[getattr(one, name) for name in _RECEIPT] for one in found])
+    print_list(
+        lambda engine: engine.receipts(session_id),
+        _RECEIPT,
+        empty="no receipts",
+        db=db,
+        as_json=as_json,
+    )
 
 
 def head(
@@ -167,13 +161,32 @@ def head(
                         raise
                     answer.problem(f"{error} [{error.code}]")  # the others still have theirs
                     answer.exit_code = FAILED
-        if as_json:
-            answer.document(heads)
-        elif not heads:
-            answer.line("no sessions")
-        else:
-            columns = Head.__struct_fields__
-            answer.table(columns, [[getattr(one, name) for name in columns] for one in heads])
+        answer.listing(heads, Head.__struct_fields__, empty="no sessions")
+
+
+def print_list(
+    read: Callable[[Engine], Sequence[Any]],
+    columns: Sequence[str],
+    *,
+    empty: str,
+    db: str,
+    as_json: bool,
+) -> None:
+    """Answer with the items that ``read`` finds, as `Answer.listing` prints them."""
+    with answering(as_json=as_json) as answer:
+        with reading(db) as engine:
+            found = read(engine)
+        answer.listing(found, columns, empty=empty)
+
+
+def reading(url: str) -> Engine:
+    """Return an engine that reads the database, which must be there already."""
+    return Engine.open(existing(url), readonly=True)
+
+
+def _shown(answer: Answer, limit: int | None) -> int | None:
+    """Return how many rows to show: a terminal gets a few where no limit is given."""
+    return TERMINAL_LIMIT if limit is None and answer.on_terminal else limit
 
 
 def _phase(document: dict[str, Any]) -> str:

@@ -7,7 +7,8 @@ from typing import Annotated, Final
 
 import typer
 
-from perdure.cli.options import DEFAULT_URL, AsJson, Database, SessionId, existing
+from perdure.cli.commands.read import print_list, reading
+from perdure.cli.options import DEFAULT_URL, AsJson, Database, SessionId
 from perdure.cli.outcome import answering
 from perdure.cli.render import session_document
 from perdure.sync import Engine
@@ -18,28 +19,24 @@ _CALL: Final = ("id", "name", "status", "version")
 
 def inputs(session_id: SessionId, *, db: Database = DEFAULT_URL, as_json: AsJson = False) -> None:
     """List every input a session accepted, and what became of each."""
-    with answering(as_json=as_json) as answer:
-        with Engine.open(existing(db), readonly=True) as engine:
-            found = engine.inputs(session_id)
-        if as_json:
-            answer.document(found)
-        elif not found:
-            answer.line("no inputs")
-        else:
-            answer.table(_INPUT, [[getattr(one, name) for name in _INPUT] for one in found])
+    print_list(
+        lambda engine: engine.inputs(session_id),
+        _INPUT,
+        empty="no inputs",
+        db=db,
+        as_json=as_json,
+    )
 
 
 def calls(session_id: SessionId, *, db: Database = DEFAULT_URL, as_json: AsJson = False) -> None:
     """List a session's tool calls that have no result yet."""
-    with answering(as_json=as_json) as answer:
-        with Engine.open(existing(db), readonly=True) as engine:
-            found = engine.open_calls(session_id)
-        if as_json:
-            answer.document(found)
-        elif not found:
-            answer.line("no open calls")
-        else:
-            answer.table(_CALL, [[getattr(one, name) for name in _CALL] for one in found])
+    print_list(
+        lambda engine: engine.open_calls(session_id),
+        _CALL,
+        empty="no open calls",
+        db=db,
+        as_json=as_json,
+    )
 
 
 def fork(
@@ -63,7 +60,7 @@ def fork(
             "a fork is at a version or at a message, not both", param_hint="--at-message"
         )
     with answering(as_json=as_json) as answer:
-        with Engine.open(existing(db), readonly=True) as engine:
+        with reading(db) as engine:
             engine.read(session_id)  # so that neither a database nor a session is made up
         with Engine.open(db) as engine:
             view = engine.fork(
