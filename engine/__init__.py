@@ -75,7 +75,7 @@ from perdure.values import (
     Usage,
 )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 __all__ = [
     "Agent",
