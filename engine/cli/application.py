@@ -3,13 +3,13 @@
 Invariants: every command has an example in its help; help is plain text.
 """
 
-import importlib.metadata
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
+from perdure import __version__
 from perdure.cli.commands import audit, backup, check, demo, import_, read, spec, work
 from perdure.cli.outcome import unwritten
 
@@ -116,7 +116,7 @@ def main() -> None:
 
 def _print_version(given: Any) -> None:
     if given:
-        typer.echo(f"perdure {importlib.metadata.version('perdure')}")
+        typer.echo(f"perdure {__version__}")
         raise typer.Exit
 
 

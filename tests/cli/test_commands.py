@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 from typer.testing import CliRunner
 
-from perdure import sync
+from perdure import __version__, sync
 from perdure.cli.application import application
 from perdure.cli.render import message_lines
 from perdure.sync import Engine
@@ -129,7 +129,7 @@ def _section(text: str, name: str) -> list[str]:
 
 
 def test_the_version_is_that_of_the_distribution() -> None:
-    assert perdure("--version") == Ran(0, "perdure 0.1.0\n", "")
+    assert perdure("--version") == Ran(0, f"perdure {__version__}\n", "")
 
 
 def test_completion_is_offered_for_a_shell() -> None:
