@@ -157,17 +157,16 @@ def test_the_program_refuses_a_log_that_was_tampered_with(
         pytest.fail(f"{kind} {number}: {altered} was not noticed")
 
 
+LATER: Final = """CAST(replace(CAST(state AS TEXT), '"at":"2', '"at":"3') AS BLOB)"""
+"""A state that says that its event was recorded a thousand years later."""
+
+
 @pytest.mark.parametrize(
     ("statement", "code", "printed"),
     [
         ("SELECT 1", 0, "every link and every receipt holds\n"),
         ("UPDATE stored_events SET topic = 'session-retired' WHERE originator_version = 2", 1, ""),
-        (
-            "UPDATE stored_events SET state ="
-            """ CAST(replace(CAST(state AS TEXT), '"at":"2', '"at":"3') AS BLOB)""",
-            1,
-            "",
-        ),
+        (f"UPDATE stored_events SET state = {LATER}", 1, ""),
         ("DELETE FROM stored_events WHERE originator_version = 2", 1, ""),
     ],
 )
