@@ -6,9 +6,9 @@ from perdure.store.mapper import Mapper
 from perdure.store.memory import MemoryDerived, MemoryLeases, MemoryRecorder, MemoryStore
 from perdure.store.open import open_store
 from perdure.store.recorder import (
+    EventPlace,
     Listener,
     Outcome,
-    Place,
     PositionedRow,
     Recorder,
     StoredRow,
@@ -23,6 +23,7 @@ __all__ = [
     "CatalogRow",
     "Derived",
     "Durability",
+    "EventPlace",
     "Lease",
     "Leases",
     "Listener",
@@ -32,7 +33,6 @@ __all__ = [
     "MemoryRecorder",
     "MemoryStore",
     "Outcome",
-    "Place",
     "PositionedRow",
     "Recorder",
     "SQLiteRecorder",

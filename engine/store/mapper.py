@@ -5,7 +5,7 @@ agree; a decoded event is in its present shape whatever version wrote it.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -30,16 +30,6 @@ class _Landed(msgspec.Struct):
 
 
 _LANDED: Final = msgspec.json.Decoder(_Landed)
-
-
-class RawRow(NamedTuple):
-    """A row as the database holds it: of the types it should have, unless someone changed them."""
-
-    position: Any
-    session_id: Any
-    version: Any
-    topic: Any
-    state: Any
 
 
 class Mapper:

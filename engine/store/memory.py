@@ -12,17 +12,15 @@ from typing import Any, Final
 
 from eventsourcing.persistence import IntegrityError, Tracking
 
-from perdure.errors import EngineClosed, InvalidArgument
+from perdure.errors import EngineClosed, InvalidArgument, PerdureError
 from perdure.store.derived import CatalogRow
 from perdure.store.eventsourcing_recorder import EventsourcingRecorder
 from perdure.store.leases import Lease
 from perdure.store.recorder import (
+    EventPlace,
     Listener,
     Outcome,
-    Place,
     PositionedRow,
-    ScannedRow,
-    StaleAppend,
     StoredRow,
     Submission,
     check_dense,
@@ -32,12 +30,17 @@ from perdure.store.store import Durability, Settle, Store
 
 
 class MemoryRecorder(EventsourcingRecorder):
-    """A log in this process only. Every position is settled at once, and there are no gaps."""
+    """A log in this process only. Every position is settled at once, and there are no gaps.
+
+    A subclass may keep the rows elsewhere as well, in `keep`, and be read from memory.
+    """
 
     readonly = False
 
     def __init__(self) -> None:
+        self._write_lock: Final = threading.Lock()
         self._lock: Final = threading.Lock()
+        self._closed = False
         self._rows: Final[list[StoredRow]] = []
         self._places: Final[dict[str, list[int]]] = {}
         self._tracked: Final[dict[str, int]] = {}
@@ -45,8 +48,10 @@ class MemoryRecorder(EventsourcingRecorder):
 
     def last_version(self, session_id: str) -> int | None:
         """Return the newest version of a session, None where it has no event."""
-        places = self._places.get(session_id)
-        return self._rows[places[-1]].version if places else None
+        self._check_open()
+        with self._lock:
+            places = self._places.get(session_id)
+            return self._rows[places[-1]].version if places else None
 
     def select_rows(
         self,
@@ -59,6 +64,7 @@ class MemoryRecorder(EventsourcingRecorder):
         most_bytes: int | None = None,  # noqa: ARG002 - the rows are in memory already
     ) -> Sequence[StoredRow]:
         """Return a session's rows by range: versions are dense, so nothing is searched."""
+        self._check_open()
         with self._lock:
             places = self._places.get(session_id)
             if not places:
@@ -79,6 +85,7 @@ class MemoryRecorder(EventsourcingRecorder):
         most_bytes: int | None = None,  # noqa: ARG002 - the rows are in memory already
     ) -> Sequence[PositionedRow]:
         """Return the rows after a position."""
+        self._check_open()
         start = max(position, 0)
         with self._lock:
             found = self._rows[start : start + limit]
@@ -91,8 +98,9 @@ class MemoryRecorder(EventsourcingRecorder):
         """Return a few rows after a position."""
         return self.page_after(position, limit)
 
-    def places_after(self, position: int, limit: int) -> Sequence[Place]:
+    def places_after(self, position: int, limit: int) -> Sequence[EventPlace]:
         """Return the places of a few rows after a position."""
+        self._check_open()
         with self._lock:
             found = self._rows[position : position + limit]
         return [
@@ -101,23 +109,37 @@ class MemoryRecorder(EventsourcingRecorder):
 
     def settled_position(self) -> int:
         """Return the newest position, 0 where nothing is recorded."""
-        return len(self._rows)
+        self._check_open()
+        with self._lock:
+            return len(self._rows)
 
     def insert(self, rows: Sequence[StoredRow], tracking: Tracking | None = None) -> Sequence[int]:
         """Record the rows and the tracking together; return the rows' positions.
 
         Raises IntegrityError where a row does not follow, or the tracking is not further.
         """
-        with self._lock:
+        with self._write_lock:
+            self._check_open()
             check_dense(rows, self.last_version)
             if tracking is not None:
-                self._track(tracking)
-            start = len(self._rows)
-            for place, row in enumerate(rows, start):
-                self._rows.append(row)
-                self._places.setdefault(row.session_id, []).append(place)
+                self._check_further(tracking)
+            self.keep(rows)
+            with self._lock:
+                if tracking is not None:
+                    self._tracked[tracking.application_name] = tracking.notification_id
+                start = len(self._rows)
+                for place, row in enumerate(rows, start):
+                    self._rows.append(row)
+                    self._places.setdefault(row.session_id, []).append(place)
         self._notify()
         return range(start + 1, start + len(rows) + 1)
+
+    def keep(self, rows: Sequence[StoredRow]) -> None:
+        """Do nothing; a subclass may keep the rows of a submission elsewhere.
+
+        It is called with rows that follow the log, before they can be read, for one submission at a
+        time. What it raises refuses the submission.
+        """
 
     def insert_many(self, submissions: Sequence[Submission]) -> list[Outcome]:
         """Record each submission on its own; return its positions or the error that refused it."""
@@ -125,14 +147,15 @@ class MemoryRecorder(EventsourcingRecorder):
         for submission in submissions:
             try:
                 outcomes.append(self.insert(submission))
-            except StaleAppend as refusal:
+            except PerdureError as refusal:
                 outcomes.append(refusal)
         return outcomes
 
     def insert_tracking(self, tracking: Tracking) -> None:
         """Record the position of a projection. Raises IntegrityError unless it is further."""
-        with self._lock:
-            self._track(tracking)
+        with self._write_lock:
+            self._check_further(tracking)
+            self._tracked[tracking.application_name] = tracking.notification_id
 
     def max_tracking_id(self, application_name: str) -> int | None:
         """Return the position of a projection, None where it has not begun."""
@@ -153,8 +176,9 @@ class MemoryRecorder(EventsourcingRecorder):
         only: Sequence[str] = (),
         *,
         indexed: bool = True,  # noqa: ARG002 - there is no copy that could differ
-    ) -> Iterator[ScannedRow]:
+    ) -> Iterator[tuple[Any, ...]]:
         """Yield rows by session, version and position."""
+        self._check_open()
         with self._lock:
             rows = [
                 (place, row.session_id, row.version, row.topic, row.state)
@@ -167,30 +191,37 @@ class MemoryRecorder(EventsourcingRecorder):
 
     def session_ids(self) -> list[Any]:
         """Return every session id in the log, in order."""
+        self._check_open()
         with self._lock:
             return sorted(self._places)
 
     def sizes(self) -> list[tuple[Any, int]]:
         """Return every session id in the log, in order, with the number of its events."""
+        self._check_open()
         with self._lock:
             return sorted((name, len(places)) for name, places in self._places.items())
 
     def integrity_problems(self) -> list[str]:
         """Return nothing: memory has no pages to be damaged."""
+        self._check_open()
         return []
 
     def close(self) -> None:
-        """Set every listener a last time; there is nothing to release."""
+        """Refuse every call from now on, and set every listener a last time."""
+        self._closed = True
         self._notify()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EngineClosed("the store is closed")
 
     def _notify(self) -> None:
         set_all(tuple(self._listeners))
 
-    def _track(self, tracking: Tracking) -> None:
+    def _check_further(self, tracking: Tracking) -> None:
         name, position = tracking.application_name, tracking.notification_id
         if position <= self._tracked.get(name, 0):
             raise IntegrityError(f"{name} has already tracked position {position}")
-        self._tracked[name] = position
 
 
 class MemoryDerived:

@@ -33,7 +33,7 @@ _KINDS: Final[Mapping[str, StoreKind]] = MappingProxyType(
 
 
 def open_store(
-    url: str,
+    url: str | Callable[[], Store],
     *,
     durability: Durability = "full",
     busy_timeout_seconds: float = 5.0,
@@ -41,6 +41,8 @@ def open_store(
 ) -> Store:
     """Return the store at ``memory:`` or ``sqlite:///path`` (four slashes for an absolute path).
 
+    - ``url``: or a function that opens a store of another kind; the other parameters are checked,
+      and the function may do without them.
     - ``durability``: "full" or "normal"; see `Durability`.
     - ``busy_timeout_seconds``: how long a commit waits for another process that writes.
     - ``readonly``: open an existing SQLite file and never write to it.
@@ -61,6 +63,8 @@ def open_store(
             f"busy_timeout_seconds is from 0 to {_FOREVER_SECONDS}, not {busy_timeout_seconds!r}",
             parameter="busy_timeout_seconds",
         )
+    if not isinstance(url, str) and callable(url):
+        return url()
     return _kind_of(url).open(
         url, durability=durability, busy_timeout_seconds=busy_timeout_seconds, readonly=readonly
     )

@@ -6,7 +6,7 @@ not at all; no position appears below one that was already settled.
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 from eventsourcing.persistence import IntegrityError
@@ -35,15 +35,22 @@ class PositionedRow(StoredRow, frozen=True, gc=False):
     position: int
 
 
-Place = tuple[int, str, int]
+class RawRow(NamedTuple):
+    """A row as the storage holds it, of any types, for the audit to judge."""
+
+    position: Any
+    session_id: Any
+    version: Any
+    topic: Any
+    state: Any
+
+
+EventPlace = tuple[int, str, int]
 """The place of an event: its position, its session id and its version."""
 
 LARGEST_POSITION: Final = 2**53 - 1
 """The last position that is believed: a log that grows by a million events a second reaches it in
 285 years. SQLite gives rows behind the largest integer a random position."""
-
-ScannedRow = tuple[Any, Any, Any, Any, Any]
-"""Position, session id, version, topic and state as the storage holds them, of any type."""
 
 Submission = Sequence[StoredRow]
 """The rows of one commit."""
@@ -131,7 +138,7 @@ class Recorder(Protocol):
     def rows_after(self, position: int, limit: int) -> Sequence[PositionedRow]:
         """Return what `page_after` does, for a small ``limit``. On the event loop."""
 
-    def places_after(self, position: int, limit: int) -> Sequence[Place]:
+    def places_after(self, position: int, limit: int) -> Sequence[EventPlace]:
         """Return the places of the rows that `rows_after` returns. On the event loop."""
 
     def settled_position(self) -> int:
@@ -154,9 +161,10 @@ class Recorder(Protocol):
         only: Sequence[str] = (),
         *,
         indexed: bool = True,
-    ) -> Iterator[ScannedRow]:
+    ) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of many sessions as the storage holds them, damaged ones included.
 
+        Each is a tuple of the fields of a `RawRow`.
         They come by session id (in the order of code points), then version, then position. A scan
         may take long; it delays no other read and no commit.
 

@@ -35,8 +35,8 @@ from perdure.projections.audit.messages_and_receipts import replayed
 from perdure.projections.audit.runs_inputs_calls import input_due
 from perdure.projections.snapshots import Kept, encode_snapshot, version_within
 from perdure.store import Mapper, links
-from perdure.store.mapper import UNDECODABLE, RawRow, contradiction
-from perdure.store.recorder import LARGEST_POSITION
+from perdure.store.mapper import UNDECODABLE, contradiction
+from perdure.store.recorder import LARGEST_POSITION, RawRow
 from perdure.values import Head
 
 _AT: Final = re.compile(

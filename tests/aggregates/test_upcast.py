@@ -15,7 +15,7 @@ from perdure.aggregates.session.upcast import UPCASTERS, Fields, upcast
 from perdure.errors import LogCorrupt
 from perdure.projections import audit_session
 from perdure.store import Mapper, StoredRow, links
-from perdure.store.mapper import RawRow
+from perdure.store.recorder import RawRow
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((GOLDEN / "expected.json").read_text())

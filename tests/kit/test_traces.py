@@ -11,7 +11,7 @@ from perdure.aggregates.session.lifecycle import steps
 from perdure.machines import SESSION, Authority
 from perdure.projections import audit_session
 from perdure.store import Mapper, links
-from perdure.store.mapper import RawRow
+from perdure.store.recorder import RawRow
 from perdure.testing import validate_trace
 
 LAW = Authority(SESSION)

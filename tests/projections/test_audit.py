@@ -17,7 +17,7 @@ from perdure.errors import LogCorrupt, StoreError
 from perdure.projections import audit_session, audit_store
 from perdure.projections.audit.findings import AuditReport, Finding
 from perdure.store import Mapper, StoredRow, links, open_store
-from perdure.store.mapper import RawRow
+from perdure.store.recorder import RawRow
 from perdure.sync import Engine
 from tests.support.alterations import ALTERATIONS, Log, attacker, lawful_turn, unlawful_events
 

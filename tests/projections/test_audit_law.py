@@ -59,7 +59,7 @@ from perdure.projections.audit.runs_inputs_calls import account_problems
 from perdure.projections.audit.session import remembering
 from perdure.projections.origins import forked_state, origin_of
 from perdure.store import Mapper, links
-from perdure.store.mapper import RawRow
+from perdure.store.recorder import RawRow
 from perdure.sync import Engine
 from perdure.values import Receipt, Usage
 from tests.support.messages import CALL, says, user

@@ -12,7 +12,7 @@ from perdure.projections import AuditReport, Finding, audit_store
 from perdure.projections.audit import messages_and_receipts as meaning
 from perdure.projections.audit.session import SessionAudit, printable
 from perdure.store import links, open_store
-from perdure.store.mapper import RawRow
+from perdure.store.recorder import RawRow
 from perdure.values import Head
 from tests.support.alterations import ALTERATIONS, IDS, Alteration, Altered, Log, attacker, update
 

@@ -23,7 +23,7 @@ from perdure import (
     TurnResult,
 )
 from perdure.runtime.watch.keep_alive import Backoff, Drained, ToDo
-from perdure.store.recorder import Place
+from perdure.store.recorder import EventPlace
 from tests.simulation.clock import SimulatedLoop
 from tests.support.engines import FAST, on_an_engine
 from tests.support.messages import CALL
@@ -392,7 +392,7 @@ async def test_what_is_recorded_before_the_log_is_first_followed_wakes_a_loop_th
 ) -> None:
     follow, looks, times = engine._core.loops._follow, watched(engine), 0
 
-    async def failing(after: int) -> AsyncIterator[Sequence[Place]]:
+    async def failing(after: int) -> AsyncIterator[Sequence[EventPlace]]:
         nonlocal times
         times += 1
         if times == 1:

@@ -15,7 +15,7 @@ import pytest
 from perdure import Delivery, Engine, InvalidArgument
 from perdure.aggregates import SessionRegistered
 from perdure.runtime.watch.subscriptions import places
-from perdure.store.recorder import Place, set_all
+from perdure.store.recorder import EventPlace, set_all
 from perdure.store.sqlite.watcher import Watcher
 from perdure.sync import Engine as BlockingEngine
 from tests.support import processes
@@ -239,7 +239,7 @@ def test_places_are_those_of_all_events_old_and_new_once_each_and_in_order(url: 
     async def main() -> None:
         async with Engine.open(url, durability="normal") as engine:
             recorder = engine._core.store.recorder
-            found: list[Place] = []
+            found: list[EventPlace] = []
 
             async def follow(after: int) -> None:
                 async with contextlib.aclosing(places(recorder, after, lambda: False)) as source:

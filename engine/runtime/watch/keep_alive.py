@@ -21,7 +21,7 @@ from perdure.errors import (
     PerdureError,
     SessionBusy,
 )
-from perdure.store.recorder import Place
+from perdure.store.recorder import EventPlace
 from perdure.values import Cancelled, Terminal
 
 _LOGGER: Final = logging.getLogger("perdure")
@@ -203,7 +203,7 @@ class Loops:
         to_do: Finding,
         drain: Drain,
         newest: Callable[[], int],
-        follow: Callable[[int], AsyncGenerator[Sequence[Place], None]],
+        follow: Callable[[int], AsyncGenerator[Sequence[EventPlace], None]],
         *,
         look_again_seconds: float,
         retry_seconds: float,

@@ -22,7 +22,7 @@ from perdure.projections.membership import is_member
 from perdure.projections.rows import PAGE_BYTES
 from perdure.runtime.watch.streams import LiveEvent, Missed, Streams
 from perdure.store import Mapper, PositionedRow, Recorder, Store
-from perdure.store.recorder import Place
+from perdure.store.recorder import EventPlace
 
 _PAGE: Final = 500
 _FEW: Final = 16
@@ -46,7 +46,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 async def places(
     recorder: Recorder, after: int, is_closed: Callable[[], bool]
-) -> AsyncGenerator[Sequence[Place], None]:
+) -> AsyncGenerator[Sequence[EventPlace], None]:
     """Yield the places of all events after a position, some at a time, and never the events.
 
     For whoever only needs to know which sessions moved on. Ends once the engine is closed.

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from perdure.errors import EngineClosed, StoreError
 from perdure.store.eventsourcing_recorder import EventsourcingRecorder
-from perdure.store.recorder import Listener, Place, PositionedRow, ScannedRow, StoredRow
+from perdure.store.recorder import EventPlace, Listener, PositionedRow, StoredRow
 from perdure.store.sqlite import schema
 from perdure.store.sqlite.connections import Connections
 from perdure.store.sqlite.copy import Progress, copy_file
@@ -126,7 +126,7 @@ class SQLiteReader(EventsourcingRecorder):
             rows = self._probe.execute(_ROWS_AFTER, (position, limit)).fetchall()
         return _positioned(rows)
 
-    def places_after(self, position: int, limit: int) -> Sequence[Place]:
+    def places_after(self, position: int, limit: int) -> Sequence[EventPlace]:
         """Return where a few events from after a position are, and of which sessions."""
         with self._probe_lock, translated(self.path):
             self._check_open()
@@ -164,7 +164,7 @@ class SQLiteReader(EventsourcingRecorder):
         only: Sequence[str] = (),
         *,
         indexed: bool = True,
-    ) -> Iterator[ScannedRow]:
+    ) -> Iterator[tuple[Any, ...]]:
         """Yield raw rows (position, session id, version, topic, state), a session at a time.
 
         Sessions come in the order of their ids from ``low`` (included) to ``high`` (excluded), or
