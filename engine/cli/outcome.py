@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import typer
 
-from perdure.cli.output import Answer
+from perdure.cli.output import CommandAnswer
 from perdure.errors import InvalidArgument, PerdureError
 
 FAILED: Final = 1
@@ -32,9 +32,9 @@ _GIVEN: Final = frozenset(
 
 
 @contextlib.contextmanager
-def answering(*, as_json: bool) -> Iterator[Answer]:
+def answering(*, as_json: bool) -> Iterator[CommandAnswer]:
     """Give a command its answer to fill, and end the command as its outcome says."""
-    answer = Answer(as_json=as_json)
+    answer = CommandAnswer(as_json=as_json)
     told = False
     try:
         try:
@@ -57,7 +57,7 @@ def answering(*, as_json: bool) -> Iterator[Answer]:
     raise typer.Exit(answer.exit_code)
 
 
-def _tell(answer: Answer, error: BaseException) -> int:
+def _tell(answer: CommandAnswer, error: BaseException) -> int:
     """Say what went wrong, in one line or one document; return the exit code."""
     code, message, data = _described(error)
     if answer.as_json:

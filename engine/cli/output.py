@@ -41,7 +41,7 @@ DIGESTS: Final = frozenset(("conversation_digest", "link", "run_id"))
 Cells = Sequence[object]
 
 
-class Answer:
+class CommandAnswer:
     """Where one command's answer goes; ``exit_code`` is what the command will end with."""
 
     def __init__(self, *, as_json: bool) -> None:

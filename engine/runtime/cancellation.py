@@ -11,7 +11,7 @@ from typing import TypeVar
 _T = TypeVar("_T")
 
 
-async def unhurried(work: Awaitable[_T]) -> tuple[asyncio.Future[_T], bool]:
+async def finish(work: Awaitable[_T]) -> tuple[asyncio.Future[_T], bool]:
     """Wait until the work is done; return it, and whether a cancellation was held back."""
     done = asyncio.ensure_future(work)
     cancelled = False
@@ -30,7 +30,7 @@ def result_of(done: asyncio.Future[_T], *, cancelled: bool) -> _T:
     return done.result()
 
 
-async def followed(work: Callable[[], Awaitable[_T]], effects: Callable[[_T], None]) -> _T:
+async def finish_and_apply(work: Callable[[], Awaitable[_T]], effects: Callable[[_T], None]) -> _T:
     """Return what the work led to; its effects take place with its end, whoever is cancelled."""
 
     async def both() -> _T:
@@ -38,5 +38,5 @@ async def followed(work: Callable[[], Awaitable[_T]], effects: Callable[[_T], No
         effects(result)  # before anybody who waited for the work's lock goes on
         return result
 
-    done, cancelled = await unhurried(both())
+    done, cancelled = await finish(both())
     return result_of(done, cancelled=cancelled)

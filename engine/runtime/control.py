@@ -13,7 +13,7 @@ from perdure.aggregates.session.work import in_phase, queued, staged, unknown_ca
 from perdure.machines import LIFECYCLE
 from perdure.projections.snapshots import Folded
 from perdure.runtime.arguments import Content, optional_text
-from perdure.runtime.cancellation import followed
+from perdure.runtime.cancellation import finish_and_apply
 from perdure.runtime.core import Core, known
 from perdure.runtime.recovery import (
     check_ownerless,
@@ -23,7 +23,7 @@ from perdure.runtime.recovery import (
     unbind_agent,
 )
 from perdure.runtime.session.commit import Written
-from perdure.runtime.turn.live_turn import open_calls_of
+from perdure.runtime.turn.running_turn import open_calls_of
 from perdure.runtime.verbs import calls, inputs, interrupts, reads
 from perdure.values import (
     DestroyReport,
@@ -196,15 +196,15 @@ def _decoded(recorded: msgspec.Raw | None) -> Any:
 async def _close_work(core: Core, session_id: str, command: WorkEnd) -> tuple[Session, Written]:
     """Record the command; return the state it was decided on, and what was written."""
     core.check_open()
-    live = core.sessions.get(checked_id(session_id, "session_id"))
+    cached = core.sessions.get(checked_id(session_id, "session_id"))
 
     async def work(folded: Folded) -> tuple[Session, Written]:
         folded = known(folded)
         if isinstance(command, Recover):
             await check_ownerless(core, folded.state)
         else:
-            folded = await close_lost_run(core, live, folded)
-        return folded.state, await core.writer.commit(live, folded, command)
+            folded = await close_lost_run(core, cached, folded)
+        return folded.state, await core.writer.commit(cached, folded, command)
 
     def effects(closed: tuple[Session, Written]) -> None:
         before, written = closed
@@ -215,20 +215,20 @@ async def _close_work(core: Core, session_id: str, command: WorkEnd) -> tuple[Se
         if isinstance(command, Destroy):
             forget_session(core, session_id)
 
-    return await followed(lambda: core.writer.alone(live, work), effects)
+    return await finish_and_apply(lambda: core.writer.run_alone(cached, work), effects)
 
 
 async def _register_and_retire(core: Core, session_id: str, reason: str | None) -> Session:
     """Retire the session, in the commit that registers it if nothing has."""
     core.check_open()
-    live = core.sessions.get(checked_id(session_id, "session_id"))
+    cached = core.sessions.get(checked_id(session_id, "session_id"))
     retire = Retire(now=core.now(), reason=reason)
 
     async def work(folded: Folded) -> Written:
         if not folded.state.version:
             register = Register(now=retire.now)
-            return await core.writer.commit(live, folded, register, retire)
-        folded = await close_lost_run(core, live, folded)
-        return await core.writer.commit(live, folded, retire)
+            return await core.writer.commit(cached, folded, register, retire)
+        folded = await close_lost_run(core, cached, folded)
+        return await core.writer.commit(cached, folded, retire)
 
-    return (await core.writer.alone(live, work)).folded.state
+    return (await core.writer.run_alone(cached, work)).folded.state

@@ -19,14 +19,14 @@ from perdure.projections.rows import event_at
 from perdure.projections.snapshots import Folded
 from perdure.runtime.arguments import checked_count
 from perdure.runtime.environment import Environment
-from perdure.runtime.session.cache import LiveSessions
+from perdure.runtime.session.cache import SessionCache
 from perdure.runtime.session.checkpointers import Checkpointers
 from perdure.runtime.session.commit import Writer
 from perdure.runtime.session.owner import Ownership
 from perdure.runtime.settings import Settings
 from perdure.runtime.turn.admission import Admission
 from perdure.runtime.turn.agent import Agent
-from perdure.runtime.turn.live_turn import LiveTurn
+from perdure.runtime.turn.running_turn import RunningTurn
 from perdure.runtime.watch.keep_alive import Drained, Loops, ToDo
 from perdure.runtime.watch.streams import Streams
 from perdure.runtime.watch.subscriptions import places
@@ -60,7 +60,7 @@ class Core:
         self.store: Final = store
         self.environment: Final = environment
         self.mapper: Final = Mapper()
-        self.sessions: Final = LiveSessions(store, self.mapper)
+        self.sessions: Final = SessionCache(store, self.mapper)
         self.streams: Final = Streams()
         self.event_loop: Final = asyncio.get_running_loop()
         self.closed = False
@@ -69,12 +69,14 @@ class Core:
         self.checkpointers: Final = Checkpointers(
             settings.checkpoints, lambda session_id: take_checkpoint(self, session_id)
         )
-        self.writer: Final = Writer(store, self.mapper, self.sessions, self.checkpointers.landed)
+        self.writer: Final = Writer(
+            store, self.mapper, self.sessions, self.checkpointers.count_landed
+        )
         self.builder: Final = settings.agents
         self.agents: Final[dict[str, Agent]] = {}
         self.agent_starts: Callable[[], None] = _do_nothing
         """Called in the task of each turn's agent before anything else is."""
-        self.turns: Final[dict[str, LiveTurn]] = {}
+        self.turns: Final[dict[str, RunningTurn]] = {}
         self.turn_watch: asyncio.Task[None] | None = None
         self.grace_seconds: Final = settings.grace_seconds
         self.machine_owned: Final[set[str]] = set()

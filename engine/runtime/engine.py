@@ -261,7 +261,7 @@ async def _close(core: Core) -> None:
     try:
         await _end_turns(core)
     finally:  # the loop may be ending, which cancels the turns as well as this
-        await core.admission.emptied()
+        await core.admission.wait_until_empty()
         core.closed = True
         await core.writer.close()
         await core.ownership.release()
@@ -275,7 +275,8 @@ async def _end_turns(core: Core) -> None:
     if not await core.admission.shut_down(core.grace_seconds):
         for turn in core.turns.values():
             turn.interrupt("the engine is closing")
-        await core.admission.emptied()  # those too that are only beginning: they end at once
+        # Turns that are only beginning end at once.
+        await core.admission.wait_until_empty()
     if core.turn_watch is not None:
         core.turn_watch.cancel()
         await asyncio.wait({core.turn_watch})

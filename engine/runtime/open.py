@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
-from perdure.runtime.cancellation import result_of, unhurried
+from perdure.runtime.cancellation import finish, result_of
 from perdure.store import Store
 
 
@@ -34,9 +34,9 @@ class Opening(Generic[_Engine]):
     async def _open(self) -> _Engine:
         # Threads wait as futures here: a task would be cancelled by a loop that ends.
         in_a_thread = functools.partial(asyncio.get_running_loop().run_in_executor, None)
-        opening, cancelled = await unhurried(in_a_thread(self._opener))
+        opening, cancelled = await finish(in_a_thread(self._opener))
         if cancelled and opening.exception() is None:
-            await unhurried(in_a_thread(opening.result().close))  # nobody else will
+            await finish(in_a_thread(opening.result().close))  # nobody else will
         self._engine = self._make(result_of(opening, cancelled=cancelled))
         return self._engine
 

@@ -12,11 +12,11 @@ from perdure.errors import SessionBusy, StaleWriter, StoreError
 from perdure.machines import SESSION
 from perdure.projections.snapshots import Folded
 from perdure.runtime.core import Core, known
-from perdure.runtime.session.cache import Live
+from perdure.runtime.session.cache import CachedSession
 from perdure.values import checked_id
 
 
-async def close_lost_run(core: Core, live: Live, folded: Folded) -> Folded:
+async def close_lost_run(core: Core, cached: CachedSession, folded: Folded) -> Folded:
     """Close the session's run if its owner is gone, and return the fold after that (G9).
 
     The run's boundaries stay, its other inputs are queued again, and the tool calls that it left
@@ -27,7 +27,7 @@ async def close_lost_run(core: Core, live: Live, folded: Folded) -> Folded:
     run = folded.state.work.run
     if run is None or not await core.is_ownerless(folded.state.id, run.epoch):
         return folded
-    return (await core.writer.commit(live, folded, Recover(now=core.now()))).folded
+    return (await core.writer.commit(cached, folded, Recover(now=core.now()))).folded
 
 
 async def recover_and_read(core: Core, session_id: str) -> Session:
@@ -39,14 +39,14 @@ async def recover_and_read(core: Core, session_id: str) -> Session:
     core.check_open()
     if core.store.recorder.readonly:
         return await read_recorded(core, session_id)
-    live = core.sessions.get(checked_id(session_id, "session_id"))
+    cached = core.sessions.get(checked_id(session_id, "session_id"))
 
     async def work(folded: Folded) -> Session:
-        return (await close_lost_run(core, live, known(folded))).state
+        return (await close_lost_run(core, cached, known(folded))).state
 
     await core.sessions.read(session_id)
     try:
-        return await core.writer.alone(live, work)
+        return await core.writer.run_alone(cached, work)
     except (StaleWriter, StoreError):
         return await read_recorded(core, session_id)
 

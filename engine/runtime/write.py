@@ -19,10 +19,10 @@ async def write(core: Core, session_id: str, command: SessionCommand) -> Written
     session's lifecycle refuses.
     """
     core.check_open()
-    live = core.sessions.get(checked_id(session_id, "session_id"))
+    cached = core.sessions.get(checked_id(session_id, "session_id"))
 
     async def work(folded: Folded) -> Written:
-        folded = await close_lost_run(core, live, known(folded))
-        return await core.writer.commit(live, folded, command)
+        folded = await close_lost_run(core, cached, known(folded))
+        return await core.writer.commit(cached, folded, command)
 
-    return await core.writer.alone(live, work)
+    return await core.writer.run_alone(cached, work)

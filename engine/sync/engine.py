@@ -66,7 +66,7 @@ class Engine:
     ) -> Self:
         """Open an engine now; parameters and errors are those of `engine.Engine.open`."""
 
-        async def opening() -> AsyncEngine:
+        async def open_engine() -> AsyncEngine:
             engine = await AsyncEngine.open(
                 url,
                 durability=durability,
@@ -83,7 +83,7 @@ class Engine:
             engine._core.agent_starts = run_as_agent  # noqa: SLF001 - of whose tasks the host knows
             return engine
 
-        return cls(opening, grace_seconds)
+        return cls(open_engine, grace_seconds)
 
     @property
     def supports_persistent_sessions(self) -> bool:

@@ -54,7 +54,7 @@ class _Call:
             self.exit = next((one for one in exits if one is not None), None)
             self.agents.clear()
 
-    def joined(self, agent: asyncio.Task[Any]) -> None:
+    def add_agent(self, agent: asyncio.Task[Any]) -> None:
         """Note an agent's task, unless it runs for a loop that the verb has only started."""
         if not self._over:
             self.agents.append(agent)
@@ -67,7 +67,7 @@ def run_as_agent() -> None:
     """Say that the running task is an agent's: who waits for its turn leaves when it does."""
     call, task = _CALL.get(), asyncio.current_task()
     if call is not None and task is not None:
-        call.joined(task)
+        call.add_agent(task)
 
 
 def _check_files_left() -> None:
@@ -151,7 +151,7 @@ class Host:
         except BaseException:
             if not waiting.done():  # it is the wait that was interrupted, as by Ctrl-C
                 self._cancel(call)
-                if not self._settled(waiting):
+                if not self._wait_until_settled(waiting):
                     _LOGGER.warning("what was interrupted goes on: an agent blocks the engine")
             raise
         if call.exit is not None:
@@ -182,7 +182,7 @@ class Host:
                 return
             waiting = asyncio.run_coroutine_threadsafe(last, self.loop)
         try:
-            settled = self._settled(waiting)
+            settled = self._wait_until_settled(waiting)
         except BaseException:
             self.stop()
             raise
@@ -204,14 +204,14 @@ class Host:
             self._stopped = True
             with contextlib.suppress(RuntimeError):  # it has ended
                 self.loop.call_soon_threadsafe(self._end)
-        if not _looking_up(self._joined, self._patience_seconds):
+        if not _look_up_until(self._join, self._patience_seconds):
             _LOGGER.warning("the engine is closed; what did not stop in time was left behind")
 
-    def _joined(self, seconds: float) -> bool:
+    def _join(self, seconds: float) -> bool:
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
-    def _settled(self, waiting: "concurrent.futures.Future[Any]") -> bool:
+    def _wait_until_settled(self, waiting: "concurrent.futures.Future[Any]") -> bool:
         """Wait until it is done, or the loop does not come round in time; return whether it is."""
         while not waiting.done():
             came_round = threading.Event()
@@ -219,7 +219,7 @@ class Host:
                 self.loop.call_soon_threadsafe(came_round.set)
             except RuntimeError:  # the loop has closed
                 break
-            if not _looking_up(came_round.wait, self._patience_seconds):
+            if not _look_up_until(came_round.wait, self._patience_seconds):
                 break
             concurrent.futures.wait([waiting], _LOOK_UP_SECONDS)
         return waiting.done()
@@ -250,7 +250,7 @@ class Host:
             for task in tasks:
                 task.cancel()
             if tasks:
-                self._run_until(loop.create_task(_all_done(tasks)))
+                self._run_until(loop.create_task(_wait_for_all(tasks)))
             self._run_until(loop.create_task(loop.shutdown_asyncgens()))
             self._run_until(loop.create_task(loop.shutdown_default_executor()))
 
@@ -262,7 +262,7 @@ class Host:
                 self.loop.run_forever()
 
 
-def _looking_up(happened: Callable[[float], object], seconds: float) -> bool:
+def _look_up_until(happened: Callable[[float], object], seconds: float) -> bool:
     """Wait for something, looking up now and then; return whether it happened in time.
 
     A signal that the system hands to another thread is handled by the main one when it next runs,
@@ -293,5 +293,5 @@ def _exit_of(agent: asyncio.Task[Any]) -> BaseException | None:
     return error if isinstance(error, SystemExit | KeyboardInterrupt) else None
 
 
-async def _all_done(tasks: Iterable[asyncio.Task[Any]]) -> None:
+async def _wait_for_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
     await asyncio.wait(tasks)

@@ -96,11 +96,11 @@ class Reservation:
     def release(self) -> None:
         """Give the right back; nothing while a turn uses it. Safe to call again."""
 
-        async def giving_back() -> None:
+        async def release_claim() -> None:
             self.claim.release()
 
         with contextlib.suppress(EngineClosed):  # which gave it back
-            self._host.wait(giving_back())
+            self._host.wait(release_claim())
 
     def __enter__(self) -> Self:
         return self

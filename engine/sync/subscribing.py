@@ -25,13 +25,13 @@ class Source(Generic[_Event]):
         self._events: Final[Any] = events
         self._following: asyncio.Task[Any] | None = None
 
-    async def following(self) -> _Event | None:
+    async def next_event(self) -> _Event | None:
         """Return the next event, None where there is none."""
         self._following = asyncio.current_task()
         event: _Event | None = await anext(self._events, None)
         return event
 
-    async def ended(self) -> None:
+    async def end(self) -> None:
         """End who waits, and the asynchronous subscription: at once where nobody does."""
         if self._following is not None and not self._following.done():
             self._following.cancel()
@@ -58,7 +58,7 @@ class Subscription(Iterator[_Event_co]):
             event: _Event_co | None = None
             try:
                 if not self._closed:
-                    event = self._host.wait(self._source.following())
+                    event = self._host.wait(self._source.next_event())
             except EngineClosed:
                 pass  # in the meantime: that ends it too
             except BaseException:
@@ -76,7 +76,7 @@ class Subscription(Iterator[_Event_co]):
         """
         if not self._closed:
             self._closed = True
-            self._host.later(self._source.ended)
+            self._host.later(self._source.end)
 
     def __enter__(self) -> Self:
         return self

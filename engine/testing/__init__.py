@@ -26,7 +26,7 @@ from perdure.testing.scenarios import (
 from perdure.testing.traces import IllegalMove, Trace, validate_trace
 
 if TYPE_CHECKING:
-    from perdure.testing.generated import MachineTest, Operation, machine_test
+    from perdure.testing.generated import DeclaredOperation, MachineTest, machine_test
 
 __all__ = [
     "NOW",
@@ -34,9 +34,9 @@ __all__ = [
     "Alternatives",
     "BoundReached",
     "Concrete",
+    "DeclaredOperation",
     "IllegalMove",
     "MachineTest",
-    "Operation",
     "Refinement",
     "Scenario",
     "Steps",
@@ -50,7 +50,7 @@ __all__ = [
     "validate_trace",
 ]
 
-_NEEDS_HYPOTHESIS = ("MachineTest", "Operation", "machine_test")
+_NEEDS_HYPOTHESIS = ("MachineTest", "DeclaredOperation", "machine_test")
 
 
 def __getattr__(name: str) -> Any:

@@ -40,7 +40,7 @@ from perdure.machines.language.vocabulary import given_domain
 from perdure.testing.declared import Alternatives, Declared, Steps, call, written
 
 
-class Operation(msgspec.Struct, frozen=True, kw_only=True):
+class DeclaredOperation(msgspec.Struct, frozen=True, kw_only=True):
     """Something that is asked of the system under one name and stands for declared steps.
 
     ``asks`` returns, for its arguments, the alternatives of steps, of which the first legal one is
@@ -73,7 +73,7 @@ class MachineTest(RuleBasedStateMachine):
     taken: ClassVar[Counter[Row]]
     _make: ClassVar[Callable[[], Any]]
     _declared: ClassVar[Declared]
-    _chosen: ClassVar[tuple[tuple[str, Operation, tuple[Any, ...], bool], ...]]
+    _chosen: ClassVar[tuple[tuple[str, DeclaredOperation, tuple[Any, ...], bool], ...]]
 
     def __init__(self) -> None:
         super().__init__()
@@ -100,10 +100,10 @@ class MachineTest(RuleBasedStateMachine):
         if self._runner is None:
             self._runner = asyncio.Runner()
 
-        async def waiting() -> Any:
+        async def wait() -> Any:
             return await value
 
-        return self._runner.run(waiting())
+        return self._runner.run(wait())
 
     @rule(data=st.data(), even_if_it_ends=CHANCE)
     def go_on(self, data: st.DataObject, *, even_if_it_ends: bool) -> None:
@@ -133,7 +133,7 @@ class MachineTest(RuleBasedStateMachine):
         if refused:
             self._ask(*data.draw(st.sampled_from(refused)))
 
-    def _ask(self, name: str, operation: Operation, arguments: tuple[Any, ...]) -> None:
+    def _ask(self, name: str, operation: DeclaredOperation, arguments: tuple[Any, ...]) -> None:
         method = getattr(self.system, operation.method or name)
         self.attempt(name, operation.asks(*arguments), method, *arguments)
 
@@ -234,7 +234,7 @@ def machine_test(
     system: Callable[[], Any],
     *,
     refusals: Iterable[type[Exception]] = (PerdureError,),
-    operations: Mapping[str, Operation] | None = None,
+    operations: Mapping[str, DeclaredOperation] | None = None,
     not_bound: Mapping[str, str] | None = None,
     rarely: Iterable[str] = (),
     base: type[MachineTest] = MachineTest,
@@ -260,7 +260,7 @@ def machine_test(
     for verb in machine.verbs:
         bound = verb.name in chosen or hasattr(base, f"ask_{verb.name}")
         if not bound and verb.name not in excused:
-            chosen[verb.name] = Operation(asks=_itself(verb), arguments=verb.arguments)
+            chosen[verb.name] = DeclaredOperation(asks=_itself(verb), arguments=verb.arguments)
     for name in excused:
         if name not in {verb.name for verb in machine.verbs}:
             raise InvalidMachine(f"{name!r} is listed as not bound, but is no verb of the machine")
@@ -290,7 +290,7 @@ def machine_test(
     return type(f"{machine.name.title().replace('_', '')}Test", (base,), members)
 
 
-def _rule(name: str, operation: Operation, near: Sequence[int], *, rarely: bool) -> Any:
+def _rule(name: str, operation: DeclaredOperation, near: Sequence[int], *, rarely: bool) -> Any:
     """Return a rule that asks for the operation, with drawn arguments."""
     names = tuple(argument.name for argument in operation.arguments)
 

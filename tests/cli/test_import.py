@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from perdure import Engine, StoreError, sync
 from perdure.cli.importer import sources
-from perdure.cli.importer.record import Recorded, record
+from perdure.cli.importer.record import RecordedTranscript, record
 from perdure.cli.importer.transcripts import Transcript, read_line
 from tests.cli.test_commands import Ran, perdure
 
@@ -301,7 +301,7 @@ def test_a_database_that_fails_ends_the_import(tmp_path: Path) -> None:
 def test_a_database_that_fails_meanwhile_ends_the_import(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def failing(engine: Engine, transcript: Transcript, **options: Any) -> Recorded:
+    async def failing(engine: Engine, transcript: Transcript, **options: Any) -> RecordedTranscript:
         if transcript.session_id == "second":
             raise StoreError("the disk is full; nothing was written")
         return await record(engine, transcript, **options)

@@ -14,8 +14,8 @@ from perdure.errors import IllegalTransition, InvalidMachine
 from perdure.machines import Always, Arg, Authority, Configuration, Next, Var, implies
 from perdure.testing import (
     BoundReached,
+    DeclaredOperation,
     MachineTest,
-    Operation,
     check_refinement,
     machine_test,
     validate_trace,
@@ -302,13 +302,13 @@ class Slammed(TheDoor):
         self._do("lock", "a")
 
 
-SLAM = Operation(asks=lambda: ((("shut", ()), ("lock", ("a",))), (("lock", ("a",)),)))
+SLAM = DeclaredOperation(asks=lambda: ((("shut", ()), ("lock", ("a",))), (("lock", ("a",)),)))
 
 
 def test_an_operation_stands_for_the_first_of_its_alternatives_that_is_legal() -> None:
     test = run(machine_test(DOOR, Slammed, operations={"slam": SLAM}), max_examples=40)
     assert test.accepted["slam"]
-    wrong = Operation(asks=lambda: ((("shut", ()),),))
+    wrong = DeclaredOperation(asks=lambda: ((("shut", ()),),))
     with pytest.raises(AssertionError):
         run(machine_test(DOOR, Slammed, operations={"slam": wrong}))
 
@@ -341,9 +341,9 @@ def test_the_public_names_of_the_kit_are_these() -> None:
         "Alternatives",
         "BoundReached",
         "Concrete",
+        "DeclaredOperation",
         "IllegalMove",
         "MachineTest",
-        "Operation",
         "Refinement",
         "Scenario",
         "Steps",

@@ -31,7 +31,7 @@ from perdure.errors import PerdureError
 from perdure.machines import LIFECYCLE, SESSION, Configuration
 from perdure.projections import snapshots
 from perdure.runtime.session import commit as writing
-from perdure.runtime.session.cache import LiveSessions
+from perdure.runtime.session.cache import SessionCache
 from perdure.runtime.session.commit_queue import Submissions
 from perdure.store import links, memory
 from tests.support.engine_machine import ENDINGS, NOT_DRIVEN, WITHIN_TURNS, engine_test
@@ -118,15 +118,15 @@ def a_reset_that_keeps_its_input(plant: Plant) -> None:
 
 def a_stale_read(plant: Plant) -> None:
     """What another process wrote is not looked for once there is a live copy."""
-    refresh = LiveSessions.refresh
+    refresh = SessionCache.refresh
 
-    async def believing(self: LiveSessions, live: Any) -> Any:
+    async def believing(self: SessionCache, live: Any) -> Any:
         if live.folded.state.version:
             live.fresh = True
             return live.folded
         return await refresh(self, live)
 
-    plant.setattr(LiveSessions, "refresh", believing)
+    plant.setattr(SessionCache, "refresh", believing)
 
 
 def a_run_id_forgotten_on_reopening(plant: Plant) -> None:

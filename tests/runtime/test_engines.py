@@ -17,7 +17,7 @@ from perdure import (
     StaleWriter,
     Turn,
 )
-from perdure.runtime.turn.live_turn import LiveTurn
+from perdure.runtime.turn.running_turn import RunningTurn
 from perdure.runtime.verbs.turns import BEGINNINGS
 from tests.support.engines import FAST, Meddler, on_an_engine
 from tests.support.messages import says, user
@@ -131,9 +131,9 @@ async def test_an_interrupt_that_comes_behind_the_end_of_a_turn_here_reaches_the
     engine: Engine, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     landed, go = asyncio.Event(), asyncio.Event()
-    end = LiveTurn._end
+    end = RunningTurn._end
 
-    async def slow_to_hear(self: LiveTurn, task: asyncio.Task[Any]) -> Any:
+    async def slow_to_hear(self: RunningTurn, task: asyncio.Task[Any]) -> Any:
         ended = await end(self, task)
         landed.set()
         await go.wait()
@@ -141,7 +141,7 @@ async def test_an_interrupt_that_comes_behind_the_end_of_a_turn_here_reaches_the
 
     await attached(engine, EchoAgent())
     with monkeypatch.context() as patched:
-        patched.setattr(LiveTurn, "_end", slow_to_hear)
+        patched.setattr(RunningTurn, "_end", slow_to_hear)
         turn = asyncio.create_task(engine.apply_turn("s", "a"))
         await landed.wait()
     async with turn_elsewhere(url) as (_, theirs):

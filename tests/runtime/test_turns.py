@@ -539,7 +539,7 @@ def test_staged_context_lands_before_the_messages_of_the_next_turn(url: str) -> 
 
 
 def test_a_session_in_use_is_never_evicted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("perdure.runtime.session.cache.MAX_LIVE", 2)
+    monkeypatch.setattr("perdure.runtime.session.cache.MAX_CACHED", 2)
 
     async def main() -> None:
         async with Engine.open("memory:") as engine:
@@ -553,6 +553,6 @@ def test_a_session_in_use_is_never_evicted(monkeypatch: pytest.MonkeyPatch) -> N
             for one in used:
                 one.users -= 1
             live.get("d")
-            assert len(live._live) <= 3
+            assert len(live._cached) <= 3
 
     asyncio.run(main())

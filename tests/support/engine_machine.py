@@ -28,7 +28,13 @@ from perdure.aggregates.session.lifecycle import steps
 from perdure.machines import SESSION, Authority, Configuration
 from perdure.runtime.turn.agent import AgentFailure, TurnResult
 from perdure.store import Mapper
-from perdure.testing import Alternatives, MachineTest, Operation, machine_test, validate_trace
+from perdure.testing import (
+    Alternatives,
+    DeclaredOperation,
+    MachineTest,
+    machine_test,
+    validate_trace,
+)
 
 SESSION_ID: Final = "the-session"
 BOUNDARIES: Final = ("immediate", "run_start", "run_checkpoint")
@@ -69,8 +75,10 @@ NOT_DRIVEN: Final = NO_METHOD | {
 RARELY: Final = ("retire", "stop")
 
 OPERATIONS: Final = {
-    "archive": Operation(asks=lambda: ((("archive", ()),), (("retire", ()), ("archive", ())))),
-    "drop_input": Operation(asks=lambda: ((("drop_input", (1,)),),)),
+    "archive": DeclaredOperation(
+        asks=lambda: ((("archive", ()),), (("retire", ()), ("archive", ())))
+    ),
+    "drop_input": DeclaredOperation(asks=lambda: ((("drop_input", (1,)),),)),
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from perdure import Engine
 from perdure.projections.snapshots import Folded
-from perdure.runtime.session.cache import Live
+from perdure.runtime.session.cache import CachedSession
 
 FAST: Final[dict[str, Any]] = {"grace_seconds": 0.2, "retry_seconds": 0.05}
 """Options of an engine whose turns are interrupted, or fail and are tried again, in a test."""
@@ -63,8 +63,8 @@ class Meddler:
         await self._other.publish("s", "noise")
         self.writes_left = times
 
-    async def _refresh(self, live: Live) -> Folded:
-        folded = await self._catch_up(live)
+    async def _refresh(self, cached: CachedSession) -> Folded:
+        folded = await self._catch_up(cached)
         if self.writes_left:
             self.writes_left -= 1
             await self._other.publish("s", "noise")

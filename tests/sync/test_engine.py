@@ -523,9 +523,9 @@ def test_who_asks_for_an_event_while_the_subscription_ends_is_given_none() -> No
 
     async def main() -> None:
         source = Source(events())
-        assert await asyncio.create_task(source.following()) == 1
-        ending = asyncio.create_task(source.ended())
-        late = asyncio.create_task(source.following())
+        assert await asyncio.create_task(source.next_event()) == 1
+        ending = asyncio.create_task(source.end())
+        late = asyncio.create_task(source.next_event())
         async with asyncio.timeout(5):
             assert await late is None
             await ending

@@ -15,7 +15,7 @@ import pytest
 from perdure import Engine, Environment, PerdureError, ScriptedAgent, Turn, TurnResult
 from perdure.aggregates import initial_state
 from perdure.projections.snapshots import Folded
-from perdure.runtime.session.cache import Live
+from perdure.runtime.session.cache import CachedSession
 from tests.aggregates.test_upcast import EXPECTED, rows_of
 from tests.support.engines import FAST, on_an_engine
 from tests.support.messages import digest, says, user
@@ -123,8 +123,8 @@ async def test_b_a_live_copy_that_is_wrong_is_noticed_by_its_version_and_dropped
     await engine.register("s")
     await engine.record_turn("s", [user("a")])
     right = await engine.read("s")
-    live: Live = engine._core.sessions.get("s")
-    live.folded = Folded(initial_state("s"), "", *live.folded[2:])
+    cached: CachedSession = engine._core.sessions.get("s")
+    cached.folded = Folded(initial_state("s"), "", *cached.folded[2:])
     assert await engine.read("s") == right
     assert await engine.discard_live("s")
     assert await engine.read("s") == right

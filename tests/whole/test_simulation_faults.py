@@ -24,7 +24,7 @@ from perdure.aggregates.session.decide import decide
 from perdure.aggregates.session.evolve import fold
 from perdure.aggregates.session.messages import NO_MESSAGES
 from perdure.runtime.session import commit as writing
-from perdure.runtime.session.cache import LiveSessions
+from perdure.runtime.session.cache import SessionCache
 from perdure.runtime.session.commit_queue import Submissions
 from perdure.runtime.session.owner import Ownership
 from perdure.runtime.turn.admission import Claim
@@ -82,7 +82,7 @@ def inputs_queued_again_that_a_receipt_names(plant: Plant) -> None:
 def a_late_owner_whose_commit_lands(plant: Plant) -> None:
     """Neither the store nor the aggregate looks whether the run is still the owner's."""
     plant.setattr(memory, "check_dense", lambda *_: {})
-    plant.setattr(LiveSessions, "is_current", lambda *_: True)
+    plant.setattr(SessionCache, "is_current", lambda *_: True)
 
 
 def unknown_calls_that_are_not_marked(plant: Plant) -> None:
@@ -106,9 +106,9 @@ def an_interrupted_turn_that_keeps_its_claim(plant: Plant) -> None:
 
 def a_run_id_forgotten_on_reopening(plant: Plant) -> None:
     """A session that is folded anew knows of no run before."""
-    refresh = LiveSessions.refresh
+    refresh = SessionCache.refresh
 
-    async def forgetting(self: LiveSessions, live: Any) -> Any:
+    async def forgetting(self: SessionCache, live: Any) -> Any:
         new = not live.folded.state.version
         folded = await refresh(self, live)
         if new and folded.state.version and folded.state.work.run is None:
@@ -116,20 +116,20 @@ def a_run_id_forgotten_on_reopening(plant: Plant) -> None:
             live.folded = folded = folded._replace(state=state)
         return folded
 
-    plant.setattr(LiveSessions, "refresh", forgetting)
+    plant.setattr(SessionCache, "refresh", forgetting)
 
 
 def a_stale_copy_that_is_believed(plant: Plant) -> None:
     """What another process wrote is not looked for once there is a live copy."""
-    refresh = LiveSessions.refresh
+    refresh = SessionCache.refresh
 
-    async def believing(self: LiveSessions, live: Any) -> Any:
+    async def believing(self: SessionCache, live: Any) -> Any:
         if live.folded.state.version:
             live.fresh = True
             return live.folded
         return await refresh(self, live)
 
-    plant.setattr(LiveSessions, "refresh", believing)
+    plant.setattr(SessionCache, "refresh", believing)
 
 
 def half_a_turn_that_lands_on_failure(plant: Plant) -> None:

@@ -21,13 +21,13 @@ from perdure.errors import AuthorityRequired, PerdureError
 from perdure.projections.fork_points import fork_point
 from perdure.runtime import Engine, adapter
 from perdure.runtime.core import Core
-from perdure.runtime.session.cache import LiveSessions
+from perdure.runtime.session.cache import SessionCache
 from perdure.runtime.session.commit_queue import Submissions
-from perdure.runtime.turn import live_turn as turns
-from perdure.runtime.turn.live_turn import LiveTurn
+from perdure.runtime.turn import running_turn as turns
+from perdure.runtime.turn.running_turn import RunningTurn
 from perdure.runtime.verbs import checkpoints, forks, groups, interrupts
 from perdure.runtime.watch import subscriptions
-from perdure.runtime.watch.streams import LiveEvent, Missed, Watching
+from perdure.runtime.watch.streams import LiveEvent, Missed, StreamBuffer
 from tests.simulation.clock import PROCESS
 from tests.simulation.planting import Fault, Plant, assert_found, changed, folded
 
@@ -36,10 +36,10 @@ from tests.simulation.planting import Fault, Plant, assert_found, changed, folde
 
 def a_delta_that_is_taken_for_a_fact(plant: Plant) -> None:
     """What a turn emits lands with its next boundary."""
-    emit, encoded = LiveTurn.emit, turns._encoded
+    emit, encoded = RunningTurn.emit, turns._encoded
     emitted: list[Any] = []
 
-    def keeping(self: LiveTurn, event: Any) -> None:
+    def keeping(self: RunningTurn, event: Any) -> None:
         emitted.append(event)
         emit(self, event)
 
@@ -47,28 +47,30 @@ def a_delta_that_is_taken_for_a_fact(plant: Plant) -> None:
         taken, emitted[:] = list(emitted), []
         return encoded([*taken, *messages] if isinstance(messages, list) else messages)
 
-    plant.setattr(LiveTurn, "emit", keeping)
+    plant.setattr(RunningTurn, "emit", keeping)
     plant.setattr(turns, "_encoded", with_deltas)
 
 
 def a_slow_subscriber_that_is_told_nothing(plant: Plant) -> None:
     """What a subscriber has missed is gone without a word."""
-    take = Watching.take
+    take = StreamBuffer.take
     plant.setattr(
-        Watching, "take", lambda self: [one for one in take(self) if not isinstance(one, Missed)]
+        StreamBuffer,
+        "take",
+        lambda self: [one for one in take(self) if not isinstance(one, Missed)],
     )
 
 
 def a_subscriber_that_holds_commits_up(plant: Plant) -> None:
     """A commit waits until everybody who listens here has taken what was emitted."""
-    put, take, commit = Watching.put, Watching.take, Submissions.commit
-    full: dict[Any, set[Watching]] = {}
+    put, take, commit = StreamBuffer.put, StreamBuffer.take, Submissions.commit
+    full: dict[Any, set[StreamBuffer]] = {}
 
-    def noting(self: Watching, event: LiveEvent) -> None:
+    def noting(self: StreamBuffer, event: LiveEvent) -> None:
         full.setdefault(PROCESS.get(), set()).add(self)
         put(self, event)
 
-    def taking(self: Watching) -> Any:
+    def taking(self: StreamBuffer) -> Any:
         full.get(PROCESS.get(), set()).discard(self)
         return take(self)
 
@@ -77,20 +79,20 @@ def a_subscriber_that_holds_commits_up(plant: Plant) -> None:
             await asyncio.sleep(0.5)
         return await commit(self, rows, **named)
 
-    plant.setattr(Watching, "put", noting)
-    plant.setattr(Watching, "take", taking)
+    plant.setattr(StreamBuffer, "put", noting)
+    plant.setattr(StreamBuffer, "take", taking)
     plant.setattr(Submissions, "commit", waiting)
 
 
 def live_events_that_come_late(plant: Plant) -> None:
     """What was emitted comes with what is emitted next."""
-    take = Watching.take
+    take = StreamBuffer.take
 
-    def late(self: Watching) -> Any:
+    def late(self: StreamBuffer) -> Any:
         owed, self.__dict__["owed"] = self.__dict__.get("owed", []), take(self)
         return owed
 
-    plant.setattr(Watching, "take", late)
+    plant.setattr(StreamBuffer, "take", late)
 
 
 def an_event_that_is_delivered_again(plant: Plant) -> None:
@@ -120,7 +122,7 @@ def a_group_whose_members_are_forgotten(plant: Plant) -> None:
 def a_token_that_nobody_looks_at(plant: Plant) -> None:
     """An engine ends its own turns for whoever asks."""
 
-    def trusting(core: Core, session_id: str, authority: object) -> LiveTurn | None:
+    def trusting(core: Core, session_id: str, authority: object) -> RunningTurn | None:
         core.check_open()
         return core.turns.get(session_id)
 
@@ -160,7 +162,7 @@ def an_interrupt_that_ends_another_turn(plant: Plant) -> None:
     """An interrupt ends whatever turn the engine runs, if only one."""
     controlled = interrupts.controlled_turn
 
-    def mistaken(core: Core, session_id: str, authority: Any) -> LiveTurn | None:
+    def mistaken(core: Core, session_id: str, authority: Any) -> RunningTurn | None:
         turn = controlled(core, session_id, authority)
         return turn or next(iter(core.turns.values()), None)
 
@@ -189,7 +191,7 @@ def a_snapshot_of_another_session(plant: Plant) -> None:
 def a_copy_that_is_dropped_while_in_use(plant: Plant) -> None:
     """discard_live drops what a turn is working on."""
     plant.setattr(
-        LiveSessions,
+        SessionCache,
         "discard",
         lambda self, session_id: self._live.pop(session_id, None) is not None,
     )

@@ -19,7 +19,7 @@ import typer
 
 from perdure.cli.options import DEFAULT_URL, AsJson, Database, SessionIds, existing
 from perdure.cli.outcome import FAILED, NOTHING_COMPARED, answering
-from perdure.cli.output import Answer, progress
+from perdure.cli.output import CommandAnswer, progress
 from perdure.errors import InvalidArgument
 from perdure.projections import AuditReport, Finding, audit_store
 from perdure.store import open_store
@@ -125,7 +125,7 @@ def _no_heads(path: Path, problem: str) -> InvalidArgument:
     )
 
 
-def print_report(answer: Answer, report: AuditReport, heads: Path | None = None) -> None:
+def print_report(answer: CommandAnswer, report: AuditReport, heads: Path | None = None) -> None:
     """Print the findings and a closing line, and how many heads of the file were compared."""
     if report.findings:
         columns = Finding.__struct_fields__

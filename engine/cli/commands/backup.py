@@ -14,7 +14,7 @@ import typer
 from perdure.cli.commands.audit import print_report
 from perdure.cli.options import DEFAULT_URL, AsJson, Database, existing
 from perdure.cli.outcome import FAILED, answering
-from perdure.cli.output import Answer, progress
+from perdure.cli.output import CommandAnswer, progress
 from perdure.projections import AuditReport, audit_store
 from perdure.store import open_store
 from perdure.store.sqlite.copy import check_free, complete, remove
@@ -54,7 +54,7 @@ def restore(
         _copy(answer, file, sqlite_path(existing(db)), "restored to")
 
 
-def _copy(answer: Answer, source: Path, target: Path, done: str) -> None:
+def _copy(answer: CommandAnswer, source: Path, target: Path, done: str) -> None:
     """Copy one file to another, verified; the exit code is that of an audit of the copy."""
     check_free(target)
     with contextlib.closing(SQLiteRecorder(source, readonly=True)) as recorder:

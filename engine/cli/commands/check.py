@@ -21,7 +21,7 @@ from perdure.cli.commands.audit import uninterrupted
 from perdure.cli.machine_names import resolved
 from perdure.cli.options import AsJson
 from perdure.cli.outcome import FAILED, answering
-from perdure.cli.output import Answer, search_progress
+from perdure.cli.output import CommandAnswer, search_progress
 from perdure.errors import InvalidArgument, Unsupported
 from perdure.machines import BUILT_IN, Model, Report, check, graph_of
 from perdure.machines.checker.check import MAX_STATES
@@ -155,7 +155,7 @@ def _in_processes(one: Callable[[str], _Found], names: list[str], jobs: int) -> 
         return list(pool.map(one, names))
 
 
-def _write(answer: Answer, path: Path, name: str, instances: int) -> None:
+def _write(answer: CommandAnswer, path: Path, name: str, instances: int) -> None:
     """Write the graph, or say why there is none."""
     try:
         graph = graph_of(resolved(name), instances=instances)

@@ -17,7 +17,7 @@ from perdure.cli.importer.record import record
 from perdure.cli.importer.transcripts import Transcript, read_line
 from perdure.cli.options import DEFAULT_URL, AsJson, Database
 from perdure.cli.outcome import FAILED, answering
-from perdure.cli.output import Answer
+from perdure.cli.output import CommandAnswer
 from perdure.cli.render import session_document
 from perdure.projections import AuditReport, SessionView
 from perdure.runtime import Engine
@@ -56,7 +56,7 @@ def demo(*, db: Database = DEFAULT_URL, as_json: AsJson = False) -> None:
 
 async def _demonstrate(url: str) -> tuple[list[_Session], AuditReport]:
     async with Engine.open(url) as engine:
-        sessions = await asyncio.gather(*(_live(engine, one) for one in _bundled()))
+        sessions = await asyncio.gather(*(_drive(engine, one) for one in _bundled()))
         return sessions, await engine.audit()
 
 
@@ -65,7 +65,7 @@ def _bundled() -> list[Transcript]:
     return [found for line in text.splitlines() if (found := read_line(line)) is not None]
 
 
-async def _live(engine: Engine, transcript: Transcript) -> _Session:
+async def _drive(engine: Engine, transcript: Transcript) -> _Session:
     """Take one session as far through the lifecycle as it goes here."""
     name = transcript.session_id
     recorded = await record(engine, transcript, labels=_LABELS)
@@ -110,7 +110,7 @@ def _document(sessions: list[_Session], report: AuditReport) -> dict[str, Any]:
     }
 
 
-def _print(answer: Answer, url: str, sessions: list[_Session], report: AuditReport) -> None:
+def _print(answer: CommandAnswer, url: str, sessions: list[_Session], report: AuditReport) -> None:
     appended = sum(one.appended for one in sessions)
     answer.line(f"{len(sessions)} transcripts, through the lifecycle, into {url}")
     answer.line(

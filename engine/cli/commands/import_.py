@@ -17,7 +17,7 @@ from perdure.cli.importer.record import Status
 from perdure.cli.importer.sources import Refused, lines_of, total_bytes
 from perdure.cli.options import DEFAULT_URL, AsJson, Database
 from perdure.cli.outcome import FAILED, answering
-from perdure.cli.output import Answer, progress
+from perdure.cli.output import CommandAnswer, progress
 
 _COUNTED = ("turns", "messages", "events")
 
@@ -90,7 +90,7 @@ class _Tally:
         counts = {name: self._counts[name] for name in names}
         return {"ok": not self.refused, **counts, "lines": self._lines, "refused": self.refused}
 
-    def print(self, answer: Answer) -> None:
+    def print(self, answer: CommandAnswer) -> None:
         """Print each refusal where errors go, then the sums."""
         for one in self.refused:
             place = f"{one.file}:{one.line}" if one.line else one.file

@@ -23,7 +23,7 @@ from perdure.cli.options import (
     existing,
 )
 from perdure.cli.outcome import FAILED, answering
-from perdure.cli.output import Answer
+from perdure.cli.output import CommandAnswer
 from perdure.cli.render import message_lines, session_document
 from perdure.errors import InvalidArgument, LogCorrupt, SessionNotFound
 from perdure.machines import SESSION
@@ -172,7 +172,7 @@ def print_list(
     db: str,
     as_json: bool,
 ) -> None:
-    """Answer with the items that ``read`` finds, as `Answer.listing` prints them."""
+    """CommandAnswer with the items that ``read`` finds, as `CommandAnswer.listing` prints them."""
     with answering(as_json=as_json) as answer:
         with reading(db) as engine:
             found = read(engine)
@@ -184,7 +184,7 @@ def reading(url: str) -> Engine:
     return Engine.open(existing(url), readonly=True)
 
 
-def _shown(answer: Answer, limit: int | None) -> int | None:
+def _shown(answer: CommandAnswer, limit: int | None) -> int | None:
     """Return how many rows to show: a terminal gets a few where no limit is given."""
     return TERMINAL_LIMIT if limit is None and answer.on_terminal else limit
 
@@ -221,7 +221,7 @@ def _head(store: Store, session_id: str) -> Head:
     return Head(session_id=session_id, version=folded.state.version, link=folded.head)
 
 
-def _print_array(answer: Answer, session_id: str, rows: Iterator[StoredRow]) -> None:
+def _print_array(answer: CommandAnswer, session_id: str, rows: Iterator[StoredRow]) -> None:
     """Print the rows as one array, once all of them are known to be JSON.
 
     A failure is the only document, so nothing is printed before the last row is read; until then a

@@ -12,7 +12,7 @@ import typer
 from perdure.cli.machine_names import resolved
 from perdure.cli.options import AsJson
 from perdure.cli.outcome import FAILED, answering
-from perdure.cli.output import Answer
+from perdure.cli.output import CommandAnswer
 from perdure.contracts import documents, drift, folder_of, machine_documents, write
 from perdure.machines import BUILT_IN
 from perdure.machines import check as explore
@@ -74,7 +74,13 @@ def spec(
 
 
 def answer_with(
-    answer: Answer, folder: Path, count: int, before: dict[str, str], *, checked: bool, **held: bool
+    answer: CommandAnswer,
+    folder: Path,
+    count: int,
+    before: dict[str, str],
+    *,
+    checked: bool,
+    **held: bool,
 ) -> None:
     """Say which files differ, or were written; what is left over stays, and is named.
 

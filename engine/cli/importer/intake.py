@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, Self, TypeVar
 
 import msgspec
 
-from perdure.cli.importer.record import Recorded, record
+from perdure.cli.importer.record import RecordedTranscript, record
 from perdure.cli.importer.sources import Line, Refused
 from perdure.cli.importer.transcripts import Transcript, read_line
 from perdure.errors import PerdureError, StoreError
@@ -37,12 +37,12 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 
     file: str
     line: int
-    recorded: Recorded
+    recorded: RecordedTranscript
 
 
 class _Waiting(NamedTuple):
     line: Line
-    future: Future[Recorded]
+    future: Future[RecordedTranscript]
 
 
 class Intake:
@@ -59,7 +59,7 @@ class Intake:
         )
         self._thread.start()
         try:
-            self._engine: Final = self._wait(_opened(url))
+            self._engine: Final = self._wait(_open(url))
         except BaseException:
             self._stop()
             raise
@@ -91,7 +91,7 @@ class Intake:
             try:
                 transcript = read_line(line.data)
             except PerdureError as refusal:
-                future: Future[Recorded] = Future()
+                future: Future[RecordedTranscript] = Future()
                 future.set_exception(refusal)
             else:
                 if transcript is None:
@@ -120,7 +120,7 @@ class Intake:
             self._bytes -= len(line.data)
             yield outcome
 
-    async def _record(self, transcript: Transcript) -> Recorded:
+    async def _record(self, transcript: Transcript) -> RecordedTranscript:
         """Record one transcript behind the one of the same session that was submitted before."""
         name, ours = transcript.session_id, asyncio.current_task()
         before = self._newest.get(name)
@@ -148,6 +148,6 @@ class Intake:
         self._loop.close()
 
 
-async def _opened(url: str) -> Engine:
+async def _open(url: str) -> Engine:
     engine: Engine = await Engine.open(url)
     return engine

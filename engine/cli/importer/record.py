@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from perdure.cli.importer.transcripts import Transcript, Turn
+from perdure.cli.importer.transcripts import Transcript, TranscriptTurn
 from perdure.errors import Conflict, IllegalTransition, SessionNotFound, StaleWriter
 from perdure.projections import SessionView
 from perdure.runtime import Engine
@@ -21,7 +21,7 @@ _ATTEMPTS: Final = 5
 Status = Literal["imported", "extended", "unchanged"]
 
 
-class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+class RecordedTranscript(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one transcript: turns, messages and events are those appended now."""
 
     session_id: str
@@ -37,7 +37,7 @@ async def record(
     *,
     archive: bool = False,
     labels: Mapping[str, str] | None = None,
-) -> Recorded:
+) -> RecordedTranscript:
     """Bring the session up to the transcript, and to its end if ``archive``.
 
     Raises Conflict where what is recorded is not the transcript's beginning, IllegalTransition
@@ -53,7 +53,7 @@ async def record(
 
 async def _record(
     engine: Engine, transcript: Transcript, *, archive: bool, labels: Mapping[str, str] | None
-) -> Recorded:
+) -> RecordedTranscript:
     name = transcript.session_id
     try:
         view, version_before = await engine.read(name), None
@@ -70,7 +70,7 @@ async def _record(
     if ended:
         version = (await engine.archive(name)).version
     events = version - (view.version if version_before is None else version_before)
-    return Recorded(
+    return RecordedTranscript(
         session_id=name,
         status="imported" if version_before == 0 else "extended" if events else "unchanged",
         turns=len(missing),
@@ -93,7 +93,7 @@ async def _is_past(engine: Engine, view: SessionView, transcript: Transcript) ->
     )
 
 
-def _missing(view: SessionView, transcript: Transcript) -> list[Turn]:
+def _missing(view: SessionView, transcript: Transcript) -> list[TranscriptTurn]:
     """Return the turns that are not recorded yet. Raises Conflict unless the others are."""
     count = view.message_count
     if transcript.metadata and view.metadata != transcript.metadata:

@@ -23,7 +23,7 @@ BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _SHOWN_BYTES: Final = 4
 
 
-class Turn(msgspec.Struct, frozen=True, kw_only=True):
+class TranscriptTurn(msgspec.Struct, frozen=True, kw_only=True):
     """One turn: its messages, and where the conversation stands behind it."""
 
     run_id: str
@@ -37,7 +37,7 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
 
     session_id: str
     metadata: dict[str, Any]
-    turns: list[Turn]
+    turns: list[TranscriptTurn]
 
     def boundaries(self) -> dict[int, str]:
         """Return the conversation digest at each count of messages that a turn ends at."""
@@ -71,7 +71,7 @@ def read_line(line: bytes) -> Transcript | None:
     )
     starts = [0, *(count for count, _ in ends)]
     turns = [
-        Turn(
+        TranscriptTurn(
             run_id=_fingerprint(session_id, index, digest),
             messages=messages[start:count],
             message_count=count,

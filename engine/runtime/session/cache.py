@@ -17,7 +17,7 @@ from perdure.values import Terminal
 
 _LOGGER: Final = logging.getLogger("perdure")
 
-MAX_LIVE: Final = 4096
+MAX_CACHED: Final = 4096
 """Sessions kept folded at once; the least recently used are dropped."""
 
 
@@ -29,7 +29,7 @@ def keep_snapshot(store: Store, session_id: str, due: tuple[int, bytes]) -> None
         _LOGGER.warning("the snapshot of session %r was not kept: %s", session_id, error)
 
 
-def made_snapshot(folded: Folded) -> Kept | None:
+def make_snapshot(folded: Folded) -> Kept | None:
     """Return the snapshot of a fold that fell due. A failure is logged, as with `keep_snapshot`."""
     try:
         return snapshot_of(folded)
@@ -38,7 +38,7 @@ def made_snapshot(folded: Folded) -> Kept | None:
         return None
 
 
-class Live:
+class CachedSession:
     """One session in this process: its fold, and who is at work on it.
 
     ``lock`` is held from the decision to the outcome of the commit; ``turn`` says that a turn is
@@ -58,60 +58,60 @@ class Live:
         self.users = 0
 
 
-class LiveSessions:
+class SessionCache:
     """The live copies of one engine, by session id, least recently used first."""
 
     def __init__(self, store: Store, mapper: Mapper) -> None:
         self._store: Final = store
         self._mapper: Final = mapper
-        self._live: Final[collections.OrderedDict[str, Live]] = collections.OrderedDict()
+        self._cached: Final[collections.OrderedDict[str, CachedSession]] = collections.OrderedDict()
 
-    def get(self, session_id: str) -> Live:
+    def get(self, session_id: str) -> CachedSession:
         """Return the session's live copy, an empty one at first."""
-        live = self._live.get(session_id)
-        if live is None:
+        cached = self._cached.get(session_id)
+        if cached is None:
             self._evict()
-            live = self._live[session_id] = Live(session_id)
+            cached = self._cached[session_id] = CachedSession(session_id)
         else:
-            self._live.move_to_end(session_id)
-        return live
+            self._cached.move_to_end(session_id)
+        return cached
 
     def drives(self, session_id: str) -> bool:
         """Whether this engine drives the session's run."""
-        live = self._live.get(session_id)
-        return live is not None and live.driving
+        cached = self._cached.get(session_id)
+        return cached is not None and cached.driving
 
     def discard(self, session_id: str) -> bool:
         """Drop the live copy, if there is one and nobody is at work on it."""
-        live = self._live.get(session_id)
-        if live is None or live.users:
+        cached = self._cached.get(session_id)
+        if cached is None or cached.users:
             return False
-        del self._live[session_id]
+        del self._cached[session_id]
         return True
 
-    def is_current(self, live: Live) -> bool:
+    def is_current(self, cached: CachedSession) -> bool:
         """Whether the live copy has all that the log has."""
-        state = live.folded.state
+        state = cached.folded.state
         return (self._store.recorder.last_version(state.id) or 0) == state.version
 
-    def check_current(self, live: Live) -> None:
+    def check_current(self, cached: CachedSession) -> None:
         """Raise StaleWriter where the live copy never had all of the log since it was locked.
 
         What was true of the log during the call is an answer, whatever others wrote since.
         """
-        if not live.fresh and not self.is_current(live):
-            version = live.folded.state.version
-            raise StaleWriter(live.folded.state.id, version, version + 1)
+        if not cached.fresh and not self.is_current(cached):
+            version = cached.folded.state.version
+            raise StaleWriter(cached.folded.state.id, version, version + 1)
 
-    async def refresh(self, live: Live) -> Folded:
+    async def refresh(self, cached: CachedSession) -> Folded:
         """Bring the live copy up to the log and return its fold.
 
         Raises LogCorrupt where the log cannot be folded, StoreError where it cannot be read.
         """
-        folded = live.folded
+        folded = cached.folded
         session_id = folded.state.id
         newest = self._store.recorder.last_version(session_id) or 0
-        live.fresh = True
+        cached.fresh = True
         if newest == folded.state.version:
             return folded
         if folded.state.version == 0 or newest < folded.state.version:
@@ -123,27 +123,27 @@ class LiveSessions:
             )
         if due is not None:
             await asyncio.to_thread(keep_snapshot, self._store, session_id, due)
-        live.folded = folded
+        cached.folded = folded
         return folded
 
     async def read(self, session_id: str) -> Folded:
         """Return the session's fold. Raises SessionNotFound where nothing is recorded."""
-        live = self.get(session_id)
-        live.users += 1
+        cached = self.get(session_id)
+        cached.users += 1
         try:
-            async with live.lock:
-                folded = await self.refresh(live)
+            async with cached.lock:
+                folded = await self.refresh(cached)
         finally:
-            live.users -= 1
+            cached.users -= 1
         if not folded.state.version:
             self.discard(session_id)
             raise SessionNotFound(session_id)
         return folded
 
     def _evict(self) -> None:
-        if len(self._live) < MAX_LIVE:
+        if len(self._cached) < MAX_CACHED:
             return
-        for session_id, live in self._live.items():
-            if not live.users:
-                del self._live[session_id]
+        for session_id, cached in self._cached.items():
+            if not cached.users:
+                del self._cached[session_id]
                 return

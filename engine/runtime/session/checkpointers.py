@@ -56,7 +56,7 @@ class CheckpointPolicy(msgspec.Struct, frozen=True, kw_only=True):
             checked_seconds(self.seconds, "seconds")
 
 
-class _Session:
+class _SinceCheckpoint:
     """What was recorded since the last checkpoint, and the gate."""
 
     __slots__ = ("gate", "message_bytes", "timer", "turns")
@@ -93,12 +93,14 @@ class Checkpointers:
         self._policy: Final = policy
         self._take: Final = take
         self._new_gate: Configuration = _AUTHORITY.initial
-        self._counted: Final[collections.OrderedDict[str, _Session]] = collections.OrderedDict()
-        self._overdue: Final[dict[str, _Session]] = {}
+        self._counted: Final[collections.OrderedDict[str, _SinceCheckpoint]] = (
+            collections.OrderedDict()
+        )
+        self._overdue: Final[dict[str, _SinceCheckpoint]] = {}
         self._taking: Final[set[asyncio.Task[None]]] = set()
         self._stopped = False
 
-    def landed(self, session_id: str, events: Iterable[SessionEvent]) -> None:
+    def count_landed(self, session_id: str, events: Iterable[SessionEvent]) -> None:
         """Count what was recorded of turns and messages; take a checkpoint if one is due.
 
         Whoever took one, the count begins anew with it.
@@ -158,7 +160,7 @@ class Checkpointers:
         if self._taking:
             await asyncio.wait(self._taking)
 
-    def _forget(self, session_id: str) -> list[_Session]:
+    def _forget(self, session_id: str) -> list[_SinceCheckpoint]:
         """Count nothing of the session any more; return what was counted or overdue."""
         found = [held.pop(session_id, None) for held in (self._counted, self._overdue)]
         sessions = [session for session in found if session is not None]
@@ -166,13 +168,13 @@ class Checkpointers:
             session.stop_timer()
         return sessions
 
-    def _of(self, session_id: str, policy: CheckpointPolicy) -> _Session:
+    def _of(self, session_id: str, policy: CheckpointPolicy) -> _SinceCheckpoint:
         session = self._counted.get(session_id)
         if session is None:
             # Where a timer runs for each, they are no more than land something in its time.
             if policy.seconds is None and len(self._counted) >= MAX_COUNTED:
                 self._counted.popitem(last=False)
-            session = self._counted[session_id] = _Session(self._new_gate)
+            session = self._counted[session_id] = _SinceCheckpoint(self._new_gate)
         else:
             self._counted.move_to_end(session_id)
         return session
@@ -189,16 +191,16 @@ class Checkpointers:
         session.stop_timer()  # if it has not fired
         self._write(session_id, session)
 
-    def _write(self, session_id: str, session: _Session) -> None:
+    def _write(self, session_id: str, session: _SinceCheckpoint) -> None:
         """Take a checkpoint through the session's gate, or once it is armed again."""
         if not session.fire("write"):
             self._overdue[session_id] = session
             return
-        task = asyncio.ensure_future(self._taken(session_id))
+        task = asyncio.ensure_future(self._take_checkpoint(session_id))
         self._taking.add(task)
         task.add_done_callback(self._taking.discard)
 
-    async def _taken(self, session_id: str) -> None:
+    async def _take_checkpoint(self, session_id: str) -> None:
         try:
             await self._take(session_id)
         except (IllegalTransition, EngineClosed):

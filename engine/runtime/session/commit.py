@@ -15,7 +15,7 @@ import msgspec
 from perdure.aggregates import SessionCommand, SessionEvent, decide, fold
 from perdure.errors import PerdureError, StaleWriter, StoreError
 from perdure.projections.snapshots import Folded, follow
-from perdure.runtime.session.cache import Live, LiveSessions, keep_snapshot, made_snapshot
+from perdure.runtime.session.cache import CachedSession, SessionCache, keep_snapshot, make_snapshot
 from perdure.runtime.session.commit_queue import Submissions
 from perdure.store import Mapper, Store
 
@@ -37,41 +37,43 @@ class Writer:
         self,
         store: Store,
         mapper: Mapper,
-        live: LiveSessions,
+        sessions: SessionCache,
         landed: Callable[[str, Sequence[SessionEvent]], None],
     ) -> None:
         self._store: Final = store
         self._mapper: Final = mapper
-        self._live: Final = live
+        self._sessions: Final = sessions
         self._landed: Final = landed
         self._submissions: Final = Submissions(store, asyncio.get_running_loop())
         self._at_work = 0
         self._background: Final[set[asyncio.Task[None]]] = set()
 
-    async def alone(self, live: Live, work: Callable[[Folded], Awaitable[_T]]) -> _T:
+    async def run_alone(self, cached: CachedSession, work: Callable[[Folded], Awaitable[_T]]) -> _T:
         """Do the work on the session's fold, alone among this process's writers of the session."""
-        live.users += 1
+        cached.users += 1
         self._at_work += 1
         try:
-            await live.lock.acquire()
+            await cached.lock.acquire()
             try:
-                live.fresh = False
-                folded = live.folded
+                cached.fresh = False
+                folded = cached.folded
                 if not folded.state.version:
-                    folded = await self._live.refresh(live)
+                    folded = await self._sessions.refresh(cached)
                 try:
                     return await work(folded)
                 except PerdureError:
-                    if self._live.is_current(live):
+                    if self._sessions.is_current(cached):
                         raise
-                return await work(await self._live.refresh(live))
+                return await work(await self._sessions.refresh(cached))
             finally:
-                live.lock.release()
+                cached.lock.release()
         finally:
             self._at_work -= 1
-            live.users -= 1
+            cached.users -= 1
 
-    async def commit(self, live: Live, folded: Folded, *commands: SessionCommand) -> Written:
+    async def commit(
+        self, cached: CachedSession, folded: Folded, *commands: SessionCommand
+    ) -> Written:
         """Append what the commands lead to, one after the other, and move the live copy there.
 
         All of it is one commit. Raises what `decide` raises, StaleWriter, or StoreError; then
@@ -81,7 +83,7 @@ class Writer:
         for command in commands[1:]:
             events += decide(fold(folded.state, events), command)
         if not events:
-            self._live.check_current(live)
+            self._sessions.check_current(cached)
             return Written(folded, events)
         rows, _ = self._mapper.to_stored(events, folded.head)
         falls_due: Folded | None = None
@@ -94,9 +96,9 @@ class Writer:
             if cancelled:
                 raise asyncio.CancelledError from outcome
             raise outcome if isinstance(outcome, PerdureError) else StoreError(str(outcome))
-        live.folded = folded
+        cached.folded = folded
         self._landed(folded.state.id, events)
-        due = None if falls_due is None else made_snapshot(falls_due)
+        due = None if falls_due is None else make_snapshot(falls_due)
         if due is not None:
             self._keep_later(folded.state.id, due)
         if cancelled:

@@ -23,7 +23,7 @@ GIVE_WAY_SECONDS: Final = 0.0005
 """How long one task after the other may commit before the loop's other tasks have their turn."""
 
 
-class Pending:
+class Submission:
     """One commit that was submitted, and its outcome once there is one."""
 
     __slots__ = ("outcome", "rows", "waiter")
@@ -40,7 +40,7 @@ class Submissions:
     def __init__(self, store: Store, loop: asyncio.AbstractEventLoop) -> None:
         self._store: Final = store
         self._loop: Final = loop
-        self._gathered: list[Pending] = []
+        self._gathered: list[Submission] = []
         self._give_way_at = 0.0
 
     async def commit(self, rows: Sequence[StoredRow], *, alone: bool) -> tuple[Outcome, bool]:
@@ -53,7 +53,7 @@ class Submissions:
             outcomes = self._store.commit_now((rows,))
             if outcomes is not None:
                 return outcomes[0], False
-        pending = Pending(rows)
+        pending = Submission(rows)
         cancelled = False
         self._gathered.append(pending)
         if len(self._gathered) == MAX_GATHERED:
@@ -87,11 +87,11 @@ class Submissions:
     def _submit(self) -> None:
         gathered, self._gathered = self._gathered, []
         try:
-            self._store.submit([pending.rows for pending in gathered], self._telling(gathered))
+            self._store.submit([pending.rows for pending in gathered], self._teller(gathered))
         except EngineClosed as closed:
             _settle(gathered, [closed] * len(gathered))
 
-    def _telling(self, gathered: Sequence[Pending]) -> Callable[[Sequence[Outcome]], None]:
+    def _teller(self, gathered: Sequence[Submission]) -> Callable[[Sequence[Outcome]], None]:
         def tell(outcomes: Sequence[Outcome]) -> None:
             with contextlib.suppress(RuntimeError):  # a loop that has closed hears nothing any more
                 self._loop.call_soon_threadsafe(_settle, gathered, outcomes)
@@ -99,7 +99,7 @@ class Submissions:
         return tell
 
 
-def _settle(gathered: Sequence[Pending], outcomes: Sequence[Outcome]) -> None:
+def _settle(gathered: Sequence[Submission], outcomes: Sequence[Outcome]) -> None:
     for pending, outcome in zip(gathered, outcomes, strict=True):
         pending.outcome = outcome
         if pending.waiter is not None and not pending.waiter.done():

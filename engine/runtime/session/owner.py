@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from perdure.errors import PerdureError
-from perdure.runtime.cancellation import result_of, unhurried
+from perdure.runtime.cancellation import finish, result_of
 from perdure.runtime.environment import Environment
 from perdure.store import Store
 
@@ -43,7 +43,7 @@ class Ownership:
         return self._environment.new_id()
 
     @asynccontextmanager
-    async def holding(self) -> AsyncIterator[None]:
+    async def hold_lease(self) -> AsyncIterator[None]:
         """Hold the lease for as long as a run is in flight. Raises StoreError."""
         if self._environment.timestamp() >= self._renew_at:
             await self._renew()
@@ -77,7 +77,7 @@ class Ownership:
 
     async def _renew(self) -> None:
         # Also where it is cancelled, for a thread goes on: nobody would give up what landed later.
-        putting, cancelled = await unhurried(
+        putting, cancelled = await finish(
             asyncio.to_thread(
                 self._store.leases.put,
                 self.epoch,

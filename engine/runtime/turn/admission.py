@@ -91,12 +91,12 @@ class Admission:
         self.check(session_id)
         if self._capacity is not None and len(self._claims) >= self._capacity:
             raise AtCapacity(self._capacity)
-        claim = Claim(session_id, self._given_back)
+        claim = Claim(session_id, self._take_back)
         self._claims[session_id] = claim
         self._empty.clear()
         return claim
 
-    def interrupt_requested(self, session_id: str) -> None:
+    def note_interrupt_request(self, session_id: str) -> None:
         """Note that the turn of a claim was asked to end, where its machine knows such a thing."""
         claim = self._claims.get(session_id)
         if claim is not None:
@@ -130,11 +130,11 @@ class Admission:
             return False
         return True
 
-    async def emptied(self) -> None:
+    async def wait_until_empty(self) -> None:
         """Wait until no turn runs, or is about to."""
         await self._empty.wait()
 
-    def _given_back(self, claim: Claim) -> None:
+    def _take_back(self, claim: Claim) -> None:
         if self.holds(claim):
             del self._claims[claim.session_id]
             if not self._claims:

@@ -25,7 +25,7 @@ from perdure.values import (
 )
 
 Message = Mapping[str, Any]
-Messages = list[dict[str, Any]]
+PlainMessages = list[dict[str, Any]]
 
 
 class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ class TurnInput(msgspec.Struct, frozen=True, kw_only=True):
     """An input that a run has taken, and the messages it brings."""
 
     id: str
-    messages: Messages
+    messages: PlainMessages
 
 
 class LandedBoundary(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,18 +103,18 @@ class Turn(Protocol):
 
     session: SessionView
     run_id: str
-    request: Messages
+    request: PlainMessages
     inputs: list[TurnInput]
-    results: Messages
-    context: Messages
+    results: PlainMessages
+    context: PlainMessages
     open_calls: list[OpenCall]
     tool_filter: Any
     scope: CancelScope
 
-    async def history(self, *, offset: int = 0, limit: int | None = None) -> Messages:
+    async def history(self, *, offset: int = 0, limit: int | None = None) -> PlainMessages:
         """Return the conversation as it is recorded, oldest first."""
 
-    async def prompt(self) -> Messages:
+    async def prompt(self) -> PlainMessages:
         """Return all that a model needs to see: the history, what was staged, and the request."""
 
     def emit(self, event: Any) -> None:
@@ -273,7 +273,7 @@ class ScriptedAgent:
         self._script: Final = [dict(message) for message in messages]
         self._boundaries: Final = boundaries
 
-    def requests(self, recorded: int) -> Messages:
+    def requests(self, recorded: int) -> PlainMessages:
         """Return what is asked next, once so many of the script's messages are recorded.
 
         What comes before the first user message belongs to the first turn's request. In the middle

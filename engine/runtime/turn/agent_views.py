@@ -12,7 +12,7 @@ import msgspec
 
 from perdure.errors import InvalidArgument
 from perdure.runtime.turn.failures import said
-from perdure.runtime.turn.live_turn import LiveTurn
+from perdure.runtime.turn.running_turn import RunningTurn
 from perdure.values import Terminal
 
 Shown = TypeVar("Shown")
@@ -102,7 +102,7 @@ class PeerIngressSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 def execution_of(
     given: ExecutionSnapshot | None,
-    turn: LiveTurn | None,
+    turn: RunningTurn | None,
     loop_state: Literal["none", "waiting", "running"],
     terminal: Terminal | None,
 ) -> ExecutionSnapshot:

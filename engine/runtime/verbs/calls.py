@@ -19,7 +19,7 @@ from perdure.projections.catalog import SessionView, view_of
 from perdure.runtime.arguments import encoded_json, optional_text
 from perdure.runtime.core import Core
 from perdure.runtime.recovery import recover_and_read
-from perdure.runtime.turn.live_turn import open_calls_of
+from perdure.runtime.turn.running_turn import open_calls_of
 from perdure.runtime.write import write
 from perdure.values import OpenCall, checked_id
 

@@ -76,10 +76,10 @@ async def _write_context(
     core: Core, session_id: str, command: AppendContext | StageContext, *, given_run: bool
 ) -> ContextOutput:
     core.check_open()
-    live = core.sessions.get(checked_id(session_id, "session_id"))
+    cached = core.sessions.get(checked_id(session_id, "session_id"))
 
     async def work(folded: Folded) -> ContextOutput:
-        folded = await close_lost_run(core, live, known(folded))
+        folded = await close_lost_run(core, cached, known(folded))
         state = folded.state
         seen = [("idempotency key", command.idempotency_key, state.keys)]
         if isinstance(command, AppendContext) and given_run:
@@ -92,9 +92,9 @@ async def _write_context(
                     raise conflict(session_id, what, str(key))
                 receipt = event.receipt if isinstance(event, ContextAppended) else None
                 return ContextOutput(status="duplicate", receipt=receipt)
-        event = (await core.writer.commit(live, folded, command)).events[0]
+        event = (await core.writer.commit(cached, folded, command)).events[0]
         if isinstance(event, ContextAppended):
             return ContextOutput(status="applied", receipt=event.receipt)
         return ContextOutput(status="staged", receipt=None)
 
-    return await core.writer.alone(live, work)
+    return await core.writer.run_alone(cached, work)

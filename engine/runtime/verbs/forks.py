@@ -83,19 +83,19 @@ async def fork(
 async def commit_fork(core: Core, point: ForkPoint, fork: Fork, turn: RecordTurn | None) -> Written:
     """Commit the fork, and the turn that replaces a message; a retry writes nothing again."""
     before = point.state
-    live = core.sessions.get(before.id)
+    cached = core.sessions.get(before.id)
 
     async def work(folded: Folded) -> Written:
         if folded.state.version:
             again = msgspec.structs.replace(fork, origin=point.like(folded.state.origin))
-            written = await core.writer.commit(live, folded, again)
+            written = await core.writer.commit(cached, folded, again)
             await _check_same_start(core, folded.state, turn)
             return written
         empty = nothing_folded(before.id)._replace(state=before)
         turns = () if turn is None else (turn,)
-        return await core.writer.commit(live, empty, fork, *turns)
+        return await core.writer.commit(cached, empty, fork, *turns)
 
-    return await core.writer.alone(live, work)
+    return await core.writer.run_alone(cached, work)
 
 
 async def _check_same_start(core: Core, state: Session, turn: RecordTurn | None) -> None:

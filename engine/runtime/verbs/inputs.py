@@ -192,17 +192,17 @@ async def abandon_input(
 async def _accept(
     core: Core, session_id: str, command: AcceptInput, *, given: bool
 ) -> IngestOutput:
-    live = core.sessions.get(checked_id(session_id, "session_id"))
+    cached = core.sessions.get(checked_id(session_id, "session_id"))
 
     async def work(folded: Folded) -> IngestOutput:
-        folded = await close_lost_run(core, live, known(folded))
+        folded = await close_lost_run(core, cached, known(folded))
         known_as = await _find_accepted(core, folded.state, command, given=given)
         if known_as is not None:
             return IngestOutput(status="duplicate", input_id=known_as)
-        await core.writer.commit(live, folded, command)
+        await core.writer.commit(cached, folded, command)
         return IngestOutput(status="accepted", input_id=command.input_id)
 
-    return await core.writer.alone(live, work)
+    return await core.writer.run_alone(cached, work)
 
 
 async def _find_accepted(
@@ -235,10 +235,10 @@ async def _drop_for(
     core: Core, session_id: str, drop: DropInputs, old: str, by: str
 ) -> IngestOutput:
     """Drop a queued input for another that is queued too."""
-    live = core.sessions.get(checked_id(session_id, "session_id"))
+    cached = core.sessions.get(checked_id(session_id, "session_id"))
 
     async def work(folded: Folded) -> IngestOutput:
-        folded = await close_lost_run(core, live, known(folded))
+        folded = await close_lost_run(core, cached, known(folded))
         state = folded.state
         waiting = queued(state.work)
         if old not in waiting and old in state.inputs:
@@ -247,10 +247,10 @@ async def _drop_for(
                 return IngestOutput(status="duplicate", input_id=by)
         if by not in waiting:
             raise InputNotQueued(session_id, by)
-        await core.writer.commit(live, folded, drop)
+        await core.writer.commit(cached, folded, drop)
         return IngestOutput(status="accepted", input_id=by)
 
-    return await core.writer.alone(live, work)
+    return await core.writer.run_alone(cached, work)
 
 
 async def _replace(
@@ -264,11 +264,11 @@ async def _replace(
 
     ``messages`` is what the replacement brings, where a retry must bring the same.
     """
-    live = core.sessions.get(checked_id(session_id, "session_id"))
+    cached = core.sessions.get(checked_id(session_id, "session_id"))
     fresh = str(drop.into)
 
     async def work(folded: Folded) -> IngestOutput:
-        folded = await close_lost_run(core, live, known(folded))
+        folded = await close_lost_run(core, cached, known(folded))
         version = folded.state.inputs.get(fresh)
         if version is not None:
             dropped = await core.event(session_id, version - 1)
@@ -278,13 +278,13 @@ async def _replace(
             return IngestOutput(status="duplicate", input_id=fresh)
         accept = replacement(folded.state)
         try:
-            await core.writer.commit(live, folded, drop, accept)
+            await core.writer.commit(cached, folded, drop, accept)
         except IllegalTransition:
             decide(folded.state, accept)  # refused as the session is, not with some dropped
             raise
         return IngestOutput(status="accepted", input_id=fresh)
 
-    return await core.writer.alone(live, work)
+    return await core.writer.run_alone(cached, work)
 
 
 def _replaced(

@@ -14,7 +14,7 @@ from perdure.errors import AuthorityRequired, PerdureError, SessionNotRunning
 from perdure.machines import Token
 from perdure.runtime.arguments import optional_text
 from perdure.runtime.core import Core
-from perdure.runtime.turn.live_turn import LiveTurn
+from perdure.runtime.turn.running_turn import RunningTurn
 from perdure.runtime.write import write
 from perdure.values import checked_id
 
@@ -34,18 +34,18 @@ async def interrupt(
     """
     reason = optional_text(reason)
     turn = controlled_turn(core, session_id, authority)
-    live = core.sessions.get(session_id)
-    if turn is None and live.turn:
-        async with live.lock:  # until it has begun, or was refused
+    cached = core.sessions.get(session_id)
+    if turn is None and cached.turn:
+        async with cached.lock:  # until it has begun, or was refused
             pass
         turn = controlled_turn(core, session_id, authority)
     if turn is None:
         await _ask_to_end(core, session_id, "interrupt", authority)
         return
-    core.admission.interrupt_requested(session_id)
+    core.admission.note_interrupt_request(session_id)
     in_time = not turn.over
     turn.interrupt(reason)
-    await turn.ended()
+    await turn.wait_until_ended()
     if not in_time or turn.terminal is None:
         # It was over before, or somebody had closed its run: another engine's turn may run.
         with contextlib.suppress(SessionNotRunning):
@@ -68,7 +68,7 @@ async def cancel_after_boundary(
 # How a turn is ended
 
 
-def controlled_turn(core: Core, session_id: str, authority: Token | None) -> LiveTurn | None:
+def controlled_turn(core: Core, session_id: str, authority: Token | None) -> RunningTurn | None:
     """Return the turn that this engine runs, for who may control it."""
     core.check_open()
     name = checked_id(session_id, "session_id")
@@ -115,13 +115,13 @@ async def _watch_turns(core: Core) -> None:
     while core.turns:
         await asyncio.sleep(WATCH_SECONDS)
         for session_id, turn in list(core.turns.items()):
-            live = core.sessions.get(session_id)
-            if live.lock.locked():
+            cached = core.sessions.get(session_id)
+            if cached.lock.locked():
                 continue
             with contextlib.suppress(PerdureError):  # the turn will meet what is wrong
-                if not core.sessions.is_current(live):
+                if not core.sessions.is_current(cached):
                     await core.sessions.read(session_id)
-            run = live.folded.state.work.run
+            run = cached.folded.state.work.run
             if run is None or run.id != turn.run_id:
                 turn.interrupt("another engine closed the run")
             elif run.interrupt == "interrupt":

@@ -26,7 +26,7 @@ from perdure.runtime.arguments import (
 from perdure.runtime.core import Core, Start
 from perdure.runtime.recovery import recover_and_read
 from perdure.runtime.watch.streams import LiveEvent, Missed
-from perdure.runtime.watch.subscriptions import Delivery, Subscription
+from perdure.runtime.watch.subscriptions import Delivery, EventFeed
 from perdure.values import Head, Receipt, checked_id
 
 Sessions = list[SessionView]
@@ -206,7 +206,7 @@ def subscribe(
     """Return recorded events, and with ``live`` emitted ones; see `Engine.subscribe`."""
     core.check_open()
     position = core.position(after)
-    subscription = Subscription(
+    subscription = EventFeed(
         core.store,
         core.mapper,
         optional_id(session_id, "session_id"),

@@ -15,7 +15,7 @@ from perdure.projections.snapshots import Folded
 from perdure.runtime.arguments import checked_boundary, checked_count, checked_ids, checked_usage
 from perdure.runtime.core import Core, conflict, known
 from perdure.runtime.recovery import close_lost_run
-from perdure.runtime.session.cache import Live
+from perdure.runtime.session.cache import CachedSession
 from perdure.runtime.session.commit import expect_version
 from perdure.values import ApplyOutput, Boundary, Completed, Usage, checked_id
 
@@ -54,25 +54,25 @@ async def record_turn(
     )
     if expected_version is not None:
         checked_count(expected_version, "expected_version")
-    live = core.sessions.get(checked_id(session_id, "session_id"))
+    cached = core.sessions.get(checked_id(session_id, "session_id"))
     core.admission.check(session_id)
-    if live.turn:
+    if cached.turn:
         raise SessionBusy(session_id)
-    live.turn = True
+    cached.turn = True
     try:
-        return await core.writer.alone(
-            live, lambda folded: _commit_turn(core, live, folded, command, expected_version)
+        return await core.writer.run_alone(
+            cached, lambda folded: _commit_turn(core, cached, folded, command, expected_version)
         )
     finally:
-        live.turn = False
+        cached.turn = False
 
 
 async def _commit_turn(
-    core: Core, live: Live, folded: Folded, command: RecordTurn, expected: int | None
+    core: Core, cached: CachedSession, folded: Folded, command: RecordTurn, expected: int | None
 ) -> ApplyOutput:
     folded = known(folded)
     if folded.state.work.run is not None:
-        folded = await close_lost_run(core, live, folded)
+        folded = await close_lost_run(core, cached, folded)
     state = folded.state
     version = state.runs.get(command.run_id)
     if version is not None:
@@ -82,7 +82,7 @@ async def _commit_turn(
         receipt = receipt_in(event)
         return ApplyOutput(receipt=receipt, snapshot=None, terminal=Completed(), duplicate=True)
     expect_version(folded, expected)
-    written = await core.writer.commit(live, folded, command)
+    written = await core.writer.commit(cached, folded, command)
     return ApplyOutput(
         receipt=receipt_in(written.events[0]),
         snapshot=written.snapshot,

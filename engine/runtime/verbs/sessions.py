@@ -19,7 +19,7 @@ from perdure.runtime.arguments import (
     checked_pending,
     optional_text,
 )
-from perdure.runtime.cancellation import followed
+from perdure.runtime.cancellation import finish_and_apply
 from perdure.runtime.core import Core, known
 from perdure.runtime.recovery import close_lost_run, forget_session, recover_and_read
 from perdure.runtime.session.commit import Written
@@ -48,9 +48,9 @@ async def register(
         metadata=None if metadata is None else checked_metadata(metadata),
     )
     core.check_open()
-    live = core.sessions.get(name)
-    written = await core.writer.alone(
-        live, lambda folded: core.writer.commit(live, folded, command)
+    cached = core.sessions.get(name)
+    written = await core.writer.run_alone(
+        cached, lambda folded: core.writer.commit(cached, folded, command)
     )
     return view_of(written.folded.state)
 
@@ -112,22 +112,22 @@ async def archive_session(
 
     async def commit() -> Written | Session:
         core.check_open()
-        live = core.sessions.get(checked_id(session_id, "session_id"))
+        cached = core.sessions.get(checked_id(session_id, "session_id"))
 
         async def work(folded: Folded) -> Written | Session:
-            folded = await close_lost_run(core, live, known(folded))
+            folded = await close_lost_run(core, cached, known(folded))
             if mob is not None and mob not in folded.state.mobs:
-                core.sessions.check_current(live)
+                core.sessions.check_current(cached)
                 return folded.state
-            return await core.writer.commit(live, folded, command)
+            return await core.writer.commit(cached, folded, command)
 
-        return await core.writer.alone(live, work)
+        return await core.writer.run_alone(cached, work)
 
     def forget(written: Written | Session) -> None:
         if isinstance(written, Written):
             forget_session(core, session_id)
 
-    written = await followed(commit, forget)
+    written = await finish_and_apply(commit, forget)
     return written.folded.state if isinstance(written, Written) else written
 
 

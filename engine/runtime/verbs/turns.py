@@ -28,14 +28,14 @@ from perdure.projections.history import receipt_in
 from perdure.projections.outcomes import outcome_of_run
 from perdure.projections.snapshots import Folded
 from perdure.runtime.arguments import Request, checked_boundary, checked_ids, request_messages
-from perdure.runtime.cancellation import followed, result_of, unhurried
+from perdure.runtime.cancellation import finish, finish_and_apply, result_of
 from perdure.runtime.core import Core, conflict, known
 from perdure.runtime.recovery import close_lost_run, unbind_agent
-from perdure.runtime.session.cache import Live
+from perdure.runtime.session.cache import CachedSession
 from perdure.runtime.session.commit import Written
 from perdure.runtime.turn.admission import Claim
 from perdure.runtime.turn.agent import Agent, AgentLike, as_agent, name_of
-from perdure.runtime.turn.live_turn import LiveTurn
+from perdure.runtime.turn.running_turn import RunningTurn
 from perdure.runtime.verbs import interrupts, reads
 from perdure.runtime.write import write
 from perdure.values import ApplyOutput, Boundary, checked_id
@@ -57,18 +57,18 @@ async def attach(core: Core, session_id: str, agent: AgentLike) -> SessionView:
         raise SessionBusy(session_id)
     core.check_open()
     command = Attach(now=core.now(), agent=name_of(agent)[:255])
-    live = core.sessions.get(session_id)
+    cached = core.sessions.get(session_id)
 
     async def work(folded: Folded) -> Written:
-        folded = await close_lost_run(core, live, known(folded))
+        folded = await close_lost_run(core, cached, known(folded))
         if folded.state.work.run is not None:  # which another engine drives
             raise SessionBusy(session_id)
-        return await core.writer.commit(live, folded, command)
+        return await core.writer.commit(cached, folded, command)
 
     def bind(_: Written) -> None:
         core.agents[session_id] = bound
 
-    written = await followed(lambda: core.writer.alone(live, work), bind)
+    written = await finish_and_apply(lambda: core.writer.run_alone(cached, work), bind)
     core.loops.wake(session_id)
     return view_of(written.folded.state)
 
@@ -78,7 +78,7 @@ async def detach(core: Core, session_id: str) -> SessionView:
 
     Raises SessionNotFound, IllegalTransition where none is attached or a turn runs.
     """
-    written = await followed(
+    written = await finish_and_apply(
         lambda: write(core, session_id, Detach(now=core.now())),
         lambda _: unbind_agent(core, session_id),
     )
@@ -144,30 +144,32 @@ async def apply_turn(
         input_ids=checked_ids(input_ids, "input_ids"),
         machine_owned=name in core.machine_owned,
     )
-    live = core.sessions.get(name)
+    cached = core.sessions.get(name)
     try:
-        claim = _claim_turn(core, live, name, reservation)
+        claim = _claim_turn(core, cached, name, reservation)
     except (SessionBusy, AtCapacity, EngineClosed):
-        recorded = None if run_id is None else await _find_outcome(core, live, command)
+        recorded = None if run_id is None else await _find_outcome(core, cached, command)
         if recorded is None:
             raise
         return recorded
-    live.turn = claim.in_use = True
-    live.users += 1
+    cached.turn = claim.in_use = True
+    cached.users += 1
     try:
-        async with core.ownership.holding():
-            return await _run_claimed_turn(core, live, claim, command)
+        async with core.ownership.hold_lease():
+            return await _run_claimed_turn(core, cached, claim, command)
     finally:
-        live.users -= 1
-        live.turn = live.driving = claim.in_use = False
+        cached.users -= 1
+        cached.turn = cached.driving = claim.in_use = False
         claim.release()
 
 
 # How a turn runs
 
 
-def _claim_turn(core: Core, live: Live, session_id: str, reservation: Claim | None) -> Claim:
-    if live.turn:
+def _claim_turn(
+    core: Core, cached: CachedSession, session_id: str, reservation: Claim | None
+) -> Claim:
+    if cached.turn:
         raise SessionBusy(session_id)
     if reservation is None:
         return core.admission.claim(session_id)
@@ -183,22 +185,24 @@ def _claim_turn(core: Core, live: Live, session_id: str, reservation: Claim | No
     return reservation
 
 
-async def _run_claimed_turn(core: Core, live: Live, claim: Claim, command: BeginRun) -> ApplyOutput:
+async def _run_claimed_turn(
+    core: Core, cached: CachedSession, claim: Claim, command: BeginRun
+) -> ApplyOutput:
     """Begin the run, drive its agent, and return how it ended."""
-    begun = await _begin_run(core, live, command)
+    begun = await _begin_run(core, cached, command)
     if isinstance(begun, ApplyOutput):
         return begun
     state = begun.folded.state
     session_id = state.id
     if claim.phase == "shut_down":
-        await _roll_back_run(core, live, command, "the engine is closing")
+        await _roll_back_run(core, cached, command, "the engine is closing")
         raise EngineClosed("the engine shut down before the turn's agent was started")
     claim.fire("begin")
-    turn = LiveTurn(
+    turn = RunningTurn(
         state,
         command,
         now=core.now,
-        commit=lambda later: _commit_for_run(core, live, command, later),
+        commit=lambda later: _commit_for_run(core, cached, command, later),
         emit=lambda event: core.streams.emit(session_id, command.run_id, event),
         history=lambda offset, limit: _read_messages(core, session_id, offset, limit),
     )
@@ -209,31 +213,31 @@ async def _run_claimed_turn(core: Core, live: Live, claim: Claim, command: Begin
             lambda: _find_or_make_agent(core, state), core.grace_seconds
         )
     except StaleWriter:
-        closed = await _find_outcome(core, live, command) if turn.closed else None
+        closed = await _find_outcome(core, cached, command) if turn.closed else None
         if closed is None:
             raise
         turn.terminal = closed.terminal
         return msgspec.structs.replace(closed, duplicate=False)
     finally:
-        live.terminal = turn.terminal
+        cached.terminal = turn.terminal
         del core.turns[session_id]
-        core.streams.ended(session_id, command.run_id)
+        core.streams.forget_run(session_id, command.run_id)
     landed = receipt_in(written.events[0])
     return ApplyOutput(receipt=landed or turn.receipt, snapshot=written.snapshot, terminal=terminal)
 
 
-async def _begin_run(core: Core, live: Live, command: BeginRun) -> Written | ApplyOutput:
+async def _begin_run(core: Core, cached: CachedSession, command: BeginRun) -> Written | ApplyOutput:
     """Record the run's beginning, or return what is recorded of it already."""
 
     async def work(folded: Folded) -> Written | ApplyOutput:
-        folded = await close_lost_run(core, live, known(folded))
+        folded = await close_lost_run(core, cached, known(folded))
         state = folded.state
         version = state.runs.get(command.run_id)
         if version is None:
             if "begin_run" in LIFECYCLE.allowed(state.lifecycle):  # or that is what is wrong
                 core.check_agent(state.id)
-            live.driving = True
-            return await core.writer.commit(live, folded, command)
+            cached.driving = True
+            return await core.writer.commit(cached, folded, command)
         outcome = await _load_outcome(core, state.id, command, version)
         if outcome is None:
             raise SessionBusy(state.id)
@@ -242,18 +246,18 @@ async def _begin_run(core: Core, live: Live, command: BeginRun) -> Written | App
     try:
         for _ in range(BEGINNINGS - 1):
             with contextlib.suppress(StaleWriter):
-                return await core.writer.alone(live, work)
-        return await core.writer.alone(live, work)
+                return await core.writer.run_alone(cached, work)
+        return await core.writer.run_alone(cached, work)
     except asyncio.CancelledError:
         # The commit may have landed all the same, and then nobody else would end the run.
-        if _is_of(live.folded, command):
-            await _roll_back_run(core, live, command, "cancelled", cancelled=True)
+        if _is_of(cached.folded, command):
+            await _roll_back_run(core, cached, command, "cancelled", cancelled=True)
         raise
 
 
-async def _find_outcome(core: Core, live: Live, command: BeginRun) -> ApplyOutput | None:
+async def _find_outcome(core: Core, cached: CachedSession, command: BeginRun) -> ApplyOutput | None:
     """Return what a run of this id came to, None where there is none or it has not ended."""
-    state = (await core.sessions.read(live.folded.state.id)).state
+    state = (await core.sessions.read(cached.folded.state.id)).state
     version = state.runs.get(command.run_id)
     return None if version is None else await _load_outcome(core, state.id, command, version)
 
@@ -275,20 +279,20 @@ async def _load_outcome(
 
 
 async def _roll_back_run(
-    core: Core, live: Live, begun: BeginRun, reason: str, *, cancelled: bool = False
+    core: Core, cached: CachedSession, begun: BeginRun, reason: str, *, cancelled: bool = False
 ) -> None:
     """Roll a run back if nobody else has ended it, however often the caller is cancelled.
 
     Raises CancelledError where it was meanwhile, or is ``cancelled`` already; StoreError.
     """
     rolled_back = RollBackRun(now=core.now(), run_id=begun.run_id, epoch=begun.epoch, reason=reason)
-    rolling, again = await unhurried(_commit_for_run(core, live, begun, rolled_back))
+    rolling, again = await finish(_commit_for_run(core, cached, begun, rolled_back))
     with contextlib.suppress(StaleWriter):
         result_of(rolling, cancelled=cancelled or again)
 
 
 async def _commit_for_run(
-    core: Core, live: Live, begun: BeginRun, command: SessionCommand
+    core: Core, cached: CachedSession, begun: BeginRun, command: SessionCommand
 ) -> Written:
     """Commit what the run's owner asks, for as long as the run is current and its own.
 
@@ -298,11 +302,11 @@ async def _commit_for_run(
     """
     while True:
         try:
-            written = await core.writer.alone(
-                live, lambda folded: core.writer.commit(live, folded, command)
+            written = await core.writer.run_alone(
+                cached, lambda folded: core.writer.commit(cached, folded, command)
             )
         except StaleWriter:
-            if not _is_of(await core.sessions.read(live.folded.state.id), begun):
+            if not _is_of(await core.sessions.read(cached.folded.state.id), begun):
                 raise
         else:
             return written

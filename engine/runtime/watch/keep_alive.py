@@ -130,7 +130,7 @@ class _Loop:
                 if found is None:
                     return
                 runs = found.ready and not self._was_interrupted(found)
-                seen = await self._turn(found) if runs else found.version
+                seen = await self._run_turn(found) if runs else found.version
             except EngineClosed:
                 return
             except PerdureError as error:
@@ -138,14 +138,14 @@ class _Loop:
                 await self._trouble.wait()
                 continue
             if seen is not None:
-                await self._news(seen, self._patience(found))
+                await self._wait_for_news(seen, self._patience(found))
 
     def _patience(self, found: ToDo) -> float:
         """Return after how many seconds to look again by itself."""
         longest = self._look_again_seconds
         return min(OWNER_SECONDS, longest) if found.busy else longest
 
-    async def _news(self, seen: int, seconds: float) -> None:
+    async def _wait_for_news(self, seen: int, seconds: float) -> None:
         """Wait to be told of something newer than a version, or until it is time to look again."""
         # Not `wait_for`: before Python 3.12 it loses a cancellation that comes as it is woken.
         with contextlib.suppress(TimeoutError):
@@ -159,7 +159,7 @@ class _Loop:
         ended_at, input_ids = self._interrupted
         return found.version <= ended_at and input_ids.issuperset(found.input_ids)
 
-    async def _turn(self, found: ToDo) -> int | None:
+    async def _run_turn(self, found: ToDo) -> int | None:
         """Run a turn; return the version up to which nothing is a reason to run another.
 
         None is to look at once. A refused turn has recorded nothing, and has seen what was found.
@@ -240,7 +240,7 @@ class Loops:
             )
             self._loops[session_id] = loop
             self._tasks.add(loop.task)
-            loop.task.add_done_callback(lambda task: self._ended(session_id, task))
+            loop.task.add_done_callback(lambda task: self._forget_loop(session_id, task))
 
     def state(self, session_id: str) -> Literal["none", "waiting", "running"]:
         """Return what the session's loop does."""
@@ -271,7 +271,7 @@ class Loops:
         if tasks:
             await asyncio.wait(tasks)
 
-    def _ended(self, session_id: str, task: asyncio.Task[None]) -> None:
+    def _forget_loop(self, session_id: str, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             _LOGGER.error("the loop of session %r broke", session_id, exc_info=task.exception())

@@ -30,7 +30,7 @@ class Missed(msgspec.Struct, frozen=True, kw_only=True):
     count: int
 
 
-class Watching:
+class StreamBuffer:
     """One watcher's buffer."""
 
     def __init__(self, session_id: str | None, ring: Callable[[], None]) -> None:
@@ -67,7 +67,7 @@ class Streams:
     """The live streams of one engine."""
 
     def __init__(self) -> None:
-        self._watching: Final[weakref.WeakValueDictionary[int, Watching]] = (
+        self._watching: Final[weakref.WeakValueDictionary[int, StreamBuffer]] = (
             weakref.WeakValueDictionary()
         )
         self._numbers: Final[dict[tuple[str, str], int]] = {}
@@ -81,15 +81,15 @@ class Streams:
             if watching.session_id in (None, session_id):
                 watching.put(event)
 
-    def ended(self, session_id: str, run_id: str) -> None:
+    def forget_run(self, session_id: str, run_id: str) -> None:
         """Forget a run that emits nothing any more."""
         self._numbers.pop((session_id, run_id), None)
 
-    def watch(self, session_id: str | None, ring: Callable[[], None]) -> Watching:
+    def watch(self, session_id: str | None, ring: Callable[[], None]) -> StreamBuffer:
         """Keep what running turns emit, of one session or all, for whoever holds what is returned.
 
         ``ring`` is called at each.
         """
-        watching = Watching(session_id, ring)
+        watching = StreamBuffer(session_id, ring)
         self._watching[id(watching)] = watching
         return watching

@@ -64,7 +64,7 @@ async def places(
                 after = found[-1][0]
                 yield found
             if len(found) < _FEW:
-                await bell.heard()
+                await bell.wait_for_ring()
             else:
                 await asyncio.sleep(0)  # the loop's other tasks are let through
     finally:
@@ -134,7 +134,7 @@ class _Bell(threading.Event):
             else:
                 self._loop.call_soon_threadsafe(self._rung.set)
 
-    async def heard(self) -> None:
+    async def wait_for_ring(self) -> None:
         """Wait for a ring since the last `quiet`."""
         await self._rung.wait()
 
@@ -143,7 +143,7 @@ class _Bell(threading.Event):
         self._rung.clear()
 
 
-class Subscription:
+class EventFeed:
     """One subscriber: of the events after a position, of one session or of all.
 
     ``mob`` leaves out what is not of a group's members; ``streams`` adds what running turns emit,
@@ -188,7 +188,7 @@ class Subscription:
                     else:
                         page = recorder.rows_after(after, _FEW)
                         behind = len(page) >= _FEW
-                    found = await self._concerned(page, behind=behind)
+                    found = await self._select(page, behind=behind)
                 except EngineClosed:
                     return
                 if page:
@@ -196,13 +196,13 @@ class Subscription:
                 for one in found:
                     yield one
                 if not behind:
-                    await self._bell.heard()
+                    await self._bell.wait_for_ring()
         finally:
             recorder.unlisten(self._bell)
             if self._watching is not None:
                 self._watching.close()
 
-    async def _concerned(
+    async def _select(
         self, page: Sequence[PositionedRow], *, behind: bool
     ) -> list[Delivery | LiveEvent | Missed]:
         """Return what of a page, and of what was emitted, concerns the subscriber."""
@@ -217,7 +217,7 @@ class Subscription:
             found = [one for one in found if await self._members.concerns(one)]
             # What is of no member yet is looked at once more: the page may be older.
             just = {one.session_id for one in found}
-            emitted, self._held = await _of_members(
+            emitted, self._held = await _select_of_members(
                 self._members, just, self._held, emitted, behind=behind
             )
         return [*emitted, *found]
@@ -237,7 +237,7 @@ def _delivery(mapper: Mapper, row: PositionedRow) -> Delivery:
     )
 
 
-async def _of_members(
+async def _select_of_members(
     members: Members,
     just: Iterable[str],
     held: Iterable[LiveEvent | Missed],

@@ -35,7 +35,7 @@ from perdure.aggregates.session.work import staged
 from perdure.projections.catalog import SessionView, view_of
 from perdure.projections.history import receipt_in
 from perdure.runtime.arguments import checked_usage
-from perdure.runtime.cancellation import result_of, unhurried
+from perdure.runtime.cancellation import finish, result_of
 from perdure.runtime.session.commit import Written
 from perdure.runtime.turn.agent import (
     Agent,
@@ -69,7 +69,7 @@ Emit = Callable[[Any], None]
 History = Callable[[int, int | None], Awaitable[list[dict[str, Any]]]]
 
 
-class LiveTurn:
+class RunningTurn:
     """A turn as its agent sees it (see `agents.Turn`), and as its engine drives it."""
 
     def __init__(
@@ -134,8 +134,8 @@ class LiveTurn:
         self, messages: Iterable[Message] = (), *, usage: Usage | None = None
     ) -> LandedBoundary:
         """Land what the run has so far, with a receipt of its own, and go on."""
-        landing, cancelled = await unhurried(  # for what lands is to be known
-            self._landing(
+        landing, cancelled = await finish(  # for what lands is to be known
+            self._land(
                 ApplyBoundary(
                     now=self._now(),
                     run_id=self.run_id,
@@ -164,7 +164,7 @@ class LiveTurn:
             await asyncio.sleep(0)  # where the cancellation is delivered
         return LandedBoundary(receipt=event.receipt, steered=self.inputs)
 
-    async def _landing(self, command: ApplyBoundary) -> Written:
+    async def _land(self, command: ApplyBoundary) -> Written:
         """Land a boundary, its receipt known at once: its agent may be left behind meanwhile."""
         written = await self._commit(command)
         self._receipt = receipt_in(written.events[0])
@@ -192,7 +192,7 @@ class LiveTurn:
         self.scope.request(reason)
         self._stop()
 
-    async def ended(self) -> None:
+    async def wait_until_ended(self) -> None:
         """Wait until the run's end is recorded, or known not to be."""
         await self._ended.wait()
 
@@ -208,8 +208,8 @@ class LiveTurn:
             self._task = asyncio.ensure_future(self._run(agent_of))
             if self._stopped.is_set():
                 self._task.cancel()
-            cancelled = await self._agent_done(self._task, grace_seconds)
-            ending, again = await unhurried(self._end(self._task))
+            cancelled = await self._wait_for_agent(self._task, grace_seconds)
+            ending, again = await finish(self._end(self._task))
             return result_of(ending, cancelled=cancelled or again)
         finally:
             self._ended.set()
@@ -236,7 +236,7 @@ class LiveTurn:
             ) from error
         return await answer_of(agent, agent.run_turn(self))
 
-    async def _agent_done(self, task: asyncio.Task[Any], grace_seconds: float) -> bool:
+    async def _wait_for_agent(self, task: asyncio.Task[Any], grace_seconds: float) -> bool:
         """Wait until the agent is done, or did not stop in time.
 
         Returns whether the caller was cancelled meanwhile.
@@ -251,7 +251,7 @@ class LiveTurn:
         finally:
             stopped.cancel()
         if not task.done():
-            _, again = await unhurried(asyncio.wait({task}, timeout=grace_seconds))
+            _, again = await finish(asyncio.wait({task}, timeout=grace_seconds))
             cancelled = cancelled or again
         return cancelled
 
