@@ -1,13 +1,13 @@
 """`perdure check`: what it prints, what it exits with, and what it refuses."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from perdure.machines import BUILT_IN
+from tests.support.command import finish, perdure, start
 
 OWN = """
 from perdure.machines import *
@@ -16,77 +16,96 @@ TOGGLE = Machine(
     rows=(row("flip", "off", "on"), row("flip", "on", "off"), row("drop", ("off", "on"), "broken")),
     properties=(Always("it is never on", ~in_phase("on")),),
 )
+ROOM = Bound("room", 150, 150)
+WIDE = Machine(
+    name="wide", phases=("on", "off"), initial="on", final=("off",),
+    variables=(Count("x", ROOM), Count("y", ROOM)),
+    rows=(
+        row("widen", "on", guard=Var("x") < ROOM, updates={"x": Var("x") + 1}),
+        row("deepen", "on", guard=Var("y") < ROOM, updates={"y": Var("y") + 1}),
+        row("end", "on", "off"),
+    ),
+)
 SIX = 6
 """
 
 
-def perdure(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "perdure.cli", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=cwd,
-    )
+MODULES = {
+    "own": OWN,
+    "quits": "import sys\nsys.exit(0)\n",
+    "asks": "import json\njson.nothing\n",
+    "ill": (
+        "from perdure.machines import *\n"
+        "M = Machine(name='m', phases=(), initial='a', final=(), rows=())"
+    ),
+}
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "own.py").write_text(OWN)
-    (tmp_path / "quits.py").write_text("import sys\nsys.exit(0)\n")
-    (tmp_path / "asks.py").write_text("import json\njson.nothing\n")
-    (tmp_path / "ill.py").write_text(
-        "from perdure.machines import *\n"
-        "M = Machine(name='m', phases=(), initial='a', final=(), rows=())"
-    )
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with modules of a user's own; none of them stays imported."""
+    for name, text in MODULES.items():
+        (tmp_path / f"{name}.py").write_text(text)
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr("sys.path", [*sys.path])
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def test_a_built_in_machine_holds_and_exits_with_0(folder: Path) -> None:
-    run = perdure("check", "session", cwd=folder)
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.startswith("checked session: 234 states, ")
-    assert run.stdout.endswith("everything holds\n")
+def test_a_built_in_machine_holds_and_exits_with_0() -> None:
+    run = perdure("check", "session")
+    assert run.code == 0, run.err
+    assert run.out.startswith("checked session: 234 states, ")
+    assert run.out.endswith("everything holds\n")
 
 
-def test_the_json_of_one_machine_is_one_object(folder: Path) -> None:
-    run = perdure("check", "gate", "--json", cwd=folder)
-    document = json.loads(run.stdout)
+def test_the_json_of_one_machine_is_one_object() -> None:
+    run = perdure("check", "gate", "--json")
+    document = json.loads(run.out)
     assert document["machine"] == "gate"
     assert document["ok"] is True
     assert {"states", "transitions", "depth", "violations", "unfired"} <= set(document)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_without_a_name_all_machines_are_checked(folder: Path, jobs: str) -> None:
-    run = perdure("check", "--json", "--jobs", jobs, cwd=folder)
-    assert run.returncode == 0, run.stdout + run.stderr
-    machines = [document["machine"] for document in json.loads(run.stdout)]
-    assert machines[:4] == ["session", "input", "admission", "gate"]
+def test_without_a_name_all_machines_are_checked(jobs: str) -> None:
+    run = perdure("check", "--json", "--jobs", jobs)
+    assert run.code == 0, run.out + run.err
+    assert [document["machine"] for document in run.document] == list(BUILT_IN)
+
+
+def test_several_processes_check_all_machines_as_far_as_is_allowed() -> None:
+    run = perdure("check", "--json", "--max-states", "50", "--jobs", "2")
+    assert run.code == 1
+    assert [(one["machine"], one["incomplete"] is None) for one in run.document] == [
+        (name, name in ("admission", "gate")) for name in BUILT_IN
+    ]
 
 
 def test_a_machine_of_ones_own_is_found_broken_with_the_shortest_path(folder: Path) -> None:
-    run = perdure("check", "own:TOGGLE", cwd=folder)
-    assert run.returncode == 1
-    assert run.stdout.splitlines() == [
+    run = finish(start("check", "own:TOGGLE", cwd=folder))
+    assert run.code == 1
+    assert run.out.splitlines() == [
         "violated: it is never on (always: not (phase = on))",
         "  0. initially: phase=off",
         "  1. flip(): phase=on",
         "the last state breaks it",
         "checked toggle: 3 states, 5 transitions, depth 1: not everything holds",
     ]
-    run = perdure("check", "own:TOGGLE", "--json", cwd=folder)
-    assert run.returncode == 1
-    (violation,) = json.loads(run.stdout)["violations"]
+    run = perdure("check", "own:TOGGLE", "--json")
+    assert run.code == 1
+    (violation,) = json.loads(run.out)["violations"]
     assert violation["path"][1] == {"verb": "flip", "arguments": {}, "state": {"phase": "on"}}
 
 
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         (["nonsense"], "there is no machine 'nonsense'"),
         (["nowhere:M"], "'nowhere' cannot be imported: ModuleNotFoundError"),
-        (["own:NOTHING"], "own has no 'NOTHING'; it has TOGGLE"),
+        (["own:NOTHING"], "own has no 'NOTHING'; it has TOGGLE, WIDE"),
         (["own:SIX"], "own:SIX is no machine: its type is int"),
         (["ill:M"], "ill cannot be imported: machine 'm'"),
         (["gate", "--graph", "gate.png"], "gate.png ends in none of .dot, .gv, .json"),
@@ -96,34 +115,32 @@ def test_a_machine_of_ones_own_is_found_broken_with_the_shortest_path(folder: Pa
         (["quits:M"], "'quits' cannot be imported: SystemExit: 0"),
         (["asks:M"], "'asks' cannot be imported: AttributeError: module 'json' has no"),
         (["own.TOGGLE"], "did you mean own:TOGGLE?"),
-        (["own"], "did you mean own:TOGGLE?"),
+        (["own"], "did you mean own:TOGGLE or own:WIDE?"),
         (["gate", "--instances", "0"], "Invalid value for '--instances'"),
     ],
 )
-def test_misuse_exits_with_2_and_says_why(
-    folder: Path, arguments: list[str], complaint: str
-) -> None:
-    run = perdure("check", *arguments, cwd=folder)
-    assert run.returncode == 2
-    said = " ".join(run.stderr.replace("│", "").split())
+def test_misuse_exits_with_2_and_says_why(arguments: list[str], complaint: str) -> None:
+    run = perdure("check", *arguments)
+    assert run.code == 2
+    said = " ".join(run.err.replace("│", "").split())
     assert complaint in said
-    assert "Traceback" not in run.stderr
+    assert "Traceback" not in run.err
 
 
-def test_a_limit_that_is_met_is_a_failure(folder: Path) -> None:
-    run = perdure("check", "session", "--max-states", "100", cwd=folder)
-    assert run.returncode == 1
-    assert "incomplete: more than 100 states" in run.stdout
+def test_a_limit_that_is_met_is_a_failure() -> None:
+    run = perdure("check", "session", "--max-states", "100")
+    assert run.code == 1
+    assert "incomplete: more than 100 states" in run.out
 
 
-def test_symmetry_counts_instances_once(folder: Path) -> None:
-    run = perdure("check", "gate", "--instances", "2", "--symmetry", "--json", cwd=folder)
-    assert run.returncode == 0, run.stdout
-    assert json.loads(run.stdout)["states"] == 6
+def test_symmetry_counts_instances_once() -> None:
+    run = perdure("check", "gate", "--instances", "2", "--symmetry", "--json")
+    assert run.code == 0, run.out
+    assert json.loads(run.out)["states"] == 6
 
 
 def test_the_graph_is_written_for_graphviz_and_as_json(folder: Path) -> None:
-    assert perdure("check", "own:TOGGLE", "--graph", "t.dot", cwd=folder).returncode == 1
+    assert perdure("check", "own:TOGGLE", "--graph", "t.dot").code == 1
     assert (folder / "t.dot").read_text().splitlines() == [
         'digraph "toggle" {',
         "  rankdir=LR; node [shape=box, fontname=monospace]; edge [fontname=monospace];",
@@ -136,29 +153,29 @@ def test_the_graph_is_written_for_graphviz_and_as_json(folder: Path) -> None:
         '  1 -> 2 [label="drop()"];',
         "}",
     ]
-    perdure("check", "own:TOGGLE", "--graph", "t.json", cwd=folder)
+    perdure("check", "own:TOGGLE", "--graph", "t.json")
     graph = json.loads((folder / "t.json").read_text())
     assert graph["states"][1] == {"state": {"phase": "on"}, "final": False}
     assert graph["steps"][0] == {"source": 0, "target": 1, "verb": "flip", "arguments": {}}
 
 
 def test_a_graph_that_is_too_large_is_refused(folder: Path) -> None:
-    run = perdure("check", "session", "--instances", "2", "--graph", "s.dot", cwd=folder)
-    assert run.returncode == 1
-    assert run.stdout.startswith("checked session x 2: ")
-    assert "s.dot is not written: session x 2 reaches more than 20,000 states" in run.stderr
-    assert not (folder / "s.dot").exists()
+    run = perdure("check", "own:WIDE", "--graph", "w.dot")
+    assert run.code == 1
+    assert run.out.startswith("checked wide: 45,602 states, ")
+    assert "w.dot is not written: wide reaches more than 20,000 states" in run.err
+    assert not (folder / "w.dot").exists()
 
 
-def test_symmetry_of_all_machines_leaves_out_only_what_it_cannot_be_used_for(folder: Path) -> None:
-    run = perdure("check", "--symmetry", "--max-states", "50", "--json", cwd=folder)
-    assert [report["machine"] for report in json.loads(run.stdout)] == list(BUILT_IN)
-    assert "sessions was checked without symmetry: 'session1: a run ends at last" in run.stderr
-    assert "live was checked without" not in run.stderr
+def test_symmetry_of_all_machines_leaves_out_only_what_it_cannot_be_used_for() -> None:
+    run = perdure("check", "--symmetry", "--max-states", "50", "--json")
+    assert [report["machine"] for report in json.loads(run.out)] == list(BUILT_IN)
+    assert "sessions was checked without symmetry: 'session1: a run ends at last" in run.err
+    assert "live was checked without" not in run.err
 
 
-def test_symmetry_that_saves_nothing_says_so(folder: Path) -> None:
-    run = perdure("check", "gate", "--symmetry", cwd=folder)
-    assert (run.returncode, "no parts of gate are interchangeable" in run.stderr) == (0, True)
-    run = perdure("check", "gate", "--instances", "2", "--symmetry", cwd=folder)
-    assert run.stderr == ""
+def test_symmetry_that_saves_nothing_says_so() -> None:
+    run = perdure("check", "gate", "--symmetry")
+    assert (run.code, "no parts of gate are interchangeable" in run.err) == (0, True)
+    run = perdure("check", "gate", "--instances", "2", "--symmetry")
+    assert run.err == ""

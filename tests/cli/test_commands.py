@@ -1,13 +1,11 @@
-"""The commands that ask, their exit codes and documents; and the runner that other files use."""
+"""The commands that ask, their exit codes and documents."""
 
 import contextlib
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -16,6 +14,7 @@ from perdure import __version__, sync
 from perdure.cli.application import application
 from perdure.cli.render import message_lines
 from perdure.sync import Engine
+from tests.support.command import Ran, finish, perdure, start
 
 COMMANDS = (
     "demo",
@@ -36,7 +35,6 @@ COMMANDS = (
     "spec",
 )
 WITHOUT_DATABASE = ("check", "spec")
-TAKEN_OUT = ("PERDURE_DB", "COLUMNS", "LINES", "FORCE_COLOR", "TTY_COMPATIBLE", "PYTHONUNBUFFERED")
 ASKING = {
     "ls": (),
     "show": ("trip",),
@@ -49,47 +47,6 @@ ASKING = {
     "audit": (),
     "head": (),
 }
-
-
-class Ran(NamedTuple):
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        """The one JSON document on stdout."""
-        assert self.out.count("\n") == 1
-        return json.loads(self.out)
-
-
-def perdure(*arguments: str, db: str | None = None, stdin: str | bytes = b"") -> Ran:
-    """Run a command in this process."""
-    chosen = () if db is None else ("--db", db)
-    ran = CliRunner().invoke(
-        application(), [*arguments, *chosen], input=stdin, env={"PERDURE_DB": None}
-    )
-    assert ran.exception is None or isinstance(ran.exception, SystemExit)
-    return Ran(ran.exit_code, ran.stdout, ran.stderr)
-
-
-def start(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
-    """Start the real command in a process of its own, its streams piped unless said otherwise."""
-    streams: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    inherited = {name: value for name, value in os.environ.items() if name not in TAKEN_OUT}
-    return subprocess.Popen(
-        [*options.pop("under", ()), sys.executable, "-m", "perdure.cli", *arguments],
-        env=inherited | options.pop("env", {}),
-        **(streams | options),
-    )
-
-
-def finish(process: subprocess.Popen[bytes], stdin: bytes = b"") -> Ran:
-    """Wait for a started command."""
-    out, err = process.communicate(stdin, timeout=60)
-    return Ran(process.returncode, out.decode(), err.decode())
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from perdure.projections import audit_store
 from perdure.store import open_store
-from tests.cli.test_commands import perdure, start
+from tests.support.command import perdure, start
 
 TERMINAL = {"TERM": "xterm"}
 

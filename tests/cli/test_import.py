@@ -14,25 +14,8 @@ from perdure import Engine, StoreError, sync
 from perdure.cli.importer import sources
 from perdure.cli.importer.record import RecordedTranscript, record
 from perdure.cli.importer.transcripts import Transcript, read_line
-from tests.cli.test_commands import Ran, perdure
-
-
-def user(text: str) -> dict[str, Any]:
-    return {"role": "user", "content": text}
-
-
-def assistant(text: str) -> dict[str, Any]:
-    return {"role": "assistant", "content": text}
-
-
-def line(session_id: str | None, *messages: Any, **others: Any) -> str:
-    given_id = {} if session_id is None else {"id": session_id}
-    return json.dumps({**given_id, "messages": messages, **others}, ensure_ascii=False) + "\n"
-
-
-def import_(db: str, *lines: str | bytes, archive: bool = False) -> Ran:
-    data = b"".join(one if isinstance(one, bytes) else one.encode() for one in lines)
-    return perdure("import", "-", "--json", *["--archive"][: int(archive)], db=db, stdin=data)
+from tests.support.command import Ran, import_, line, perdure
+from tests.support.messages import says, user
 
 
 def logs(db: str) -> dict[str, str]:
@@ -47,7 +30,7 @@ def refusals(ran: Ran) -> list[tuple[int, str, str]]:
 
 def test_a_turn_starts_at_each_user_message(sqlite_url: str) -> None:
     system = {"role": "system", "content": "be brief"}
-    messages = [system, assistant("hello"), user("a"), assistant("b"), user("c"), user("d")]
+    messages = [system, says("hello"), user("a"), says("b"), user("c"), user("d")]
     ran = import_(sqlite_url, line("s", *messages))
     assert (ran.code, ran.err) == (0, "")
     counts = {name: ran.document[name] for name in ("imported", "turns", "messages", "events")}
@@ -58,7 +41,7 @@ def test_a_turn_starts_at_each_user_message(sqlite_url: str) -> None:
 
 
 def test_a_conversation_without_a_user_message_is_one_turn(sqlite_url: str) -> None:
-    assert import_(sqlite_url, line("s", assistant("a"), assistant("b"))).document["turns"] == 1
+    assert import_(sqlite_url, line("s", says("a"), says("b"))).document["turns"] == 1
 
 
 def test_run_ids_are_a_function_of_session_turn_and_conversation(sqlite_url: str) -> None:
@@ -77,7 +60,7 @@ def test_run_ids_are_a_function_of_session_turn_and_conversation(sqlite_url: str
 @pytest.mark.parametrize("archive", [False, True])
 def test_a_second_import_appends_nothing(sqlite_url: str, archive: bool) -> None:
     lines = [
-        line("s", user("olá 🌍"), assistant("b"), user("c"), topic=["x", 1.5]),
+        line("s", user("olá 🌍"), says("b"), user("c"), topic=["x", 1.5]),
         line(None, user("a")),
     ]
     assert import_(sqlite_url, *lines, archive=archive).document["imported"] == 2
@@ -125,7 +108,7 @@ def test_other_keys_become_metadata(sqlite_url: str) -> None:
 
 
 def test_only_the_rest_of_a_known_conversation_is_appended(sqlite_url: str) -> None:
-    whole = [user("a"), assistant("b"), user("c"), assistant("d"), user("e")]
+    whole = [user("a"), says("b"), user("c"), says("d"), user("e")]
     import_(sqlite_url, line("s", *whole[:2]))
     ran = import_(sqlite_url, line("s", *whole))
     assert (ran.document["extended"], ran.document["turns"], ran.document["messages"]) == (1, 2, 3)
@@ -147,15 +130,15 @@ def test_lines_of_one_session_are_taken_in_their_order(sqlite_url: str) -> None:
 @pytest.mark.parametrize(
     "messages",
     [
-        pytest.param([user("other"), assistant("b"), user("c")], id="other content"),
+        pytest.param([user("other"), says("b"), user("c")], id="other content"),
         pytest.param([user("a")], id="less than recorded"),
-        pytest.param([user("a"), assistant("b"), assistant("more"), user("c")], id="inside a turn"),
+        pytest.param([user("a"), says("b"), says("more"), user("c")], id="inside a turn"),
     ],
 )
 def test_another_conversation_of_the_same_session_is_refused(
     sqlite_url: str, messages: list[dict[str, Any]]
 ) -> None:
-    import_(sqlite_url, line("s", user("a"), assistant("b")))
+    import_(sqlite_url, line("s", user("a"), says("b")))
     before = logs(sqlite_url)
     ran = import_(sqlite_url, line("s", *messages), line("t", user("x")))
     assert ran.code == 1
@@ -245,8 +228,8 @@ def test_marks_empty_lines_and_foreign_line_ends_mean_nothing(sqlite_url: str) -
 
 def test_a_line_of_twenty_megabytes_is_taken(sqlite_url: str) -> None:
     text = "á" * 10_000_000
-    assert import_(sqlite_url, line("big", user(text), assistant("ok"))).code == 0
-    assert import_(sqlite_url, line("big", user(text), assistant("ok"))).document["unchanged"] == 1
+    assert import_(sqlite_url, line("big", user(text), says("ok"))).code == 0
+    assert import_(sqlite_url, line("big", user(text), says("ok"))).document["unchanged"] == 1
 
 
 def test_a_line_too_long_for_memory_is_read_past_in_pieces(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import perdure
+from tests.support.command import perdure
 
 MINE = """
 from perdure.machines import Flag, Machine, Var, row
@@ -24,6 +24,7 @@ APPROVAL = Machine(
 """
 
 
+@pytest.mark.thorough
 def test_everything_is_written_and_then_is_as_it_should_be(tmp_path: Path) -> None:
     folder = tmp_path / "specs"
     ran = perdure("spec", "--check", "--folder", str(folder))
@@ -36,6 +37,7 @@ def test_everything_is_written_and_then_is_as_it_should_be(tmp_path: Path) -> No
     assert "as they should be" in ran.out
 
 
+@pytest.mark.thorough
 def test_a_comparison_names_each_file_that_differs_and_changes_none(tmp_path: Path) -> None:
     perdure("spec", "--folder", str(tmp_path))
     changed = tmp_path / "machines" / "session" / "Session.tla"

@@ -24,18 +24,9 @@ from perdure.machines.builtin.admission import ADMISSION
 from perdure.machines.builtin.input import INPUT
 from perdure.machines.builtin.live_session import STEPS, live
 from perdure.machines.builtin.session import BOUNDARY_CAPACITY
+from tests.support.counts import COUNTS
 from tests.support.machine_mutants import altered
 from tests.support.thorough import few_of
-
-# name: distinct states, transitions, depth
-COUNTS: Final = {
-    "session": (234, 4_273, 8),
-    "input": (65, 89, 9),
-    "admission": (13, 31, 5),
-    "gate": (3, 8, 1),
-    "sessions": (54_756, 1_999_297, 16),
-    "live": (13_806, 260_887, 23),
-}
 
 
 def broken(machine: Machine | Model, name: str) -> list[str | None]:

@@ -20,7 +20,7 @@ from perdure import (
     Turn,
 )
 from perdure.store.sqlite.store import sqlite_path
-from tests.cli.test_commands import perdure
+from tests.support.command import perdure
 from tests.support.engines import FAST, Meddler, on_an_engine
 from tests.support.messages import CALL, user
 from tests.support.sessions import attached, has

@@ -24,7 +24,7 @@ from perdure import (
     Turn,
     TurnResult,
 )
-from tests.cli.test_commands import perdure
+from tests.support.command import perdure
 from tests.support.engines import on_an_engine
 from tests.support.messages import digest
 

@@ -11,8 +11,8 @@ from perdure import Engine, LogCorrupt, sync
 from perdure.projections import recorded_digest
 from perdure.store import Store, open_store
 from perdure.store.sqlite import schema
-from tests.cli.test_commands import perdure
-from tests.cli.test_import import assistant, import_, line, user
+from tests.support.command import import_, line, perdure
+from tests.support.messages import says, user
 from tests.support.sessions import receipt_of
 
 
@@ -85,15 +85,15 @@ def test_metadata_may_have_messages_of_its_own(url: str) -> None:
 
 def test_a_session_continued_beyond_a_line_is_unchanged_by_it(sqlite_url: str) -> None:
     lines = [
-        line("s", user("a"), assistant("b")),
-        line("s", user("a"), assistant("b"), user("c"), assistant("d")),
+        line("s", user("a"), says("b")),
+        line("s", user("a"), says("b"), user("c"), says("d")),
     ]
     first = import_(sqlite_url, *lines).document
     assert (first["imported"], first["extended"]) == (1, 1)
     again = import_(sqlite_url, *lines)
     assert again.code == 0
     assert (again.document["unchanged"], again.document["events"]) == (2, 0)
-    other = import_(sqlite_url, line("s", user("a"), assistant("other")))
+    other = import_(sqlite_url, line("s", user("a"), says("other")))
     assert (other.code, other.document["refused"][0]["code"]) == (1, "CONFLICT")
 
 
