@@ -332,4 +332,4 @@ def observed(durable: Durable) -> Store:
     """Return the database outside of any process, to be audited and rebuilt from, not written."""
     recorder, derived, leases = durable.observed
     parts = {"recorder": recorder, "derived": derived, "leases": leases}
-    return cast(Store, SimpleNamespace(**parts, persistent=False))
+    return cast(Store, SimpleNamespace(**parts, persistent=False, reopening=lambda: None))
