@@ -5,7 +5,7 @@ anything, and everything submitted before has its outcome.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from types import TracebackType
 from typing import Any, Final, Literal, Self, overload
 
@@ -63,7 +63,7 @@ class Engine:
     @classmethod
     def open(
         cls,
-        url: str,
+        url: str | Callable[[], Store],
         *,
         durability: Durability = "full",
         environment: Environment | None = None,
@@ -80,7 +80,8 @@ class Engine:
 
         The path is all that follows the three slashes, so an absolute one makes four. It is taken
         as it is, be there a space, a percent sign or a ``~`` in it, but has no ``?`` and no ``#``;
-        its folder must be there.
+        its folder must be there. In place of a URL, a function that opens a store of your own; it
+        is called on another thread, and decides what the next three parameters would.
 
         ``durability`` is what a returned call has survived: "full", a power cut; "normal", the
         death of the process. ``environment`` gives time and ids. ``busy_timeout_seconds`` is how

@@ -15,6 +15,7 @@ from perdure.store.store import Durability, Opener, Store
 MEMORY_URL: Final = "memory:"
 
 _FOREVER_SECONDS: Final = 1_000_000
+_DEFAULTS: Final = ("full", 5.0, False)
 
 
 class StoreKind(NamedTuple):
@@ -41,8 +42,8 @@ def open_store(
 ) -> Store:
     """Return the store at ``memory:`` or ``sqlite:///path`` (four slashes for an absolute path).
 
-    - ``url``: or a function that opens a store of another kind; the other parameters are checked,
-      and the function may do without them.
+    - ``url``: a URL, or a function that opens a store of another kind. A function decides for
+      itself what the other parameters would, so they stay as they are.
     - ``durability``: "full" or "normal"; see `Durability`.
     - ``busy_timeout_seconds``: how long a commit waits for another process that writes.
     - ``readonly``: open an existing SQLite file and never write to it.
@@ -64,6 +65,12 @@ def open_store(
             parameter="busy_timeout_seconds",
         )
     if not isinstance(url, str) and callable(url):
+        if (durability, busy_timeout_seconds, readonly) != _DEFAULTS:
+            raise InvalidArgument(
+                "durability, busy_timeout_seconds and readonly are for the function that opens the"
+                " store to decide",
+                parameter="url",
+            )
         return url()
     return _kind_of(url).open(
         url, durability=durability, busy_timeout_seconds=busy_timeout_seconds, readonly=readonly

@@ -19,7 +19,7 @@ from perdure.runtime.settings import GRACE_SECONDS, LEASE_SECONDS, RETRY_SECONDS
 from perdure.runtime.turn.agent import Builder
 from perdure.runtime.watch.streams import LiveEvent, Missed
 from perdure.runtime.watch.subscriptions import Delivery
-from perdure.store import Durability
+from perdure.store import Durability, Store
 from perdure.sync.hosting import Host, run_as_agent
 from perdure.sync.parts import Control, Reservation, RuntimeAdapter, blocking, claim_of
 from perdure.sync.subscribing import Source, Subscription
@@ -51,7 +51,7 @@ class Engine:
     @classmethod
     def open(
         cls,
-        url: str,
+        url: str | Callable[[], Store],
         *,
         durability: Durability = "full",
         environment: Environment | None = None,

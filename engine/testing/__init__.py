@@ -1,8 +1,9 @@
-"""Testing helpers: for sessions, and for lifecycles of your own.
+"""Testing helpers: for sessions, for lifecycles of your own, and for stores of your own.
 
 `given`, `when` and `then` test decisions. `validate_trace` says whether a log is a legal path of
 a machine, `check_refinement` compares an implementation with its declaration exhaustively, and
 `machine_test` drives the real thing with Hypothesis, which alone needs it installed.
+`StoreConformance` is the suite that every store passes.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from perdure.testing.scenarios import (
 from perdure.testing.traces import IllegalMove, Trace, validate_trace
 
 if TYPE_CHECKING:
+    from perdure.testing.conformance import StoreConformance
     from perdure.testing.generated import DeclaredOperation, MachineTest, machine_test
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "Refinement",
     "Scenario",
     "Steps",
+    "StoreConformance",
     "Trace",
     "check_refinement",
     "given",
@@ -54,9 +57,13 @@ _NEEDS_HYPOTHESIS = ("MachineTest", "DeclaredOperation", "machine_test")
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs Hypothesis when it is asked for, and not before."""
+    """Import the parts that few tests use when they are asked for, and not before."""
     if name in _NEEDS_HYPOTHESIS:
         from perdure.testing import generated  # noqa: PLC0415 - only those who use it need it
 
         return getattr(generated, name)
+    if name == "StoreConformance":
+        from perdure.testing import conformance  # noqa: PLC0415 - it imports the whole engine
+
+        return conformance.StoreConformance
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
