@@ -17,7 +17,8 @@ class TestMemory(StoreConformance):
 
 class TestSQLite(StoreConformance):
     def open_store(self, folder: Path) -> Store:
-        return open_store(f"sqlite:///{folder / FILE}", durability="normal")
+        url = f"sqlite:///{folder / FILE}"
+        return open_store(url, durability="normal", busy_timeout_seconds=300)
 
     def alter_state(self, folder: Path, session_id: str, version: int, state: bytes) -> None:
         with closing(sqlite3.connect(folder / FILE, isolation_level=None)) as connection:

@@ -5,11 +5,12 @@ Invariants: each refusal is checked with the log as it was before and as it is a
 
 import queue
 import random
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from perdure.errors import StaleWriter
-from perdure.store import Outcome, StoredRow
+from perdure.store import Outcome, Store, StoredRow
 from perdure.testing.conformance.part import (
     ConformancePart,
     accepted,
@@ -22,6 +23,8 @@ from perdure.testing.conformance.part import (
 )
 
 _IDS = ("s", " ", "ü漢", "a/b%_'\"?#", "x" * 255)
+_WRITERS = 4
+_RACES = 20
 _STATES = (b"{}", b'{"a":1,"b":"\xc3\xbc"}', bytes(range(256)), b"x" * 1_000_000)
 
 
@@ -161,6 +164,23 @@ class AppendConformance(ConformancePart):
                 check_equal(refused, [], f"the refusals at version {version}")
             check_equal(store.recorder.last_version("s"), 100, "the newest version")
 
+    def test_one_of_several_writers_wins_each_version(self, tmp_path: Path) -> None:
+        with self.opened(tmp_path) as store:
+            won: queue.SimpleQueue[tuple[int, bytes]] = queue.SimpleQueue()
+            threads = [
+                threading.Thread(target=_race, args=(self, tmp_path, store, b"%d" % n, won))
+                for n in range(_WRITERS)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            winners = sorted(won.get_nowait() for _ in range(won.qsize()))
+            versions = [version for version, _ in winners]
+            check_equal(versions, list(range(1, _RACES + 1)), "the versions that were won")
+            found = [(row.version, row.state) for row in store.recorder.select_rows("s")]
+            check_equal(found, winners, "the rows, by the winners of their versions")
+
     def test_an_outcome_is_the_positions_of_the_rows(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             told = [
@@ -175,6 +195,21 @@ class AppendConformance(ConformancePart):
             ]
             expected = [(row.session_id, row.version, position) for row, position in told]
             check_equal(found, expected, "the log by position")
+
+
+def _race(
+    part: ConformancePart,
+    folder: Path,
+    store: Store,
+    name: bytes,
+    won: "queue.SimpleQueue[tuple[int, bytes]]",
+) -> None:
+    """Try to commit every version, and note the ones that were accepted."""
+    with part.another(folder, store) as own:
+        for version in range(1, _RACES + 1):
+            (outcome,) = part.commit(own, rows("s", version, state=name))
+            if accepted(outcome):
+                won.put((version, name))
 
 
 def _drawn(chance: random.Random, newest: dict[str, int]) -> list[StoredRow]:

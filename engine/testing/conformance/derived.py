@@ -52,9 +52,7 @@ class DerivedConformance(ConformancePart):
             ours = CatalogRow("s", first, "idle", {"a": "1"}, b"ours")
             theirs = CatalogRow("s", first, "idle", {"a": "2"}, b"theirs")
             check(derived.put_catalog(0, first, [ours]), "the first rows were not written")
-            check(
-                not derived.put_catalog(0, second, [theirs]), "rows of a late writer were written"
-            )
+            check(not derived.put_catalog(0, second, [theirs]), "a late writer's rows were written")
             check_equal(derived.catalog_position(), first, "the position")
             check_equal(_entries(derived, "s"), {"s": (first, b"ours")}, "the entry")
             check_equal(derived.select_catalog(None, {"a": "2"}, 0, -1), [], "the late labels")

@@ -44,6 +44,11 @@ class ConformancePart:
         """Return the store in ``folder``, to be closed at the end of a ``with`` block."""
         return contextlib.closing(self.open_store(folder))
 
+    def another(self, folder: Path, store: Store) -> contextlib.AbstractContextManager[Store]:
+        """Return another store on the log of this one, or this one where there can be no other."""
+        alone = not (self.shared and store.persistent)
+        return contextlib.nullcontext(store) if alone else self.opened(folder)
+
     def commit(self, store: Store, *submissions: Submission) -> list[Outcome]:
         """Submit all submissions as one group, and return their outcomes."""
         told: queue.SimpleQueue[Sequence[Outcome]] = queue.SimpleQueue()

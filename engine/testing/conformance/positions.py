@@ -56,13 +56,13 @@ class PositionConformance(ConformancePart):
     def test_a_reader_misses_nothing_while_several_threads_write(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             threads = [
-                threading.Thread(target=_write, args=(self, store, f"session-{n}"), daemon=True)
+                threading.Thread(target=_write, args=(self, tmp_path, store, n), daemon=True)
                 for n in range(_WRITERS)
             ]
+            found: list[PositionedRow] = []
+            settled = [(store.recorder.settled_position(), 0)]
             for thread in threads:
                 thread.start()
-            found: list[PositionedRow] = []
-            settled: list[tuple[int, int]] = []
             while any(thread.is_alive() for thread in threads):
                 position = store.recorder.settled_position()
                 found += _read_on(store, found)
@@ -77,9 +77,11 @@ class PositionConformance(ConformancePart):
                 check_equal(below, later, f"the rows up to position {position} once it was settled")
 
 
-def _write(part: ConformancePart, store: Store, session_id: str) -> None:
-    for number in range(_COMMITS):
-        part.append(store, session_id, 2 * number + 1, 2 * number + 2)
+def _write(part: ConformancePart, folder: Path, store: Store, number: int) -> None:
+    """Commit to a session of this writer's own, through a store of its own where that can be."""
+    with part.another(folder, store) as own:
+        for version in range(1, 2 * _COMMITS, 2):
+            part.append(own, f"session-{number}", version, version + 1)
 
 
 def _read_on(store: Store, found: list[PositionedRow]) -> list[PositionedRow]:
