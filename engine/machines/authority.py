@@ -11,18 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from perdure.errors import AuthorityRequired, IllegalTransition
-from perdure.machines.language.expressions import (
-    TRUE,
-    Bound,
-    Const,
-    Expression,
-    Value,
-    Var,
-    nodes,
-    python_source,
-    written,
-)
+from perdure.machines.language.expressions import TRUE, Bound, Const, Expression, Value, Var, nodes
 from perdure.machines.language.machine import Machine
+from perdure.machines.language.notation import python_source, written
 from perdure.machines.language.vocabulary import (
     Choice,
     Count,

@@ -27,7 +27,7 @@ from perdure.machines import (
     row,
 )
 from perdure.machines.authority import ordinary
-from perdure.machines.language import expressions
+from perdure.machines.language import notation
 from perdure.machines.language.vocabulary import misgiven
 from perdure.machines.reference import Reference
 from perdure.testing import validate_trace
@@ -200,7 +200,7 @@ def test_g8_the_compiled_table_is_what_transitions_says(
 def test_g8_a_fault_planted_in_the_compiler_is_found(
     sign: str, instead: str, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(expressions.PYTHON_SIGNS, sign, instead)
+    monkeypatch.setitem(notation.PYTHON.signs, sign, instead)
 
     assert any(where is not None for _, where in answers(machine))
 

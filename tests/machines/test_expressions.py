@@ -15,12 +15,16 @@ from perdure.machines.language.expressions import (
     Calculate,
     Compare,
     Not,
+    conjuncts,
     evaluate,
+    flattened,
+    fold,
     lift,
     nodes,
-    python_source,
-    written,
+    replaced,
+    terms,
 )
+from perdure.machines.language.notation import python_source, written
 
 VARIABLES = {"ready": 0, "level": 1, "colour": 2, "owner": 3}
 ARGUMENTS = {"hard": 0, "litres": 1, "shade": 2, "asker": 3}
@@ -63,7 +67,7 @@ _values = st.tuples(
 
 def interpreted(
     expression: Expression, held: tuple[Value, ...], given: tuple[Value, ...], *, checked: bool
-) -> object:
+) -> Any:
     return evaluate(
         expression,
         dict(zip(VARIABLES, held, strict=True)),
@@ -148,6 +152,43 @@ def test_the_nodes_of_an_expression_are_all_of_its_parts_outermost_first() -> No
     level, one = Var("level"), Const(1)
     guard = Not(AnyOf((level < one,)))
     assert list(nodes(guard)) == [guard, guard.item, level < one, level, one]
+
+
+@given(_expressions)
+def test_a_fold_comes_to_every_part_of_an_expression(expression: Expression) -> None:
+    counted = fold(expression, lambda _: 1, lambda _, parts: 1 + sum(parts))
+    assert counted == len(nodes(expression))
+    assert replaced(expression, lambda node: node) == expression
+
+
+def test_a_fold_leaves_out_what_is_not_asked_for() -> None:
+    asked: list[Expression] = []
+
+    def leaf(node: Expression) -> bool:
+        asked.append(node)
+        return node == Const(value=True)
+
+    either = AnyOf((Const(value=False), Const(value=True), Var("ready")))
+    assert fold(either, leaf, lambda _, parts: any(parts))
+    assert asked == [Const(value=False), Const(value=True)]
+
+
+@given(_numbers, _values, _values)
+def test_the_terms_of_a_sum_add_up_to_it(
+    expression: Expression, held: tuple[Value, ...], passed: tuple[Value, ...]
+) -> None:
+    added = [
+        sign * interpreted(term, held, passed, checked=True) for sign, term in terms(expression)
+    ]
+    assert sum(added) == interpreted(expression, held, passed, checked=True)
+    assert not any(isinstance(term, Calculate) for _, term in terms(expression))
+
+
+def test_a_connective_is_flattened_as_far_as_its_own_kind_goes() -> None:
+    one, two, three = (Var(name) for name in ("one", "two", "three"))
+    assert list(flattened((one & two) & (two | three))) == [one, two, two | three]
+    assert list(flattened((one | two) | (two & three))) == [one, two, two & three]
+    assert list(conjuncts(one | two)) == [one | two]
 
 
 @pytest.mark.parametrize(

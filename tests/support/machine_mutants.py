@@ -20,8 +20,8 @@ from perdure.machines.language.expressions import (
     Expression,
     Not,
     conjuncts,
-    written,
 )
+from perdure.machines.language.notation import written
 from perdure.machines.language.vocabulary import Variable
 
 Faulty = tuple[str, Row]

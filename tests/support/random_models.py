@@ -28,7 +28,8 @@ from perdure.machines import (
     Var,
     Variable,
 )
-from perdure.machines.language.expressions import TRUE, All, AnyOf, Not, evaluate, nodes, written
+from perdure.machines.language.expressions import TRUE, All, AnyOf, Not, evaluate, nodes
+from perdure.machines.language.notation import written
 from perdure.machines.language.vocabulary import Row
 
 LARGEST = 120

@@ -28,10 +28,10 @@ from perdure.machines.checker.search import (
 )
 from perdure.machines.checker.symmetry import Orbits, parts_of
 from perdure.machines.language.composition import modelled
-from perdure.machines.language.expressions import written
 from perdure.machines.language.interchange import Groups, alike_in, anonymous, indifferent
 from perdure.machines.language.machine import Machine
 from perdure.machines.language.model import Action, Model
+from perdure.machines.language.notation import written
 from perdure.machines.language.properties import (
     AlwaysPossible,
     LeadsTo,

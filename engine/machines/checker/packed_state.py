@@ -21,9 +21,9 @@ from perdure.machines.language.expressions import (
     Var,
     conjuncts,
     nodes,
-    python_source,
 )
 from perdure.machines.language.model import Action, Model, Place
+from perdure.machines.language.notation import python_source
 
 Valuation = tuple[Value, ...]
 Function = Callable[[Valuation, tuple[Value, ...]], Any]

@@ -15,15 +15,10 @@ import msgspec
 from perdure.machines.checker.program import Bundle, Program
 from perdure.machines.checker.tables import Local, either
 from perdure.machines.language.expressions import (
-    PYTHON_SIGNS,
-    All,
-    AnyOf,
-    Calculate,
-    Compare,
     Const,
     Expression,
-    Not,
 )
+from perdure.machines.language.notation import PYTHON, printed
 
 Digits = list[int]
 Progress = Callable[[int, int], object]
@@ -358,25 +353,17 @@ def condition(expression: Expression) -> Callable[[Digits], Any]:
         value = expression.value
         return lambda _: value
     tables: dict[str, Any] = {}
-    text = _source(expression, tables)
+
+    def leaf(node: Expression) -> str:
+        match node:
+            case Const(value):
+                return repr(value)
+            case Local(component, values):
+                name = f"t{len(tables)}"
+                tables[name] = values
+                return f"{name}[d[{component}]]"
+            case _:
+                raise TypeError(f"{node!r} is not over tables")
+
+    text = printed(expression, PYTHON, leaf)
     return eval(f"lambda d: {text}", {"__builtins__": {}} | tables)  # type: ignore[no-any-return]  # noqa: S307 - our own text
-
-
-def _source(expression: Expression, tables: dict[str, Any]) -> str:
-    match expression:
-        case Const(value):
-            return repr(value)
-        case Local(component, values):
-            name = f"t{len(tables)}"
-            tables[name] = values
-            return f"{name}[d[{component}]]"
-        case Compare(sign, left, right) | Calculate(sign, left, right):
-            return f"({_source(left, tables)} {PYTHON_SIGNS[sign]} {_source(right, tables)})"
-        case All(items):
-            return f"({' and '.join(_source(item, tables) for item in items) or 'True'})"
-        case AnyOf(items):
-            return f"({' or '.join(_source(item, tables) for item in items) or 'False'})"
-        case Not(item):
-            return f"(not {_source(item, tables)})"
-        case _:
-            raise TypeError(f"{expression!r} is not over tables")

@@ -12,8 +12,6 @@ from perdure.machines.checker.packed_state import LARGEST_COMPONENT, Functions, 
 from perdure.machines.language.expressions import (
     All,
     AnyOf,
-    Calculate,
-    Compare,
     Const,
     Expression,
     Not,
@@ -110,23 +108,16 @@ class Tables:
         if len(read) == 1:
             (component,) = read
             return local(component, self.table(component, expression, names, given))
+        parts = (self.reduced(part, names, given) for part in expression.children())
         match expression:
-            case Compare(sign, left, right):
-                return Compare(
-                    sign, self.reduced(left, names, given), self.reduced(right, names, given)
-                )
-            case Calculate(sign, left, right):
-                return Calculate(
-                    sign, self.reduced(left, names, given), self.reduced(right, names, given)
-                )
-            case All(items):
-                return both(self.reduced(item, names, given) for item in items)
-            case AnyOf(items):
-                return either(self.reduced(item, names, given) for item in items)
-            case Not(item):
-                return opposite(self.reduced(item, names, given))
+            case All():
+                return both(parts)
+            case AnyOf():
+                return either(parts)
+            case Not():
+                return opposite(*parts)
             case _:
-                raise TypeError(f"{expression!r} cannot be compiled")
+                return expression.with_children(parts)
 
 
 def local(component: int, values: Codes) -> Expression:

@@ -1,13 +1,16 @@
 """Expressions: guards and updates as data.
 
-Invariants: an expression reads only variables, arguments and bounds that its machine declares;
-it has no side effects; it means the same interpreted (`evaluate`), compiled (`python_source`) and
-printed (`written`). A lambda could do only the first.
+Invariants: an expression reads only variables, arguments and bounds that its machine declares; it
+has no side effects; it means the same interpreted (`evaluate`), compiled (`notation.python_source`)
+and printed (`notation.written`). A lambda could do only the first.
+
+Whatever descends an expression does so by `fold`, `nodes`, `terms` or `flattened`. `evaluate` alone
+descends by itself: it is the reference that the others are compared with.
 """
 
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -35,6 +38,14 @@ class Expression(msgspec.Struct, frozen=True):
     declarations as Python values, so equality in the machine is `equals` and `differs`. An
     expression is neither true nor false: ``and``, ``or`` and ``a < b < c`` would lose half of it.
     """
+
+    def children(self) -> "tuple[Expression, ...]":
+        """Return the expressions directly inside, from left to right."""
+        return ()
+
+    def with_children(self, parts: "Iterator[Expression]") -> "Expression":  # noqa: ARG002
+        """Return the same over other expressions, as many as there are children."""
+        return self
 
     def __bool__(self) -> bool:
         """Raise TypeError: only a state says what is true."""
@@ -121,6 +132,14 @@ class Compare(Expression, frozen=True, tag=True):
     left: Expression
     right: Expression
 
+    def children(self) -> tuple[Expression, ...]:
+        """Return both sides."""
+        return (self.left, self.right)
+
+    def with_children(self, parts: Iterator[Expression]) -> "Compare":
+        """Return the same comparison of two other expressions."""
+        return Compare(self.sign, *parts)
+
 
 class Calculate(Expression, frozen=True, tag=True):
     """A sum or a difference."""
@@ -129,11 +148,27 @@ class Calculate(Expression, frozen=True, tag=True):
     left: Expression
     right: Expression
 
+    def children(self) -> tuple[Expression, ...]:
+        """Return both sides."""
+        return (self.left, self.right)
+
+    def with_children(self, parts: Iterator[Expression]) -> "Calculate":
+        """Return the sum, or the difference, of two other expressions."""
+        return Calculate(self.sign, *parts)
+
 
 class All(Expression, frozen=True, tag=True):
     """True when every item is; true of no items."""
 
     items: tuple[Expression, ...]
+
+    def children(self) -> tuple[Expression, ...]:
+        """Return the items."""
+        return tuple(self.items)
+
+    def with_children(self, parts: Iterator[Expression]) -> "All":
+        """Return that all of the other expressions hold."""
+        return All(tuple(parts))
 
 
 class AnyOf(Expression, frozen=True, tag=True):
@@ -141,19 +176,36 @@ class AnyOf(Expression, frozen=True, tag=True):
 
     items: tuple[Expression, ...]
 
+    def children(self) -> tuple[Expression, ...]:
+        """Return the items."""
+        return tuple(self.items)
+
+    def with_children(self, parts: Iterator[Expression]) -> "AnyOf":
+        """Return that one of the other expressions holds."""
+        return AnyOf(tuple(parts))
+
 
 class Not(Expression, frozen=True, tag=True):
     """The negation."""
 
     item: Expression
 
+    def children(self) -> tuple[Expression, ...]:
+        """Return the item."""
+        return (self.item,)
+
+    def with_children(self, parts: Iterator[Expression]) -> "Not":
+        """Return the negation of another expression."""
+        return Not(*parts)
+
 
 TRUE: Final = All(())
 
 _NAMED: Final = (Var, Arg, Next)
-_LEAVES: Final = frozenset((*_NAMED, Const, Bound))
-_TWO_SIDED: Final = (Compare, Calculate)
-_MANY: Final = (All, AnyOf)
+_COMPOUND: Final = frozenset((Compare, Calculate, All, AnyOf, Not))
+"""Expressions that are made of others. To look a type up is faster than to ask `isinstance`."""
+
+Result = TypeVar("Result")
 
 
 def lift(operand: Operand) -> Expression:
@@ -204,109 +256,29 @@ def evaluate(
     return walk(expression)
 
 
-PYTHON_SIGNS: Final = {
-    "=": "==",
-    "≠": "!=",
-    "<": "<",
-    "≤": "<=",
-    ">": ">",
-    "≥": ">=",
-    "+": "+",
-    "-": "-",
-}
-
-
-def python_source(
+def fold(
     expression: Expression,
-    variables: Mapping[str, int],
-    arguments: Mapping[str, int],
-    *,
-    checked: bool = False,
-) -> str:
-    """Return Python source with the same meaning as `evaluate`, over tuples ``v`` and ``a``.
+    leaf: Callable[[Expression], Result],
+    compound: Callable[[Expression, Iterator[Result]], Result],
+) -> Result:
+    """Return the expression's result: ``compound`` gives it from the results for the children.
 
-    ``variables`` and ``arguments`` map names to their places in the two tuples. The source holds
-    nothing but those subscripts, literals of `Value` types, and operators.
+    ``leaf`` gives the result of an expression that is made of no others. ``compound`` takes a node
+    and an iterator over the results for its children, from left to right. A child is folded when
+    the iterator comes to it, so that ``compound`` may leave some out.
     """
 
-    def source(node: Expression) -> str:
-        match node:
-            case Const(value):
-                return repr(value)
-            case Var(name):
-                return f"v[{variables[name]}]"
-            case Arg(name):
-                return f"a[{arguments[name]}]"
-            case Bound():
-                return repr(node.checked if checked else node.actual)
-            case Compare(sign, left, right) | Calculate(sign, left, right):
-                return f"({source(left)} {PYTHON_SIGNS[sign]} {source(right)})"
-            case All(items):
-                return f"({' and '.join(map(source, items)) or 'True'})"
-            case AnyOf(items):
-                return f"({' or '.join(map(source, items)) or 'False'})"
-            case Not(item):
-                return f"(not {source(item)})"
-            case _:
-                raise TypeError(f"not an expression: {node!r}")
+    def walk(node: Expression) -> Result:
+        if type(node) in _COMPOUND:
+            return compound(node, map(walk, node.children()))
+        return leaf(node)
 
-    return source(expression)
-
-
-def written(expression: Expression) -> str:
-    """Return the expression as a person would write it, for messages and contracts."""
-    match expression:
-        case Const(value):
-            return _literal(value)
-        case Var(name):
-            return name
-        case Arg(name):
-            return f"given {name}"
-        case Next(name):
-            return f"{name}'"
-        case Bound():
-            return expression.name
-        case Compare(sign, left, right):
-            return f"{_operand(left)} {sign} {_operand(right)}"
-        case Calculate(sign, left, right):
-            last = _operand(right)
-            last = f"({last})" if isinstance(right, Calculate) else last
-            return f"{_operand(left)} {sign} {last}"
-        case All(items):
-            return " and ".join(written(item) for item in items) or "true"
-        case AnyOf(items):
-            return f"({' or '.join(written(item) for item in items) or 'false'})"
-        case Not(item):
-            return f"not ({written(item)})"
-        case _:
-            raise TypeError(f"not an expression: {expression!r}")
-
-
-def _operand(expression: Expression) -> str:
-    """Return the expression as written inside a comparison or a sum, which bind tighter."""
-    text = written(expression)
-    return f"({text})" if isinstance(expression, Compare | All | Not) else text
+    return walk(expression)
 
 
 def replaced(expression: Expression, replace: Callable[[Expression], Expression]) -> Expression:
     """Return the expression with each value, name and bound in it replaced."""
-
-    def walk(node: Expression) -> Expression:
-        match node:
-            case Compare(sign, left, right):
-                return Compare(sign, walk(left), walk(right))
-            case Calculate(sign, left, right):
-                return Calculate(sign, walk(left), walk(right))
-            case All(items):
-                return All(tuple(map(walk, items)))
-            case AnyOf(items):
-                return AnyOf(tuple(map(walk, items)))
-            case Not(item):
-                return Not(walk(item))
-            case _:
-                return replace(node)
-
-    return walk(expression)
+    return fold(expression, replace, lambda node, parts: node.with_children(parts))
 
 
 def renamed(expression: Expression, rename: Callable[[str], str]) -> Expression:
@@ -325,30 +297,37 @@ def renamed(expression: Expression, rename: Callable[[str], str]) -> Expression:
 
 
 def conjuncts(expression: Expression) -> Iterator[Expression]:
-    """Yield what has to hold, one by one."""
+    """Yield the conditions that must all hold, one by one."""
     if isinstance(expression, All):
-        for item in expression.items:
-            yield from conjuncts(item)
+        yield from flattened(expression)
     else:
         yield expression
 
 
-def _literal(value: Value) -> str:
-    match value:
-        case None:
-            return "none"
-        case bool():
-            return "true" if value else "false"
-        case _:
-            return str(value)
+def flattened(node: All | AnyOf) -> Iterator[Expression]:
+    """Yield the items of a connective, and of each of its kind inside it."""
+    for item in node.items:
+        if isinstance(item, type(node)):
+            yield from flattened(item)
+        else:
+            yield item
+
+
+def terms(expression: Expression, sign: int = 1) -> Iterator[tuple[int, Expression]]:
+    """Yield the terms of a sum, each with 1, or with -1 if it is subtracted."""
+    if isinstance(expression, Calculate):
+        yield from terms(expression.left, sign)
+        yield from terms(expression.right, sign if expression.sign == "+" else -sign)
+    else:
+        yield sign, expression
 
 
 def nodes(expression: Expression) -> list[Expression]:
     """Return the expression and everything in it, outermost first and from left to right."""
     found = [expression]
     for node in found:  # which grows by what is inside
-        if type(node) not in _LEAVES:
-            found += _inside(node)
+        if type(node) in _COMPOUND:
+            found += node.children()
     return found
 
 
@@ -361,14 +340,5 @@ def deeper_than(most: int, expression: Expression) -> bool:
     """Whether expressions are nested in the expression more often than that."""
     level = [expression]
     for _ in range(most):
-        level = [inner for node in level for inner in _inside(node)]
+        level = [inner for node in level for inner in node.children()]
     return bool(level)
-
-
-def _inside(node: Expression) -> tuple[Expression, ...]:
-    """Return what the expression is made of, from left to right."""
-    if isinstance(node, _TWO_SIDED):
-        return (node.left, node.right)
-    if isinstance(node, _MANY):
-        return tuple(node.items)
-    return (node.item,) if isinstance(node, Not) else ()

@@ -19,7 +19,9 @@ from perdure.machines.language.expressions import (
     Next,
     Not,
     Var,
+    flattened,
     nodes,
+    terms,
 )
 from perdure.machines.language.model import Action, Model
 from perdure.machines.language.properties import Always, Property, expressions_of
@@ -177,7 +179,7 @@ def meaning(expression: Expression, names: Names = _NO_NAMES) -> object:
     def of(node: Expression) -> object:
         match node:
             case All() | AnyOf():
-                said = frozenset(map(of, _items(node)))
+                said = frozenset(map(of, flattened(node)))
                 return next(iter(said)) if len(said) == 1 else (type(node), said)
             case Not(item):
                 return Not, of(item)
@@ -188,8 +190,8 @@ def meaning(expression: Expression, names: Names = _NO_NAMES) -> object:
             case Compare(sign, left, right):
                 return sign, of(left), of(right)
             case Calculate():
-                terms = Counter((sign, of(term)) for sign, term in _terms(node))
-                return Calculate, frozenset(terms.items())
+                counted = Counter((sign, of(term)) for sign, term in terms(node))
+                return Calculate, frozenset(counted.items())
             case Var(name) | Next(name):
                 return type(node), rename(name)
             case Const(value):
@@ -198,21 +200,3 @@ def meaning(expression: Expression, names: Names = _NO_NAMES) -> object:
                 return node
 
     return of(expression)
-
-
-def _items(node: All | AnyOf) -> Iterator[Expression]:
-    for item in node.items:
-        if isinstance(item, type(node)):
-            yield from _items(item)
-        else:
-            yield item
-
-
-def _terms(node: Expression, sign: str = "+") -> Iterator[tuple[str, Expression]]:
-    """Yield what is added up, each with whether it is added or taken away."""
-    if isinstance(node, Calculate):
-        yield from _terms(node.left, sign)
-        opposite = {"+": "-", "-": "+"}[sign]
-        yield from _terms(node.right, sign if node.sign == "+" else opposite)
-    else:
-        yield sign, node

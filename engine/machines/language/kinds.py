@@ -5,14 +5,12 @@ and arguments can hold, and to a value of that kind. The rules are those of TLA+
 order between words and no truth of numbers.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NoReturn
 
 import msgspec
 
 from perdure.machines.language.expressions import (
-    All,
-    AnyOf,
     Arg,
     Bound,
     Calculate,
@@ -20,10 +18,11 @@ from perdure.machines.language.expressions import (
     Const,
     Expression,
     Next,
-    Not,
     Var,
-    written,
+    fold,
+    terms,
 )
+from perdure.machines.language.notation import written
 from perdure.machines.language.vocabulary import Choice, Count, Flag, Identity, Variable
 
 FLAG: Final = "true or false"
@@ -66,43 +65,44 @@ def kind_of(
 
     Every name it reads must be declared in ``variables`` or ``arguments``.
     """
-    match expression:
-        case Const(value):
-            return _of_value(value)
-        case Var(name) | Next(name):
-            return held_by(variables[name])
-        case Arg(name):
-            return held_by(arguments[name])
-        case Bound():
-            return _NUMBER
-        case Compare(sign, left, right):
-            one = kind_of(left, variables, arguments)
-            two = kind_of(right, variables, arguments)
-            if sign not in {"=", "≠"}:
-                _need(NUMBER, expression, (left, one), (right, two))
-            elif not one.fits(two):
-                _complain(expression, f"{_named(left, one)} can never be {_named(right, two)}")
-            if one.name == NUMBER:
-                _must_decide(expression, variables, arguments)
-            return _FLAG
-        case Calculate(_, left, right):
-            for part in (left, right):
-                _need(NUMBER, expression, (part, kind_of(part, variables, arguments)))
-            return _NUMBER
-        case All(items) | AnyOf(items):
-            for part in items:
-                _need(FLAG, expression, (part, kind_of(part, variables, arguments)))
-            return _FLAG
-        case Not(item):
-            _need(FLAG, expression, (item, kind_of(item, variables, arguments)))
-            return _FLAG
-        case _:
-            raise Mistyped(f"{expression!r} is not an expression")
+
+    def leaf(node: Expression) -> Kind:
+        match node:
+            case Const(value):
+                return _of_value(value)
+            case Var(name) | Next(name):
+                return held_by(variables[name])
+            case Arg(name):
+                return held_by(arguments[name])
+            case Bound():
+                return _NUMBER
+            case _:
+                raise Mistyped(f"{node!r} is not an expression")
+
+    def compound(node: Expression, parts: Iterator[Kind]) -> Kind:
+        match node:
+            case Compare("=" | "≠", left, right):
+                one, two = parts
+                if not one.fits(two):
+                    _complain(node, f"{_named(left, one)} can never be {_named(right, two)}")
+                if one.name == NUMBER:
+                    _must_decide(node, variables, arguments)
+            case Compare():
+                _need(NUMBER, node, list(parts))
+                _must_decide(node, variables, arguments)
+            case Calculate():
+                _need(NUMBER, node, parts)
+                return _NUMBER
+            case _:
+                _need(FLAG, node, parts)
+        return _FLAG
+
+    return fold(expression, leaf, compound)
 
 
-def _need(wanted: str, node: Expression, *parts: tuple[Expression, Kind]) -> None:
-    """Complain of a part that is of another kind than the node needs."""
-    for part, kind in parts:
+def _need(wanted: str, node: Expression, parts: Iterable[Kind]) -> None:
+    """Complain of a child that is of another kind than the node needs."""
+    for part, kind in zip(node.children(), parts, strict=True):
         if kind.name != wanted:
             _complain(node, f"{_named(part, kind)} is not {wanted}")
 
@@ -112,7 +112,7 @@ def _must_decide(
 ) -> None:
     """Complain of a number beyond all that the checker explores: with it, all goes one way."""
     literal = most = least = 0
-    for sign, term in (*_terms(comparison.left, 1), *_terms(comparison.right, -1)):
+    for sign, term in (*terms(comparison.left), *terms(comparison.right, -1)):
         match term:
             case Const(int(value)):
                 literal -= sign * value
@@ -132,15 +132,6 @@ def _spread(variable: Variable, sign: int, most: int, least: int) -> tuple[int, 
     """Return the most and the least of a sum once a count is added to it, or taken away."""
     size = variable.maximum.checked if isinstance(variable, Count) else 0
     return (most + size, least) if sign > 0 else (most, least - size)
-
-
-def _terms(expression: Expression, sign: int) -> Iterator[tuple[int, Expression]]:
-    """Yield what is added up, each with 1, or with -1 if it is taken away."""
-    if isinstance(expression, Calculate):
-        yield from _terms(expression.left, sign)
-        yield from _terms(expression.right, sign if expression.sign == "+" else -sign)
-    else:
-        yield sign, expression
 
 
 def held_by(variable: Variable) -> Kind:

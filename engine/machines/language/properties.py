@@ -18,8 +18,8 @@ from perdure.machines.language.expressions import (
     Var,
     nodes,
     replaced,
-    written,
 )
+from perdure.machines.language.notation import written
 
 PHASE = Var("phase")
 """The machine's phase, in a property or across the parts of a composition."""

@@ -9,16 +9,8 @@ from typing import Any
 
 import msgspec
 
-from perdure.machines.language.expressions import (
-    TRUE,
-    Bound,
-    Expression,
-    Operand,
-    Value,
-    Var,
-    lift,
-    written,
-)
+from perdure.machines.language.expressions import TRUE, Bound, Expression, Operand, Value, Var, lift
+from perdure.machines.language.notation import written
 
 
 class Flag(msgspec.Struct, frozen=True):

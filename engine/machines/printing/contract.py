@@ -10,17 +10,10 @@ from typing import Final
 from perdure.machines.builtin.catalog import BUILT_IN
 from perdure.machines.checker.report import Report
 from perdure.machines.language.composition import within
-from perdure.machines.language.expressions import (
-    All,
-    Const,
-    Expression,
-    Value,
-    Var,
-    conjuncts,
-    written,
-)
+from perdure.machines.language.expressions import All, Const, Expression, Value, Var, conjuncts
 from perdure.machines.language.machine import Machine
 from perdure.machines.language.model import Model, Place, model_of
+from perdure.machines.language.notation import written
 from perdure.machines.language.properties import (
     Always,
     AlwaysPossible,

@@ -22,18 +22,17 @@ from perdure.machines.language.expressions import (
     AnyOf,
     Arg,
     Bound,
-    Calculate,
-    Compare,
     Const,
     Expression,
-    Not,
     Value,
     Var,
     nodes,
     replaced,
+    terms,
 )
 from perdure.machines.language.machine import Machine
 from perdure.machines.language.model import Model, Place, model_of
+from perdure.machines.language.notation import PYTHON, Notation, printed
 from perdure.machines.language.properties import Always, about_steps, before_step, formula
 from perdure.machines.language.vocabulary import Choice, Count, Flag, Identity, Variable
 from perdure.machines.printing.names import Names, ascii_text, identifier
@@ -56,7 +55,9 @@ _OF_C: Final = (  # a variable becomes a member of a C struct
     "auto case char const continue default double enum extern float inline long main now register "
     "restrict signed sizeof static struct switch union void volatile while"
 )
-_SIGNS: Final = {"=": "==", "≠": "!=", "<": "<", "≤": "<=", ">": ">", "≥": ">="}
+_PROMELA: Final = Notation(
+    signs=PYTHON.signs, all_of=" && ", any_of=" || ", true="true", false="false", negation="!({})"
+)
 _UNSIGNED: Final = ("bool", "byte")
 _NUMBERS: Final = (("byte", 0, 255), ("short", -32768, 32767))
 
@@ -148,7 +149,7 @@ class _Words:
         """Return an expression; ``before`` are the places to be read as they were remembered."""
         remembered = frozenset(before)
 
-        def walk(part: Expression) -> str:
+        def leaf(part: Expression) -> str:
             match part:
                 case Const(value):
                     return self.value(value)
@@ -156,20 +157,10 @@ class _Words:
                     return self._before[name] if name in remembered else self._places[name]
                 case Bound():
                     return str(part.checked)
-                case Compare(sign, left, right):
-                    return f"({walk(left)} {_SIGNS[sign]} {walk(right)})"
-                case Calculate(sign, left, right):
-                    return f"({walk(left)} {sign} {walk(right)})"
-                case All(items):
-                    return f"({' && '.join(map(walk, items)) or 'true'})"
-                case AnyOf(items):
-                    return f"({' || '.join(map(walk, items)) or 'false'})"
-                case Not(item):
-                    return f"!({walk(item)})"
                 case _:
                     raise TypeError(f"no expression about one state: {part!r}")
 
-        return walk(node)
+        return printed(node, _PROMELA, leaf)
 
 
 def _type(place: Place, model: Model) -> str:
@@ -201,27 +192,28 @@ def _number(place: Place, model: Model) -> str:
     return "int"
 
 
-def _ends(
-    node: Expression, model: Model, arguments: Iterable[Variable], sign: int = 1
-) -> tuple[int, int]:
+def _ends(expression: Expression, model: Model, arguments: Iterable[Variable]) -> tuple[int, int]:
     """Return the least and the most that a sum can be."""
-    match node:
-        case Calculate(kind, left, right):
-            one = _ends(left, model, arguments, sign)
-            two = _ends(right, model, arguments, sign if kind == "+" else -sign)
-            return one[0] + two[0], one[1] + two[1]
+    least = most = 0
+    for sign, term in terms(expression):
+        ends = [sign * end for end in _ends_of_term(term, model, arguments)]
+        least, most = least + min(ends), most + max(ends)
+    return least, most
+
+
+def _ends_of_term(term: Expression, model: Model, arguments: Iterable[Variable]) -> tuple[int, int]:
+    match term:
         case Const(int(value)):
-            return sign * value, sign * value
+            return value, value
         case Bound():
-            return sign * node.checked, sign * node.checked
+            return term.checked, term.checked
         case Var(name):
-            found: Variable = model.variables()[name]
+            found = model.variables()[name]
         case Arg(name):
             found = next(one for one in arguments if one.name == name)
         case _:
-            raise TypeError(f"no number: {node!r}")
-    largest = found.maximum.checked if isinstance(found, Count) else 1
-    return min(0, sign * largest), max(0, sign * largest)
+            raise TypeError(f"no number: {term!r}")
+    return 0, found.maximum.checked if isinstance(found, Count) else 1
 
 
 def _steps(model: Model, words: _Words, *, properties: bool) -> Iterator[str]:

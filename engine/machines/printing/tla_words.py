@@ -17,11 +17,12 @@ from perdure.machines.language.expressions import (
     Const,
     Expression,
     Next,
-    Not,
     Value,
     Var,
+    fold,
 )
 from perdure.machines.language.model import Model
+from perdure.machines.language.notation import Notation, in_notation
 from perdure.machines.language.properties import AlwaysPossible, Property, Sometimes
 from perdure.machines.language.vocabulary import (
     Choice,
@@ -42,7 +43,23 @@ _RESERVED: Final = (
     "VARIABLES WF_ WITH WITNESS Nat Naturals Integers Reals Sequences FiniteSets Bags TLC Int Real "
     "Infinity vars TypeOK Init Step Done Next Spec Fairness NONE"
 )
-_SIGNS: Final = {"=": "=", "≠": "#", "<": "<", "≤": "<=", ">": ">", "≥": ">="}
+_TLA: Final = Notation(
+    signs={
+        "=": "=",
+        "≠": "#",
+        "<": "<",
+        "≤": "<=",
+        ">": ">",
+        "≥": ">=",
+        "+": "+",
+        "-": "-",
+    },
+    all_of=" /\\ ",
+    any_of=" \\/ ",
+    true="TRUE",
+    false="FALSE",
+    negation="~{}",
+)
 _SENTENCE_WORDS: Final = 8
 
 
@@ -145,7 +162,25 @@ class Words:
         return f"{self.operator(name)}({given})" if given else self.operator(name)
 
     def expression(self, node: Expression) -> str:
-        """Return an expression; what is inside another stands in parentheses."""
+        """Return an expression by itself: without the parentheses that it has inside another."""
+        text = self.operand(node)
+        return text[1:-1] if isinstance(node, Compare | Calculate | All | AnyOf) else text
+
+    def assigned(self, node: Expression) -> str:
+        """Return an expression on the right of an equals sign, which binds looser than sums."""
+        return self.expression(node) if isinstance(node, Calculate) else self.operand(node)
+
+    def operand(self, node: Expression) -> str:
+        """Return an expression as part of another."""
+        return fold(node, self._leaf, self._compound)
+
+    def _compound(self, node: Expression, parts: Iterator[str]) -> str:
+        if isinstance(node, AnyOf) and (place := _one_of(node.items)) is not None:
+            words = ", ".join(self._leaf(item.right) for item in _equalities(node.items))
+            return f"({self._leaf(place)} \\in {{{words}}})"
+        return in_notation(_TLA, node, parts)
+
+    def _leaf(self, node: Expression) -> str:
         match node:
             case Const(value):
                 return self.value(value)
@@ -157,30 +192,8 @@ class Words:
                 return self.given(name)
             case Bound():
                 return self._bounds[node]
-            case Compare(sign, left, right):
-                return f"{self.operand(left)} {_SIGNS[sign]} {self.operand(right)}"
-            case Calculate(sign, left, right):
-                return f"{self.operand(left)} {sign} {self.operand(right)}"
-            case All(items):
-                return " /\\ ".join(map(self.operand, items)) or "TRUE"
-            case AnyOf(items) if (place := _one_of(items)) is not None:
-                words = ", ".join(self.expression(item.right) for item in _equalities(items))
-                return f"{self.expression(place)} \\in {{{words}}}"
-            case AnyOf(items):
-                return " \\/ ".join(map(self.operand, items)) or "FALSE"
-            case Not(item):
-                return f"~{self.operand(item)}"
             case _:
                 raise TypeError(f"not an expression: {node!r}")
-
-    def assigned(self, node: Expression) -> str:
-        """Return an expression on the right of an equals sign, which binds looser than sums."""
-        return self.expression(node) if isinstance(node, Calculate) else self.operand(node)
-
-    def operand(self, node: Expression) -> str:
-        """Return an expression as part of another."""
-        text = self.expression(node)
-        return text if isinstance(node, Const | Var | Next | Arg | Bound | Not) else f"({text})"
 
 
 def _equalities(items: Iterable[Expression]) -> list[Compare]:
