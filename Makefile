@@ -30,11 +30,11 @@ thorough: $(VENV)/dev  ## the thorough tests alone: more seeds, kills, alteratio
 soak: $(VENV)/dev  ## very many simulated runs, on all cores; SEEDS=100000 for more
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
-check: $(VENV)/dev  ## lint, types, layers and contracts
+check: $(VENV)/dev  ## lint, types, layers, contracts and printed pages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/project/test_layers.py
+	$(BIN)/python -m pytest -q tests/project/test_layers.py tests/project/test_reference.py tests/project/test_architecture.py
 	$(BIN)/perdure spec --check
 
 format: $(VENV)/dev  ## lint with fixes, and format

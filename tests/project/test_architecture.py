@@ -15,6 +15,7 @@ import pytest
 
 import perdure
 from perdure import EchoAgent, Engine
+from perdure.aggregates.session import lifecycle
 from tests.project.test_layers import LAYERS, NOT_YET
 from tests.support import file_list
 
@@ -106,6 +107,7 @@ def calls_of(verb: str, url: str) -> list[tuple[str, str]]:
 
     Its messages are too large for the event loop's own thread, so that the commit takes both ways.
     """
+    lifecycle._AFTER_TURN.clear()  # a turn that is like an earlier one asks no authority
     request = "x" * 300_000
     calls: dict[tuple[str, str], None] = {}
     going = threading.Event()

@@ -12,7 +12,10 @@ from perdure.aggregates import SessionEvent
 from perdure.machines import SESSION
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "examples/README.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 pytestmark = pytest.mark.skipif(
@@ -56,6 +59,13 @@ def test_the_readme_leads_to_every_page() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     for page in (ROOT / "docs").glob("*.md"):
         assert f"(docs/{page.name})" in readme
+
+
+def test_the_page_for_contributors_has_every_command_of_make() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    told = re.findall(r"^\| `make ([a-z-]+)` \|", page, re.MULTILINE)
+    assert sorted(told) == sorted(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
 
 
 def test_the_picture_of_the_lifecycle_is_the_declaration() -> None:

@@ -5,7 +5,7 @@ set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 away=$(mktemp -d)
 trap 'rm -rf "$away"' EXIT
-cp -R "$root/tests" "$root/docs" "$root/specs" "$root/examples" "$root/README.md" "$root/CHANGELOG.md" "$root/pyproject.toml" "$away/"
+cp -R "$root/tests" "$root/docs" "$root/specs" "$root/examples" "$root/README.md" "$root/CONTRIBUTING.md" "$root/Makefile" "$root/CHANGELOG.md" "$root/pyproject.toml" "$away/"
 cd "$away"
 "$root/.wheel-venv/bin/python" - "$root" <<'PY'
 import sys, pathlib, perdure
