@@ -13,6 +13,9 @@ BENCH_ARGS ?=
 SEEDS ?= 10000
 LOWEST_TESTS := tests/aggregates tests/store tests/projections tests/runtime tests/cli
 
+# Programs that the suite starts, some four hundred, load the bytecode of perdure instead of making it.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test thorough soak check format specs checkers bench profile wheel-test lowest clean
 
 help:  ## this list

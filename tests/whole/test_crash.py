@@ -14,17 +14,21 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from perdure import Engine
 from tests.support import processes
 from tests.support.sessions import receipt_of
+from tests.support.thorough import few_of
 
-ROUNDS = 105
 LONGEST_LIFE_SECONDS = 0.15
 
 
-def test_g2_g9_a_hundred_kills_lose_no_receipt_and_leave_every_session_usable(
-    tmp_path: Path,
+@pytest.mark.parametrize("kills", few_of([10, 105], [10]))
+def test_g2_g9_kills_lose_no_receipt_and_leave_every_session_usable(
+    tmp_path: Path, kills: int
 ) -> None:
+    """Every other writer has acknowledged something when it is killed, those between may not."""
     seed = secrets.randbits(32)
     print(f"seed {seed}")  # noqa: T201 - to replay a failure
     chance = random.Random(seed)  # noqa: S311 - not for secrets
@@ -33,10 +37,13 @@ def test_g2_g9_a_hundred_kills_lose_no_receipt_and_leave_every_session_usable(
     fruitful = 0
     at_once = 0
     promises: dict[tuple[str, str], tuple[str, int]] = {}
-    for turn in range(ROUNDS):
+    for turn in range(kills):
         writer = processes.start(
             processes.write_until_killed, url, turn, chance.getrandbits(32), told
         )
+        while turn % 2 and not (told.exists() and told.stat().st_size > read_so_far):
+            assert writer.is_alive()
+            time.sleep(0.001)
         time.sleep(chance.uniform(0, LONGEST_LIFE_SECONDS))
         writer.kill()
         writer.join()
@@ -48,9 +55,9 @@ def test_g2_g9_a_hundred_kills_lose_no_receipt_and_leave_every_session_usable(
         fruitful += bool(news)
         at_once += any(fact.get("at_once") for fact in news)
         asyncio.run(_verify(url, turn, news, promises))
-    assert fruitful > ROUNDS / 3
-    assert at_once > ROUNDS / 10
-    assert len(promises) > ROUNDS
+    assert fruitful >= kills // 2
+    assert at_once >= kills // 2
+    assert len(promises) >= kills
 
 
 async def _verify(
