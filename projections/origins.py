@@ -5,6 +5,7 @@ and one that leads back to itself is refused; what is read of an origin is what 
 whatever the fork says about it.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
@@ -38,6 +39,9 @@ _BROKEN_OFF: Final = events.tags_of(
 _OF_CALLS: Final = events.tags_of(events.CallAbandoned, events.ToolResultsStaged)
 _FORKED: Final = events.tags_of(events.SessionForked)
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_MOST_READ: Final = 2048
+"""So many points of conversations an `OriginReader` remembers, each a digest and the open calls."""
+
 _OPENED_IN_A_FORK: Final = 1
 """The version that a fork's calls are said to be of, if its origin made them."""
 
@@ -54,6 +58,14 @@ class Part(NamedTuple):
     start: int
     end: int
     past: bool = False
+
+
+class _Point(NamedTuple):
+    """The first ``end`` messages of a session, as of a version."""
+
+    session_id: str
+    version: int
+    end: int
 
 
 def parts_of(
@@ -89,6 +101,54 @@ def origin_of(recorder: Recorder, mapper: Mapper, session_id: str) -> Origin | N
     return origin_in(event) if isinstance(event, events.SessionForked) else None
 
 
+class OriginReader:
+    """Reads the states that forks begin with, each session's part of a conversation once.
+
+    Many forks may go on from one point, and a chain of forks may be a thousand deep: a part that
+    was read for one fork is not read again for the next. A recorded part never changes.
+    """
+
+    def __init__(self, recorder: Recorder, mapper: Mapper) -> None:
+        self._recorder: Final = recorder
+        self._mapper: Final = mapper
+        self._read: Final[OrderedDict[_Point, tuple[Conversation, Work]]] = OrderedDict()
+
+    def state_before(self, session_id: str, origin: Origin) -> Session:
+        """Return the state of a fork before its first event; see `forked_state`."""
+        _check_origin(self._recorder, session_id, origin, {session_id})
+        point = _Point(origin.session_id, origin.version, max(0, origin.message_count))
+        unread, conversation, work = self._nearest(point)
+        for part in reversed(unread):
+            conversation, work = _with_part(self._recorder, self._mapper, part, conversation, work)
+            self._remember(_Point(part.session_id, part.version, part.end), conversation, work)
+        return initial_state(session_id, conversation, work)
+
+    def _nearest(self, point: _Point) -> tuple[list[Part], Conversation, Work]:
+        """Return the parts up to a point that are not read yet, newest first, and what is before.
+
+        Raises LogCorrupt where an origin is missing, shorter than it was, or unreadable.
+        """
+        unread: list[Part] = []
+        met: set[str] = set()
+        while (read := self._read.get(point)) is None:
+            name, version, end = point
+            met.add(name)
+            origin = origin_of(self._recorder, self._mapper, name)
+            kept = 0 if origin is None else max(0, origin.message_count)
+            unread.append(Part(name, version, min(kept, end), end, past=end < kept))
+            if origin is None:
+                return unread, EMPTY, NO_WORK
+            _check_origin(self._recorder, name, origin, met)
+            point = _Point(origin.session_id, origin.version, min(kept, end))
+        self._read.move_to_end(point)
+        return unread, *read
+
+    def _remember(self, point: _Point, conversation: Conversation, work: Work) -> None:
+        self._read[point] = conversation, work
+        if len(self._read) > _MOST_READ:
+            self._read.popitem(last=False)
+
+
 def forked_state(recorder: Recorder, mapper: Mapper, session_id: str, origin: Origin) -> Session:
     """Return the state of a fork before its first event: its conversation, and the calls in it.
 
@@ -100,14 +160,7 @@ def forked_state(recorder: Recorder, mapper: Mapper, session_id: str, origin: Or
     what the fork says. Raises LogCorrupt where an origin is missing, shorter than it was, or
     unreadable.
     """
-    _check_origin(recorder, session_id, origin, {session_id})
-    parts = parts_of(
-        recorder, mapper, origin.session_id, origin.version, max(0, origin.message_count)
-    )
-    conversation, work = EMPTY, NO_WORK
-    for part in parts:
-        conversation, work = _with_part(recorder, mapper, part, conversation, work)
-    return initial_state(session_id, conversation, work)
+    return OriginReader(recorder, mapper).state_before(session_id, origin)
 
 
 def checked_fork(recorder: Recorder, mapper: Mapper, session_id: str, origin: Origin) -> Session:

@@ -56,3 +56,13 @@ def verified_link(previous: str, state: bytes) -> str | None:
 def holds(previous: str, state: bytes) -> bool:
     """Whether a stored event's link is the right one after ``previous``."""
     return verified_link(previous, state) is not None
+
+
+def body_of(state: bytes) -> bytes:
+    """Return the bytes that a stored event's link covers, which are its JSON without the link."""
+    return b"".join((memoryview(state)[:-_TAIL_LENGTH], b"}"))
+
+
+def is_sealed(state: bytes, body: bytes) -> bool:
+    """Whether a stored event is this body with a link behind it; of the link, only the length."""
+    return len(state) == len(body) - 1 + _TAIL_LENGTH and state.startswith(body[:-1])

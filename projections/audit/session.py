@@ -11,11 +11,8 @@ can write the log can also write it anew from some event on, with links that fol
 tail cut off, shows against a head exported before, at the version of that head, and not otherwise.
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, cast
-
-import msgspec
 
 from perdure.aggregates import (
     InputAccepted,
@@ -31,6 +28,7 @@ from perdure.aggregates.session.events import tags_of
 from perdure.aggregates.session.state import origin_in
 from perdure.errors import LogCorrupt, StoreError
 from perdure.projections.audit.findings import Finding, Kind
+from perdure.projections.audit.form import problem_of
 from perdure.projections.audit.messages_and_receipts import replayed
 from perdure.projections.audit.runs_inputs_calls import input_due
 from perdure.projections.snapshots import Kept, encode_snapshot, version_within
@@ -39,35 +37,14 @@ from perdure.store.mapper import UNDECODABLE, contradiction
 from perdure.store.recorder import LARGEST_POSITION, RawRow
 from perdure.values import Head
 
-_AT: Final = re.compile(
-    r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-    r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
-)
 _ASKING_MORE: Final = tags_of(SessionForked, InputsDropped)
 """The tags of events that are held against more than the state before them."""
 
+_CANDIDATES: Final = 4
+"""So many links are kept, beside the stored one, that the event behind a damaged one may follow."""
+
 Origins = Callable[[str, Origin], Session]
-"""Returns the state that a fork begins with; see `perdure.projections.origins.forked_state`."""
-
-
-def remembering(origins: Origins) -> Origins:
-    """Return the reader of origins as one that does not read what it read last again.
-
-    Many forks of one point are audited one after the other, and cost one reading of it together.
-    What a fork goes on from is the same whatever the fork is called, and never changes once it is
-    recorded; what cannot be read is tried again, and is a finding of each fork.
-    """
-    last: tuple[tuple[str, int, int], Session] | None = None
-
-    def state_before(session_id: str, origin: Origin) -> Session:
-        nonlocal last
-        point = origin.session_id, origin.version, origin.message_count
-        if last is None or last[0] != point or session_id == origin.session_id:
-            last = None  # what is read next need not be in memory beside it
-            last = point, origins(session_id, origin)
-        return msgspec.structs.replace(last[1], id=session_id)
-
-    return state_before
+"""Returns the state that a fork begins with; see `perdure.projections.origins.OriginReader`."""
 
 
 class SessionAudit:
@@ -91,9 +68,13 @@ class SessionAudit:
         self._heads: Final = heads
         self._snapshot: Final = snapshot
         self._origins: Final = origins
+        self._exported: Final[dict[int, list[str]]] = {}
+        for head in heads:
+            self._exported.setdefault(head.version, []).append(head.link)
         self._findings: list[Finding] = []
         self._version = 0
         self._position = 0
+        self._at = ""
         self._links: tuple[str, ...] = (links.genesis(printable(session_id)),)
         self._state: Session | None = initial_state(session_id)
         self._held: tuple[RawRow, SessionEvent, str] | None = None
@@ -116,7 +97,7 @@ class SessionAudit:
             or topic in _ASKING_MORE
             or self._due is not None
             or self._held is not None
-            or self._heads
+            or version in self._exported
             or len(self._links) != 1
             or type(position) is not int
             or not self._position < position <= LARGEST_POSITION
@@ -134,7 +115,8 @@ class SessionAudit:
             event.session_id != session_id
             or event.version != version
             or tag_of(event) != topic
-            or not _AT.fullmatch(event.at)
+            or problem_of(event, state) is not None
+            or self._runs_backwards(event.at)
         ):
             return False
         link = links.verified_link(self._links[0], state)
@@ -144,7 +126,14 @@ class SessionAudit:
         if after is None or problems:
             return False
         self._position, self._version, self._links, self._state = position, version, (link,), after
+        self._at = event.at
         return True
+
+    def _runs_backwards(self, at: str) -> bool:
+        """Whether a time is over a year before that of the event before; clocks are set by less."""
+        return at < self._at and int(at[:4]) * 372 + int(at[5:7]) * 31 + int(at[8:10]) < (
+            int(self._at[:4]) * 372 + int(self._at[5:7]) * 31 + int(self._at[8:10]) - 372
+        )
 
     def _examine(self, row: RawRow) -> None:
         version = row.version
@@ -220,7 +209,7 @@ class SessionAudit:
         elif version <= self._version:
             self._find("duplicate", version, "this version is there more than once")
             if isinstance(row.state, bytes):  # either may be the one that the next event follows
-                self._links += (links.stored_link(row.state) or "",)
+                self._links = (links.stored_link(row.state) or "", *self._links[:_CANDIDATES])
             self._state = None
         else:
             first, last = self._version + 1, version - 1
@@ -265,28 +254,42 @@ class SessionAudit:
         if not isinstance(state, bytes):
             self._links = ()
             return False
-        for head in self._heads:
-            if head.version == version and head.link != links.stored_link(state):
+        for exported in self._exported.get(version, ()):
+            if exported != links.stored_link(state):
                 self._find("head", version, "the link is not the one exported as the head")
-        computed = []
+        computed: list[str] = []
         for previous in self._links:
             link = links.verified_link(previous, state)
             if link is not None:
                 self._links = (link,)
                 return True
-            computed.append(links.expected_link(previous, state))
+            if len(computed) < _CANDIDATES:
+                computed.append(links.expected_link(previous, state))
         stored = links.stored_link(state)
         if stored is None:
             self._find("link", version, "the event carries no link")
         elif computed:
             self._find("link", version, "the link does not match the event and the one before it")
-        self._links = (*computed, stored) if stored else tuple(computed)
+        self._links = (stored, *computed) if stored else tuple(computed)
         return False
 
     def _check_event(self, event: SessionEvent, state: bytes) -> None:
-        if not _AT.fullmatch(event.at):
-            detail = f"the time {event.at!r} is not RFC 3339 in UTC with microseconds"
+        found = len(self._findings)
+        self._check_meaning(event, state)
+        if len(self._findings) == found:  # or what is wrong has been said
+            self._check_form(event, state)
+
+    def _check_form(self, event: SessionEvent, state: bytes) -> None:
+        problem = problem_of(event, state)
+        if problem is not None:
+            self._find("identity", event.version, f"no engine wrote this event: {problem}")
+            return
+        if self._runs_backwards(event.at):
+            detail = f"the time runs backwards by over a year, from {self._at} to {event.at}"
             self._find("identity", event.version, detail)
+        self._at = event.at
+
+    def _check_meaning(self, event: SessionEvent, state: bytes) -> None:
         if isinstance(event, SessionForked) and self._origins is not None:
             self._go_on_from(event)
         if self._state is None:

@@ -7,7 +7,6 @@ read, each session is tried alone, so that one damaged page does not hide the ot
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
@@ -16,8 +15,8 @@ import msgspec
 
 from perdure.errors import StoreError
 from perdure.projections.audit.findings import AuditReport, Finding
-from perdure.projections.audit.session import SessionAudit, printable, remembering
-from perdure.projections.origins import forked_state
+from perdure.projections.audit.session import SessionAudit, printable
+from perdure.projections.origins import OriginReader
 from perdure.projections.rows import is_text
 from perdure.projections.snapshots import kept_snapshot
 from perdure.store import Mapper, Store
@@ -182,7 +181,7 @@ def _audit(
     exported: dict[str, list[Head]] = {}
     for head in heads:
         exported.setdefault(head.session_id, []).append(head)
-    origins = remembering(partial(forked_state, store.recorder, mapper))
+    origins = OriginReader(store.recorder, mapper).state_before
     part = _Part()
     for session_id, group in groupby(rows, key=_SESSION_ID):
         name = printable(session_id)

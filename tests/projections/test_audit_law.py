@@ -4,8 +4,8 @@ A log is decided by the engine's own law, up to an event which is then told othe
 Told honestly, the same log has no finding.
 """
 
-from functools import partial
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 import pytest
@@ -28,7 +28,6 @@ from perdure.aggregates import (
     JoinMob,
     MobJoined,
     MobLeft,
-    Origin,
     RecordTurn,
     Recover,
     Recycle,
@@ -38,7 +37,6 @@ from perdure.aggregates import (
     Retire,
     RunBegun,
     RunInterrupted,
-    Session,
     SessionAttached,
     SessionCheckpointed,
     SessionCommand,
@@ -56,10 +54,9 @@ from perdure.aggregates.session.messages import Messages, encode_messages
 from perdure.projections import audit_session
 from perdure.projections.audit.findings import Finding
 from perdure.projections.audit.runs_inputs_calls import account_problems
-from perdure.projections.audit.session import remembering
-from perdure.projections.origins import forked_state, origin_of
+from perdure.projections.origins import OriginReader, forked_state, origin_of
 from perdure.store import Mapper, links
-from perdure.store.recorder import RawRow
+from perdure.store.recorder import RawRow, Recorder, StoredRow
 from perdure.sync import Engine
 from perdure.values import Receipt, Usage
 from tests.support.messages import CALL, says, user
@@ -478,22 +475,57 @@ def test_forks_of_one_point_read_their_origin_once_and_each_as_if_alone() -> Non
             engine.fork("o", new_session_id=name, at_version=version)
         engine.fork("a", new_session_id="f")
         store, mapper = engine._engine._core.store, Mapper()
-        read: list[str] = []
-
-        def origins(session_id: str, origin: Origin) -> Session:
-            read.append(session_id)
-            return forked_state(store.recorder, mapper, session_id, origin)
-
-        remembered = remembering(origins)
+        counted = Counted(store.recorder)
+        reader = OriginReader(cast("Recorder", counted), mapper)
         for name in "abcdef":
             origin = origin_of(store.recorder, mapper, name)
             assert origin is not None
             alone = forked_state(store.recorder, mapper, name, origin)
-            again = remembered(name, origin)
+            again = reader.state_before(name, origin)
             assert (again.id, again.work) == (name, alone.work)
             assert again.conversation.digest() == alone.conversation.digest()
-        assert read == ["a", "c", "d", "f"]
+        assert counted.rows == 12  # of o at two versions, of a, and the first of each, for origins
         assert engine.audit().ok
+
+
+class Counted:
+    """A recorder that counts the rows it gives out."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self.rows = 0
+
+    def last_version(self, session_id: str) -> int | None:
+        return self._recorder.last_version(session_id)
+
+    def select_rows(self, session_id: str, **options: Any) -> Sequence[StoredRow]:
+        rows = self._recorder.select_rows(session_id, **options)
+        self.rows += len(rows)
+        return rows
+
+
+@pytest.mark.parametrize("upwards", [True, False], ids=["oldest first", "newest first"])
+def test_a_deep_chain_of_forks_is_audited_in_a_time_that_is_linear_in_its_depth(
+    *, upwards: bool
+) -> None:
+    rows: dict[int, int] = {}
+    for depth in (20, 40):
+        with Engine.open("memory:") as engine:
+            engine.register("f-0")
+            engine.record_turn("f-0", [user("one")])
+            for n in range(1, depth):
+                engine.fork(f"f-{n - 1}", new_session_id=f"f-{n}")
+                engine.record_turn(f"f-{n}", [user("more")])
+            store = engine._engine._core.store
+            counted = Counted(store.recorder)
+            reader = OriginReader(cast("Recorder", counted), MAPPER)
+            order = range(1, depth) if upwards else range(depth - 1, 0, -1)
+            for n in order:
+                origin = origin_of(store.recorder, MAPPER, f"f-{n}")
+                assert origin is not None
+                reader.state_before(f"f-{n}", origin)
+            rows[depth] = counted.rows
+    assert rows[40] <= 2.2 * rows[20]
 
 
 def test_g8_a_fork_that_lies_is_found_behind_one_of_the_same_point_that_does_not() -> None:
@@ -502,22 +534,22 @@ def test_g8_a_fork_that_lies_is_found_behind_one_of_the_same_point_that_does_not
         engine.record_turn("s", [user("one")])
         engine.fork("s", new_session_id="honest")
         store = engine._engine._core.store
-        origins = remembering(partial(forked_state, store.recorder, MAPPER))
+        origins = OriginReader(store.recorder, MAPPER).state_before
         (row,) = store.recorder.select_rows("honest", after=0, upto=1)
         event = MAPPER.to_event(row, links.genesis("honest"))
-    for name, digest, expected in (
-        ("honest", None, set()),
-        ("liar", "0" * 64, {(1, "digest")}),
-        ("s", None, {(1, "identity")}),
-    ):
-        told = msgspec.structs.replace(event, session_id=name)
-        if digest is not None:
-            told = msgspec.structs.replace(told, origin_digest=digest)
-        (sealed,), _ = MAPPER.to_stored([told], links.genesis(name))
-        found = audit_session(
-            name, [RawRow(1, name, 1, sealed.topic, sealed.state)], MAPPER, origins=origins
-        )
-        assert places(found) == expected
+        for name, digest, expected in (
+            ("honest", None, set()),
+            ("liar", "0" * 64, {(1, "digest")}),
+            ("s", None, {(1, "identity")}),
+        ):
+            told = msgspec.structs.replace(event, session_id=name)
+            if digest is not None:
+                told = msgspec.structs.replace(told, origin_digest=digest)
+            (sealed,), _ = MAPPER.to_stored([told], links.genesis(name))
+            found = audit_session(
+                name, [RawRow(1, name, 1, sealed.topic, sealed.state)], MAPPER, origins=origins
+            )
+            assert places(found) == expected
 
 
 def test_what_is_no_event_is_not_passed_over_by_the_audit() -> None:
