@@ -54,7 +54,10 @@ def _problem_of_bytes(event: SessionEvent, state: bytes) -> str | None:
     if event.v != SCHEMA or links.is_sealed(state, _ENCODER.encode(event)):
         return None
     body = links.body_of(state)
-    members = _MEMBERS.decode(body)
+    try:
+        members = _MEMBERS.decode(body)
+    except msgspec.MsgspecError as error:
+        return f"it is no JSON object: {error}"
     if "v" not in members:
         return "it has no schema version"
     names = ("tag", *event.__struct_fields__)

@@ -87,13 +87,14 @@ def test_j_one_bad_row_starves_no_other_session(path: Path, damage: str) -> None
             name: (engine.read(name), engine.history(name), engine.receipts(name)) for name in GOOD
         }
     with attacker(path) as connection:
-        if any(word in change for word in ("originator", "NULL", "blob", "7")):
+        loose = any(word in change for word in ("originator", "NULL", "blob", "7"))
+        if loose:
             loosened(connection)
         connection.execute(
             f"UPDATE stored_events SET {change}"
             " WHERE originator_id = 'bad' AND originator_version = 3"
         )
-    with Engine.open(f"sqlite:///{path}") as engine:
+    with Engine.open(f"sqlite:///{path}", readonly=loose) as engine:
         for name in GOOD:
             found = (engine.read(name), engine.history(name), engine.receipts(name))
             assert found == before[name]
@@ -255,7 +256,7 @@ def test_h_a_session_is_listed_though_an_event_of_it_has_no_position(
             " WHERE originator_id = 'good-2' AND originator_version = 6"
         )
     for _ in range(2):
-        with Engine.open(f"sqlite:///{path}") as engine:
+        with Engine.open(f"sqlite:///{path}", readonly=True) as engine:
             listed = [(view.id, view.damaged_at) for view in engine.list()]
         assert [name for name, _ in listed] == [GOOD[0], BAD, GOOD[1]]
         assert listed[:2] == [(GOOD[0], None), (BAD, None)]
@@ -275,18 +276,18 @@ def test_h_an_event_recorded_twice_is_damage_and_not_one_that_was_derived_before
             " topic, state FROM stored_events"
             " WHERE originator_id = 'bad' AND originator_version = 3"
         )
-    with Engine.open(f"sqlite:///{path}", readonly=not seen_before) as engine:
+    with Engine.open(f"sqlite:///{path}", readonly=True) as engine:
         assert [view.damaged_at for view in engine.list()] == [None, 7, None]
 
 
 def test_h_writes_land_though_derived_tables_refuse_every_change(path: Path) -> None:
-    with attacker(path) as connection:
-        for table in ("snapshots", "catalog", "tracking"):
-            connection.execute(
-                f"CREATE TRIGGER no_{table} BEFORE INSERT ON {table}"
-                " BEGIN SELECT RAISE(ABORT, 'no'); END"
-            )
     with Engine.open(f"sqlite:///{path}") as engine:
+        with attacker(path) as connection:
+            for table in ("snapshots", "catalog", "tracking"):
+                connection.execute(
+                    f"CREATE TRIGGER no_{table} BEFORE INSERT ON {table}"
+                    " BEGIN SELECT RAISE(ABORT, 'no'); END"
+                )
         for n in range(6):
             engine.record_turn(GOOD[0], large(n), run_id=f"large-{n}")
         engine.checkpoint(GOOD[0])

@@ -288,7 +288,7 @@ def test_g10_all_snapshots_together_are_no_larger_than_the_log(
             engine.record_turn("s", [user("short")], run_id=f"run-{n}")
             if checkpoints:
                 engine.checkpoint("s")
-    written = sum(len(row[4]) for row in store.recorder.scan())
+        written = sum(len(row[4]) for row in store.recorder.scan())
     assert put
     assert sum(put) <= written
 

@@ -77,6 +77,7 @@ def test_g7_an_untouched_log_has_no_findings(log: Log, path: Path) -> None:
         events=len(log.rows),
         bytes=sum(len(row.state) for row in log.rows),
         findings=[],
+        heads=len(log.heads),
     )
     assert len(IDS) >= 8
     assert len(log.rows) >= 100

@@ -176,18 +176,12 @@ PLANTED = {
     "an index that refuses rows": (
         "CREATE UNIQUE INDEX i ON stored_events(topic) WHERE topic = 'session-archived'"
     ),
-    "an index named like one of ours": (
-        "CREATE UNIQUE INDEX catalog_by_phase ON stored_events(topic)"
-    ),
     "another table": "CREATE TABLE theirs (a)",
 }
 
 
 def plant(path: Path, what: str) -> None:
     with changing(path) as connection:
-        if what == "an index named like one of ours":
-            connection.execute("DROP INDEX catalog_by_phase")
-            connection.execute("DELETE FROM stored_events WHERE topic = 'turn-applied'")
         connection.execute(PLANTED[what])
 
 

@@ -178,11 +178,11 @@ def create(connection: sqlite3.Connection, path: Path) -> None:
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     check(connection, path)
-    check_unchanged(connection, path)
     if _spoilt(connection):
         with _transaction(connection):
             for statements in _spoilt(connection):
                 _make_anew(connection, statements)
+    check_unchanged(connection, path)
 
 
 def check_unchanged(connection: sqlite3.Connection, path: Path) -> None:
@@ -259,8 +259,7 @@ def changes(found: list[Any]) -> list[str]:
     themselves, as they are made anew; statistics that ANALYZE keeps are SQLite's own.
     """
     problems = [
-        f"there is {'an' if str(kind)[:1] in 'aeiou' else 'a'} {str(kind).lower()} {name!r} on"
-        f" {'the log' if table == 'stored_events' else repr(table)}"
+        f"there is {_named(str(kind).lower(), name, table)}"
         for kind, name, table, sql in found
         if (kind, name, table, sql) not in _made()
         and not (kind in ("table", "index") and name in _DERIVED_NAMES and table != "stored_events")
@@ -270,6 +269,12 @@ def changes(found: list[Any]) -> list[str]:
     if ("table", "stored_events", "stored_events", LOG.strip()) not in found:
         problems.append("the table stored_events is not the one that perdure makes")
     return problems
+
+
+def _named(kind: str, name: Any, table: Any) -> str:
+    article = "an" if kind[:1] in "aeiou" else "a"
+    where = "the log" if table == "stored_events" else table
+    return f"{article} {kind} {name!r}" + (f" on {where}" if table != name else "")
 
 
 @functools.cache
