@@ -82,7 +82,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     metadata: msgspec.Raw = events.NO_OBJECT
     usage: Usage = Usage()
-    staged: list[msgspec.Raw] = []
+    staged_context: list[msgspec.Raw] = msgspec.field(default_factory=list, name="staged")
     mobs: tuple[str, ...] = ()
     origin: Origin | None = None
     created_at: str = ""
@@ -107,7 +107,7 @@ def view_of(state: Session) -> SessionView:
         labels=state.labels,
         metadata=msgspec.json.decode(state.metadata),
         usage=state.usage,
-        staged_context=[msgspec.json.decode(message) for message in state.staged],
+        staged_context=[msgspec.json.decode(message) for message in state.staged_context],
         mobs=state.mobs,
         origin=state.origin,
         created_at=state.created_at,
@@ -128,7 +128,7 @@ def view_of_entry(encoded: bytes) -> SessionView:
         labels=entry.labels,
         metadata=msgspec.json.decode(entry.metadata),
         usage=entry.usage,
-        staged_context=[msgspec.json.decode(message) for message in entry.staged],
+        staged_context=[msgspec.json.decode(message) for message in entry.staged_context],
         mobs=entry.mobs,
         origin=entry.origin,
         created_at=entry.created_at,
@@ -204,10 +204,12 @@ def derive(entry: Entry, event: events.SessionEvent) -> Entry:
             )
             if isinstance(event, events.ContextAppended):
                 return entry
-            return msgspec.structs.replace(entry, staged=entry.staged[event.staged_context :])
+            return msgspec.structs.replace(
+                entry, staged_context=entry.staged_context[event.staged_context :]
+            )
         case events.ContextStaged():
             waiting = msgspec.Raw(bytes(event.messages)[1:-1])
-            return msgspec.structs.replace(entry, staged=[*entry.staged, waiting])
+            return msgspec.structs.replace(entry, staged_context=[*entry.staged_context, waiting])
         case _:
             return entry  # a test holds the catalog to the fold after every event there is
 

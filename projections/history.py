@@ -12,7 +12,7 @@ import msgspec
 
 from perdure.aggregates import decode_messages
 from perdure.aggregates.session import events
-from perdure.projections.origins import Part, parts_between, parts_of
+from perdure.projections.origins import ConversationPart, parts_between, parts_of
 from perdure.projections.rows import events_of, link_of
 from perdure.store import Mapper, Recorder, links
 from perdure.values import Receipt
@@ -112,7 +112,7 @@ def page_of(
 
 
 def _messages_between(
-    recorder: Recorder, mapper: Mapper, part: Part, offset: int, end: int
+    recorder: Recorder, mapper: Mapper, part: ConversationPart, offset: int, end: int
 ) -> list[dict[str, Any]]:
     """Return messages ``offset`` to ``end`` of a conversation, all recorded by one session."""
     name, last = part.session_id, part.version

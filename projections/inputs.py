@@ -129,13 +129,13 @@ class InputLedger:
                     self._run_id = event.receipt.run_id
                     self._stage(event, event.receipt.contributing_input_ids)
                     self._apply(event)
-                    self._run_over(event)
+                    self._end_run(event)
             case events.BoundaryApplied():
                 self._apply(event)
                 self._stage(event, event.steered_input_ids)
             case events.RunCompleted():
                 self._apply(event)
-                self._run_over(event)
+                self._end_run(event)
             case (
                 events.RunFailed()
                 | events.RunCancelled()
@@ -143,12 +143,12 @@ class InputLedger:
                 | events.RunInterrupted()
                 | events.SessionStopped()
             ):
-                self._run_over(event)
+                self._end_run(event)
             case events.SessionReset():
                 self._abandon(event, "reset", ("queued",))
             case events.SessionDestroyed():
                 self._abandon(event, "destroyed", ("queued", "staged"))
-                self._run_over(event)
+                self._end_run(event)
             case _:
                 pass  # a test holds the ledger to the fold after every event there is
 
@@ -172,7 +172,7 @@ class InputLedger:
                 item.sequence = event.receipt.sequence
                 item.move("apply", event, event.receipt.run_id)
 
-    def _run_over(self, event: events.RunOver | events.TurnApplied) -> None:
+    def _end_run(self, event: events.RunOver | events.TurnApplied) -> None:
         for item in self._in_phase("applied"):
             item.move("consume", event, str(self._run_id))
         for item in self._in_phase("staged"):

@@ -46,7 +46,7 @@ _OPENED_IN_A_FORK: Final = 1
 """The version that a fork's calls are said to be of, if its origin made them."""
 
 
-class Part(NamedTuple):
+class ConversationPart(NamedTuple):
     """Messages ``start`` to ``end`` of a conversation, and the session that recorded them.
 
     They are in its rows up to ``version``, which may hold more. ``past`` says that all messages in
@@ -70,17 +70,17 @@ class _Point(NamedTuple):
 
 def parts_of(
     recorder: Recorder, mapper: Mapper, session_id: str, version: int, end: int, *, start: int = 0
-) -> list[Part]:
+) -> list[ConversationPart]:
     """Return who recorded messages ``start`` to ``end`` of a session as of a version, in order.
 
     Raises LogCorrupt where an origin is missing, shorter than it was, or unreadable.
     """
-    found: list[Part] = []
+    found: list[ConversationPart] = []
     met = {session_id}
     while True:
         origin = origin_of(recorder, mapper, session_id)
         kept = 0 if origin is None else max(0, origin.message_count)
-        found.append(Part(session_id, version, min(kept, end), end, past=end < kept))
+        found.append(ConversationPart(session_id, version, min(kept, end), end, past=end < kept))
         if origin is None or (start and start >= kept):
             return found[::-1]
         end = min(kept, end)
@@ -123,19 +123,19 @@ class OriginReader:
             self._remember(_Point(part.session_id, part.version, part.end), conversation, work)
         return initial_state(session_id, conversation, work)
 
-    def _nearest(self, point: _Point) -> tuple[list[Part], Conversation, Work]:
+    def _nearest(self, point: _Point) -> tuple[list[ConversationPart], Conversation, Work]:
         """Return the parts up to a point that are not read yet, newest first, and what is before.
 
         Raises LogCorrupt where an origin is missing, shorter than it was, or unreadable.
         """
-        unread: list[Part] = []
+        unread: list[ConversationPart] = []
         met: set[str] = set()
         while (read := self._read.get(point)) is None:
             name, version, end = point
             met.add(name)
             origin = origin_of(self._recorder, self._mapper, name)
             kept = 0 if origin is None else max(0, origin.message_count)
-            unread.append(Part(name, version, min(kept, end), end, past=end < kept))
+            unread.append(ConversationPart(name, version, min(kept, end), end, past=end < kept))
             if origin is None:
                 return unread, EMPTY, NO_WORK
             _check_origin(self._recorder, name, origin, met)
@@ -198,7 +198,11 @@ def _check_origin(recorder: Recorder, session_id: str, origin: Origin, met: set[
 
 
 def _with_part(
-    recorder: Recorder, mapper: Mapper, part: Part, conversation: Conversation, work: Work
+    recorder: Recorder,
+    mapper: Mapper,
+    part: ConversationPart,
+    conversation: Conversation,
+    work: Work,
 ) -> tuple[Conversation, Work]:
     """Return the conversation and the open calls after a part.
 
@@ -291,7 +295,9 @@ def _readable(row: StoredRow) -> Iterator[None]:
         ) from error
 
 
-def parts_between(parts: list[Part], start: int, end: int) -> Iterator[tuple[Part, int, int]]:
+def parts_between(
+    parts: list[ConversationPart], start: int, end: int
+) -> Iterator[tuple[ConversationPart, int, int]]:
     """Yield each part that holds some of messages ``start`` to ``end``, and which it holds."""
     for part in parts:
         low, high = max(start, part.start), min(end, part.end)

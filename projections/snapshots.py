@@ -58,7 +58,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
     metadata: msgspec.Raw
     usage: Usage
-    staged: list[msgspec.Raw]
+    staged_context: list[msgspec.Raw] = msgspec.field(name="staged")
     runs: dict[str, int]
     inputs: dict[str, int]
     keys: dict[str, int]
@@ -125,7 +125,7 @@ def _weight(state: Session) -> int:
     """Return about how many bytes a snapshot of the state takes; the same for the same state."""
     entries = len(state.runs) + len(state.inputs) + len(state.keys)
     rest = _ENCODER.encode((state.labels, state.metadata, state.work))
-    return len(rest) + sum(map(len, state.staged)) + _ENTRY_BYTES * entries
+    return len(rest) + sum(map(len, state.staged_context)) + _ENTRY_BYTES * entries
 
 
 def snapshot_of(folded: Folded) -> Kept:
@@ -144,7 +144,7 @@ def encode_snapshot(state: Session, head: str) -> bytes:
             labels=state.labels,
             metadata=state.metadata,
             usage=state.usage,
-            staged=[msgspec.Raw(message) for message in state.staged],
+            staged_context=[msgspec.Raw(message) for message in state.staged_context],
             runs=_by_version(state.runs),
             inputs=_by_version(state.inputs),
             keys=_by_version(state.keys),
@@ -262,7 +262,7 @@ def _state(snapshot: Snapshot, conversation: Conversation) -> Session:
         labels=snapshot.labels,
         metadata=snapshot.metadata,
         usage=snapshot.usage,
-        staged=tuple(bytes(message) for message in snapshot.staged),
+        staged_context=tuple(bytes(message) for message in snapshot.staged_context),
         runs=immutables.Map(snapshot.runs),
         inputs=immutables.Map(snapshot.inputs),
         keys=immutables.Map(snapshot.keys),

@@ -6,15 +6,15 @@ from perdure.aggregates.session.conversation import Conversation
 from perdure.aggregates.session.decide import decide
 from perdure.aggregates.session.events import *  # noqa: F403 - events.__all__ lists them
 from perdure.aggregates.session.evolve import evolve, fold
-from perdure.aggregates.session.messages import Messages, decode_messages, encode_messages
+from perdure.aggregates.session.messages import EncodedMessages, decode_messages, encode_messages
 from perdure.aggregates.session.state import Origin, Session, initial_state
 from perdure.aggregates.session.work import Call, Input, Run, Work
 
 __all__ = [
     "Call",
     "Conversation",
+    "EncodedMessages",
     "Input",
-    "Messages",
     "Origin",
     "Run",
     "Session",

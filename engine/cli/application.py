@@ -11,7 +11,7 @@ import typer
 
 from perdure import __version__
 from perdure.cli.commands import audit, backup, check, demo, import_, read, spec, work
-from perdure.cli.outcome import unwritten
+from perdure.cli.outcome import tell_unwritten
 
 
 class _Command(NamedTuple):
@@ -111,7 +111,7 @@ def main() -> None:
     try:
         application()(prog_name="perdure")
     except OSError as error:  # of help; what a command answers, it answers for
-        sys.exit(unwritten(error))
+        sys.exit(tell_unwritten(error))
 
 
 def _print_version(given: Any) -> None:

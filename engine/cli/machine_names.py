@@ -16,7 +16,7 @@ from perdure.errors import PerdureError
 from perdure.machines import BUILT_IN, Machine, Model
 
 
-def resolved(name: str) -> Machine | Model:
+def find_machine(name: str) -> Machine | Model:
     """Return the machine of that name. Raises typer.BadParameter."""
     if name in BUILT_IN:
         return BUILT_IN[name]
@@ -28,7 +28,7 @@ def resolved(name: str) -> Machine | Model:
             f"there is no machine {name!r}; there are {', '.join(BUILT_IN)}, and module:NAME"
             f"{_meant(name)}"
         )
-    found = _imported(module)
+    found = _import(module)
     try:
         value = getattr(found, attribute)
     except AttributeError as error:
@@ -44,7 +44,7 @@ def resolved(name: str) -> Machine | Model:
     return value
 
 
-def _imported(module: str) -> ModuleType:
+def _import(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except KeyboardInterrupt:
@@ -70,7 +70,7 @@ def _meant(name: str) -> str:
     """Return what was probably meant by the name of a module, or of a machine after a dot."""
     module, _, attribute = name.rpartition(".")
     if _is_here(name):
-        found = _machines_of(_imported(name))
+        found = _machines_of(_import(name))
         return f"; did you mean {' or '.join(f'{name}:{one}' for one in found) or name + ':NAME'}?"
     return f"; did you mean {module}:{attribute}?" if module else ""
 

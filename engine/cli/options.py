@@ -41,7 +41,7 @@ Limit = Annotated[
 TERMINAL_LIMIT: Final = 50
 
 
-def existing(url: str) -> str:
+def checked_url(url: str) -> str:
     """Return the URL if there can be something to read there. Raises InvalidArgument."""
     if url == MEMORY_URL:
         raise InvalidArgument(

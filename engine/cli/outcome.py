@@ -32,7 +32,7 @@ _GIVEN: Final = frozenset(
 
 
 @contextlib.contextmanager
-def answering(*, as_json: bool) -> Iterator[CommandAnswer]:
+def answer_command(*, as_json: bool) -> Iterator[CommandAnswer]:
     """Give a command its answer to fill, and end the command as its outcome says."""
     answer = CommandAnswer(as_json=as_json)
     told = False
@@ -86,7 +86,7 @@ def _described(error: BaseException) -> tuple[str, str, dict[str, Any]]:
             return "INTERNAL_ERROR", f"{what}; {please}", {}
 
 
-def unwritten(error: OSError) -> int:
+def tell_unwritten(error: OSError) -> int:
     """Say that what is not a command's answer could not be written; return the exit code."""
     _abandon_stdout()
     sys.stderr.write(f"perdure: this cannot be written: {error.strerror}\n")

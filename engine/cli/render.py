@@ -24,18 +24,18 @@ def session_document(view: SessionView) -> dict[str, Any]:
 def message_lines(place: int, message: dict[str, Any]) -> Iterator[str]:
     """Yield the lines of one message: who, what was said, each tool call, and any other key."""
     rest = dict(message)
-    role, name = _taken(rest, "role", str) or "?", _taken(rest, "name", str)
+    role, name = _take(rest, "role", str) or "?", _take(rest, "name", str)
     yield f"#{place} {role}" + (f" {name}" if name else "")
     content = rest.pop("content", None)
     if content is not None:
         yield from (f"  {line}" for line in _text(content).splitlines())
-    for call in _taken(rest, "tool_calls", list) or ():
+    for call in _take(rest, "tool_calls", list) or ():
         yield f"  → {_call(call)}"
     for key, value in rest.items():
         yield f"  {key}: {_text(value)}"
 
 
-def _taken(rest: dict[str, Any], key: str, kind: type[_T]) -> _T | None:
+def _take(rest: dict[str, Any], key: str, kind: type[_T]) -> _T | None:
     """Take a value out, if it is of its usual kind and not empty; what is unusual stays."""
     value = rest.get(key)
     if isinstance(value, kind) and value:

@@ -8,7 +8,7 @@ import msgspec
 from perdure.aggregates.session.events import Lane
 from perdure.aggregates.session.messages import (
     NO_MESSAGES,
-    Messages,
+    EncodedMessages,
     encode_messages,
     encode_object,
 )
@@ -33,7 +33,7 @@ LARGEST_COUNT: Final = 2**63 - 1
 LONGEST_SECONDS: Final = 10 * 365 * 24 * 3600.0
 
 
-def context_message(text: object) -> Messages:
+def context_message(text: object) -> EncodedMessages:
     """Return a trimmed context text as the one system message it is recorded as."""
     if not isinstance(text, str):
         raise InvalidArgument(f"text must be text, not {type(text).__name__}", parameter="text")
@@ -43,7 +43,7 @@ def context_message(text: object) -> Messages:
     return encode_messages([{"role": "system", "content": trimmed}])
 
 
-def request_messages(request: Request) -> Messages:
+def request_messages(request: Request) -> EncodedMessages:
     """Return a request as the messages it is recorded as, none for None.
 
     Raises InvalidMessage for what is no message, or an empty text.
@@ -61,7 +61,7 @@ def request_messages(request: Request) -> Messages:
             return encode_messages(request)
 
 
-def content_messages(content: Content, what: str) -> Messages:
+def content_messages(content: Content, what: str) -> EncodedMessages:
     """Return what an input brings as the messages it is recorded as.
 
     Raises InvalidArgument for a text that is empty and for None, InvalidMessage for what is no

@@ -9,7 +9,7 @@ import msgspec
 
 from perdure.aggregates import Destroy, Recover, Recycle, Register, Reset, Retire, Session, Stop
 from perdure.aggregates.session.events import Lane
-from perdure.aggregates.session.work import in_phase, queued, staged, unknown_calls
+from perdure.aggregates.session.work import in_phase, queued, staged_inputs, unknown_calls
 from perdure.machines import LIFECYCLE
 from perdure.projections.snapshots import Folded
 from perdure.runtime.arguments import Content, optional_text
@@ -162,9 +162,9 @@ class Control:
             and await self._core.is_ownerless(state.id, work.run.epoch),
             cancel_requested=bool(LIFECYCLE.value(state.lifecycle, "cancel_requested")),
             queued=queued(work),
-            staged=staged(work),
+            staged=staged_inputs(work),
             open_calls=open_calls_of(state),
-            staged_context=len(state.staged),
+            staged_context=len(state.staged_context),
             staged_results=len(work.results),
             tool_filter=_decoded(work.filter),
             next_tool_filter=_decoded(work.next_filter),
@@ -184,7 +184,7 @@ class Control:
 
 def _given_back(before: Session, after: Session) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return which inputs an interrupted run gave back to the queue, and which it gave up."""
-    taken = staged(before.work)
+    taken = staged_inputs(before.work)
     kept = after.work.inputs
     return tuple(i for i in taken if i in kept), tuple(i for i in taken if i not in kept)
 

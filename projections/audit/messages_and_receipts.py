@@ -21,7 +21,7 @@ from perdure.aggregates.session.work import (
     check_not_answered,
     queued,
     results_to_land,
-    staged,
+    staged_inputs,
     unknown_calls,
 )
 from perdure.errors import CallNotOpen
@@ -74,7 +74,7 @@ def _is_sound(before: Session, event: events.TurnApplied, after: Session, record
         and receipt.sequence == 1
         and receipt.run_id not in before.runs
         and not (event.staged_results or event.staged_context)
-        and not (before.work.results or before.staged)
+        and not (before.work.results or before.staged_context)
         and not (before.work.calls and unknown_calls(before.work))
         and _is_possible(event.usage)
     )
@@ -148,7 +148,7 @@ def _no_receipt_problems(
         yield "receipt", f"the event brings {own} messages and has no receipt for them"
     if event.staged_context or event.staged_results:
         yield "receipt", "the event has no receipt, and counts staged messages"
-    if event.terminal != "no_pending_boundary" and (before.staged or before.work.results):
+    if event.terminal != "no_pending_boundary" and (before.staged_context or before.work.results):
         yield "receipt", "the run ended without what was staged for it"
 
 
@@ -174,7 +174,7 @@ def _run_receipt_problems(
     due = LIFECYCLE.value(before.lifecycle, "sequence") + 1
     if receipt.sequence != due:
         yield "receipt", f"the receipt's sequence is {receipt.sequence}; the run's next is {due}"
-    if receipt.contributing_input_ids != staged(before.work):
+    if receipt.contributing_input_ids != staged_inputs(before.work):
         yield "receipt", "the receipt does not name just the inputs that its run had taken"
     if isinstance(event, events.RunCompleted) and receipt.run_id != event.run_id:
         yield "receipt", f"run {event.run_id!r} ends with a receipt of run {receipt.run_id!r}"
@@ -220,13 +220,13 @@ def _prefix_problems(
     if results:
         array = _ARRAY.decode(event.messages)[event.staged_results :]
         results = results_to_land(before.work, b"[" + b",".join(map(bytes, array)) + b"]")
-    waiting = [*map(bytes, results), *before.staged]
+    waiting = [*map(bytes, results), *before.staged_context]
     brought = event.staged_results + event.staged_context
     if isinstance(event, events.TurnApplied) and own <= brought:
         yield "receipt", "the turn has no message of its own"
     if (event.staged_results, event.staged_context) != (
         len(results),
-        len(before.staged),
+        len(before.staged_context),
     ):
         yield "receipt", f"{len(waiting)} staged messages waited, not {brought}"
     elif waiting and waiting != list(map(bytes, _ARRAY.decode(event.messages)[: len(waiting)])):

@@ -82,10 +82,10 @@ class SessionAudit:
 
     def check(self, row: tuple[Any, ...]) -> None:
         """Check one row (a plain tuple will do) against itself, those before it and the law."""
-        if not self._passes(row):
+        if not self._take_if_sound(row):
             self._examine(RawRow(*row))
 
-    def _passes(self, row: tuple[Any, ...]) -> bool:
+    def _take_if_sound(self, row: tuple[Any, ...]) -> bool:
         """Take a row in which `_examine` would find nothing wrong; else change nothing.
 
         Returns whether it was taken. This is quicker, as nearly all rows are sound.

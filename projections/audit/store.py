@@ -47,7 +47,7 @@ class _Range(msgspec.Struct, frozen=True):
         )
 
 
-class _Part(msgspec.Struct):
+class _Audited(msgspec.Struct):
     """What was found in a range; ``met`` are the sessions there of those to look out for."""
 
     sessions: int = 0
@@ -56,7 +56,7 @@ class _Part(msgspec.Struct):
     met: list[str] = []
     findings: list[Finding] = []
 
-    def add(self, part: "_Part") -> None:
+    def add(self, part: "_Audited") -> None:
         self.sessions += part.sessions
         self.events += part.events
         self.bytes += part.bytes
@@ -115,9 +115,9 @@ def _untold(_sessions: int) -> None:
 
 def _audit_ranges(
     store: Store, ranges: Sequence[_Range], heads: Sequence[Head], jobs: int, tell: Progress
-) -> _Part:
+) -> _Audited:
     """Audit the ranges, in processes of their own where there are several, of a file."""
-    total = _Part()
+    total = _Audited()
     reopened = store.reopening()
     if len(ranges) > 1 and reopened is not None:
         # Only here, because whoever starts no processes need not wait for these to load.
@@ -136,7 +136,9 @@ def _audit_ranges(
     return total
 
 
-def _audit_elsewhere(reopened: Callable[[], Store], chosen: _Range, heads: Sequence[Head]) -> _Part:
+def _audit_elsewhere(
+    reopened: Callable[[], Store], chosen: _Range, heads: Sequence[Head]
+) -> _Audited:
     """Audit one range of sessions in a process of its own, on a store of its own."""
     store = reopened()
     try:
@@ -145,11 +147,11 @@ def _audit_elsewhere(reopened: Callable[[], Store], chosen: _Range, heads: Seque
         store.close()
 
 
-def _audit_range(store: Store, chosen: _Range, heads: Sequence[Head], tell: Progress) -> _Part:
+def _audit_range(store: Store, chosen: _Range, heads: Sequence[Head], tell: Progress) -> _Audited:
     try:
         return _audit(store, _scan(store, chosen), heads, tell)
     except StoreError as error:
-        part = _Part(findings=[_storage(str(error))])
+        part = _Audited(findings=[_storage(str(error))])
     try:
         names = [name for name in store.recorder.session_ids() if chosen.has(name)]
     except StoreError:
@@ -176,13 +178,13 @@ def _scan(store: Store, chosen: _Range) -> Iterable[tuple[Any, ...]]:
 
 def _audit(
     store: Store, rows: Iterable[tuple[Any, ...]], heads: Sequence[Head], tell: Progress
-) -> _Part:
+) -> _Audited:
     mapper = Mapper()
     exported: dict[str, list[Head]] = {}
     for head in heads:
         exported.setdefault(head.session_id, []).append(head)
     origins = OriginReader(store.recorder, mapper).state_before
-    part = _Part()
+    part = _Audited()
     for session_id, group in groupby(rows, key=_SESSION_ID):
         name = printable(session_id)
         kept = kept_snapshot(store, session_id) if is_text(session_id) else None

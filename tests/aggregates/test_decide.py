@@ -25,7 +25,7 @@ from perdure.aggregates import (
     decide,
     encode_messages,
 )
-from perdure.aggregates.session.messages import Messages, encode_object
+from perdure.aggregates.session.messages import EncodedMessages, encode_object
 from perdure.aggregates.session.retries import same_context, same_turn
 from perdure.errors import Conflict, IllegalTransition, InputNotQueued, SessionBusy
 from perdure.machines import LIFECYCLE
@@ -35,7 +35,7 @@ from perdure.values import Usage
 LATER = "2026-02-01T00:00:00.000001Z"
 
 
-def context(text: str) -> Messages:
+def context(text: str) -> EncodedMessages:
     return encode_messages([{"role": "system", "content": text}])
 
 
@@ -193,7 +193,7 @@ def test_staged_context_waits_and_has_no_receipt() -> None:
     (event,) = session.when(stage("later", key="key-1", source="crm")).then(ContextStaged)
     assert (event.idempotency_key, event.source) == ("key-1", "crm")
     assert session.state.conversation.count == 0
-    assert session.state.staged == (context("later").joined,)
+    assert session.state.staged_context == (context("later").joined,)
 
 
 @pytest.mark.parametrize("command", [append(), stage()])

@@ -69,7 +69,7 @@ from perdure.aggregates import (
     initial_state,
 )
 from perdure.aggregates.session.conversation import EMPTY
-from perdure.aggregates.session.messages import NO_MESSAGES, Messages, decode_messages
+from perdure.aggregates.session.messages import NO_MESSAGES, EncodedMessages, decode_messages
 from perdure.aggregates.session.retries import same_input, same_run, same_turn
 from perdure.aggregates.session.work import unknown_calls
 from perdure.errors import (
@@ -91,20 +91,20 @@ EPOCH = "epoch-1"
 OTHERS = "epoch-2"
 
 
-def user(text: str) -> Messages:
+def user(text: str) -> EncodedMessages:
     return encode_messages([{"role": "user", "content": text}])
 
 
-def says(text: str) -> Messages:
+def says(text: str) -> EncodedMessages:
     return encode_messages([{"role": "assistant", "content": text}])
 
 
-def calls(*ids: str) -> Messages:
+def calls(*ids: str) -> EncodedMessages:
     made = [{"id": i, "function": {"name": f"do_{i}", "arguments": "{}"}} for i in ids]
     return encode_messages([{"role": "assistant", "tool_calls": made}])
 
 
-def result(call_id: str, text: str = "42") -> Messages:
+def result(call_id: str, text: str = "42") -> EncodedMessages:
     return encode_messages([{"role": "tool", "tool_call_id": call_id, "content": text}])
 
 
@@ -116,11 +116,13 @@ def begin(run_id: str = "run-1", **fields: Any) -> BeginRun:
     return BeginRun(now=NOW, run_id=run_id, epoch=EPOCH, **fields)
 
 
-def boundary(messages: Messages, run_id: str = "run-1", **fields: Any) -> ApplyBoundary:
+def boundary(messages: EncodedMessages, run_id: str = "run-1", **fields: Any) -> ApplyBoundary:
     return ApplyBoundary(now=NOW, run_id=run_id, epoch=EPOCH, messages=messages, **fields)
 
 
-def complete(messages: Messages = NO_MESSAGES, run_id: str = "run-1", **fields: Any) -> CompleteRun:
+def complete(
+    messages: EncodedMessages = NO_MESSAGES, run_id: str = "run-1", **fields: Any
+) -> CompleteRun:
     return CompleteRun(now=NOW, run_id=run_id, epoch=EPOCH, messages=messages, **fields)
 
 
@@ -132,7 +134,7 @@ def cancel(run_id: str = "run-1") -> CancelRun:
     return CancelRun(now=NOW, run_id=run_id, epoch=EPOCH, reason="stop it")
 
 
-def conversation(*parts: Messages) -> str:
+def conversation(*parts: EncodedMessages) -> str:
     """Return the digest of these messages in a row, by the standard library alone."""
     texts = [m for part in parts for m in decode_messages(part.array())]
     encoded = json.dumps(texts, separators=(",", ":"), ensure_ascii=False)
@@ -191,7 +193,7 @@ def test_a_run_that_had_nothing_to_land_ends_without_a_receipt() -> None:
     session = given(register(), StageContext(now=NOW, message=user("later")), begin())
     (event,) = session.when(complete(terminal="no_pending_boundary")).then(RunCompleted)
     assert (event.receipt, bytes(event.messages)) == (None, b"[]")
-    assert session.state.staged != ()
+    assert session.state.staged_context != ()
     assert session.state.conversation == EMPTY
 
 
@@ -519,7 +521,7 @@ def test_a_result_lands_if_only_a_later_call_of_its_id_is_answered_behind_it() -
 @pytest.mark.parametrize(
     "messages", [result("c-9"), user("hi"), result("c-1") + result("c-1", "43")]
 )
-def test_a_result_that_answers_no_open_call_is_refused(messages: Messages) -> None:
+def test_a_result_that_answers_no_open_call_is_refused(messages: EncodedMessages) -> None:
     session = given(register(), begin(), boundary(calls("c-1")))
     session.when(StageToolResults(now=NOW, messages=messages)).then_refused(CallNotOpen)
 
@@ -565,7 +567,7 @@ CUSTOM_CALL = encode_messages([{"role": "assistant", "tool_calls": [CUSTOM]}])
 DUMPED_CALL = encode_messages([{"role": "assistant", "tool_calls": [CUSTOM | {"function": None}]}])
 
 
-def item(kind: str, key: str = "call_id") -> Messages:
+def item(kind: str, key: str = "call_id") -> EncodedMessages:
     """An item of the responses' shape: a call, or what answers it."""
     return encode_messages([{"type": kind, key: "i-1", "id": "i-1", "action": {}, "output": ""}])
 
@@ -585,7 +587,7 @@ def item(kind: str, key: str = "call_id") -> Messages:
     ],
 )
 def test_calls_are_found_in_each_provider_s_shape(
-    made: Messages, answer: Messages, ids: list[str]
+    made: EncodedMessages, answer: EncodedMessages, ids: list[str]
 ) -> None:
     session = given(register(), begin(), boundary(made))
     assert list(session.state.work.calls) == ids

@@ -122,7 +122,7 @@ def test_every_receipt_states_the_conversation_as_the_standard_library_sees_it(
         elif tag_of(event) == "context-staged":
             waiting += decode_messages(event.messages)  # type: ignore[union-attr]
     assert state.conversation.count == len(messages)
-    assert [json.loads(one) for one in state.staged] == waiting
+    assert [json.loads(one) for one in state.staged_context] == waiting
 
 
 @given_any(_commands)
@@ -189,7 +189,7 @@ def test_context_that_a_recorded_turn_did_not_land_goes_on_waiting() -> None:
         staged_context=2,
         messages=Raw(b'[{"n":0},{"n":1}]'),
     )
-    assert evolve(state, event).staged == (b'{"n":2}',)
+    assert evolve(state, event).staged_context == (b'{"n":2}',)
 
 
 def test_every_event_has_its_tag_and_its_steps() -> None:

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.aggregates import Messages, decode_messages, encode_messages
+from perdure.aggregates import EncodedMessages, decode_messages, encode_messages
 from perdure.aggregates.session.messages import MAX_DEPTH, MAX_DIGITS, NO_MESSAGES, encode_object
 from perdure.errors import InvalidMessage
 
@@ -122,7 +122,7 @@ def test_any_text_is_kept(text: str) -> None:
 
 
 def test_any_iterable_of_messages_will_do() -> None:
-    expected = Messages(b'{"n":0},{"n":1}', 2)
+    expected = EncodedMessages(b'{"n":0},{"n":1}', 2)
     assert encode_messages({"n": n} for n in range(2)) == expected
     assert encode_messages(({"n": 0}, {"n": 1})) == expected
 

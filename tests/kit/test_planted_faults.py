@@ -96,7 +96,11 @@ def staged_context_that_lands_twice(plant: Plant) -> None:
     """A turn takes what was staged for it, and leaves it there for the next."""
 
     def keeping(before: Session, event: SessionEvent, after: Session) -> Session:
-        return _with(after, staged=before.staged) if isinstance(event, TurnApplied) else after
+        return (
+            _with(after, staged_context=before.staged_context)
+            if isinstance(event, TurnApplied)
+            else after
+        )
 
     _folded(plant, keeping)
 

@@ -50,7 +50,7 @@ from perdure.aggregates import (
     fold,
     initial_state,
 )
-from perdure.aggregates.session.messages import Messages, encode_messages
+from perdure.aggregates.session.messages import EncodedMessages, encode_messages
 from perdure.projections import audit_session
 from perdure.projections.audit.findings import Finding
 from perdure.projections.audit.runs_inputs_calls import account_problems
@@ -69,7 +69,7 @@ def answer(call_id: str) -> dict[str, Any]:
     return {"role": "tool", "tool_call_id": call_id, "content": "42"}
 
 
-def of(*messages: dict[str, Any]) -> Messages:
+def of(*messages: dict[str, Any]) -> EncodedMessages:
     return encode_messages(list(messages))
 
 

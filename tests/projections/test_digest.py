@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from perdure import Engine
 from perdure.aggregates import Conversation, encode_messages
 from perdure.aggregates.session.conversation import EMPTY
-from perdure.aggregates.session.messages import NO_MESSAGES, Messages
+from perdure.aggregates.session.messages import NO_MESSAGES, EncodedMessages
 from perdure.testing import given as given_session
 from perdure.testing import register, turn
 
@@ -39,7 +39,7 @@ class Counted:
         return str(self.inner.hexdigest())
 
 
-def extended(conversation: Conversation, messages: Messages) -> Conversation:
+def extended(conversation: Conversation, messages: EncodedMessages) -> Conversation:
     return conversation.extend(messages.array(), messages.count)
 
 

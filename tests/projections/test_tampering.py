@@ -265,6 +265,6 @@ def test_g7_the_quick_way_finds_what_the_thorough_one_does(
         alter(path, log, f"{SEED} both {n}", ALTERATIONS[name])
         quick = audited(path)
         with monkeypatch.context() as patch:
-            patch.setattr(SessionAudit, "_passes", lambda _audit, _row: False)
+            patch.setattr(SessionAudit, "_take_if_sound", lambda _audit, _row: False)
             patch.setattr(meaning, "_is_sound", lambda *_arguments: False)
             assert audited(path) == quick

@@ -124,7 +124,7 @@ def _same_work(world: World, log: SessionLog, state: Any) -> None:
         sorted(work.inputs),
         {name: call.status for name, call in work.calls.items()},
         [bytes(message).decode() for message in work.results],
-        [message.decode() for message in state.staged],
+        [message.decode() for message in state.staged_context],
         sorted(state.runs),
         sorted(state.mobs),
         [

@@ -464,7 +464,7 @@ def unlawful_events(log: Log) -> list[SessionEvent]:
 
 
 def lawful_turn(state: Session, *, landing: bool = True) -> TurnApplied:
-    waiting = state.staged if landing else ()
+    waiting = state.staged_context if landing else ()
     messages = b",".join((*waiting, b'{"role":"user","content":"forged"}'))
     event = TurnApplied(
         session_id=state.id,

@@ -26,7 +26,7 @@ class CallMade(NamedTuple):
     arguments: Any
 
 
-class Answer(NamedTuple):
+class CallAnswered(NamedTuple):
     """That a message answers the call with this id."""
 
     id: str
@@ -38,12 +38,12 @@ class Tools(NamedTuple):
     A provider may give an id again to another call once the first is answered, so the order counts.
     """
 
-    steps: list[CallMade | Answer]
+    steps: list[CallMade | CallAnswered]
 
     @property
     def answered(self) -> list[str]:
         """The ids of the calls that are answered."""
-        return [step.id for step in self.steps if isinstance(step, Answer)]
+        return [step.id for step in self.steps if isinstance(step, CallAnswered)]
 
 
 def tools_in(array: msgspec.Raw | bytes) -> Tools | None:
@@ -53,10 +53,10 @@ def tools_in(array: msgspec.Raw | bytes) -> Tools | None:
         return None
     if b"tool_" not in recorded and b"_call" not in recorded:
         return None
-    steps: list[CallMade | Answer] = []
+    steps: list[CallMade | CallAnswered] = []
     for message in _OBJECTS.decode(recorded):
         steps += _made(message)
-        steps += map(Answer, _answered(message))
+        steps += map(CallAnswered, _answered(message))
     return Tools(steps) if steps else None
 
 

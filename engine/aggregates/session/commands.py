@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from perdure.aggregates.session.events import NULL, DropOutcome, Lane
-from perdure.aggregates.session.messages import NO_MESSAGES, Messages
+from perdure.aggregates.session.messages import NO_MESSAGES, EncodedMessages
 from perdure.aggregates.session.state import Origin
 from perdure.values import Boundary, FailureKind, Usage
 
@@ -66,7 +66,7 @@ class RecordTurn(Command, frozen=True, kw_only=True):
     """Record a turn that the embedder has already run."""
 
     run_id: str
-    messages: Messages
+    messages: EncodedMessages
     boundary: Boundary = "run_start"
     input_ids: tuple[str, ...] = ()
     usage: Usage | None = None
@@ -76,7 +76,7 @@ class AppendContext(Command, frozen=True, kw_only=True):
     """Make one encoded context message part of the conversation now."""
 
     run_id: str
-    message: Messages
+    message: EncodedMessages
     source: str | None = None
     idempotency_key: str | None = None
 
@@ -84,7 +84,7 @@ class AppendContext(Command, frozen=True, kw_only=True):
 class StageContext(Command, frozen=True, kw_only=True):
     """Keep one encoded context message for the next turn."""
 
-    message: Messages
+    message: EncodedMessages
     source: str | None = None
     idempotency_key: str | None = None
 
@@ -133,7 +133,7 @@ class BeginRun(Command, frozen=True, kw_only=True):
     run_id: str
     epoch: str
     boundary: Boundary = "run_start"
-    request: Messages = NO_MESSAGES
+    request: EncodedMessages = NO_MESSAGES
     input_ids: tuple[str, ...] = ()
     machine_owned: bool = False
 
@@ -151,8 +151,8 @@ class ApplyBoundary(OfRun, frozen=True, kw_only=True):
     ``request`` lands with the run's first boundary, before the agent's own ``messages``.
     """
 
-    request: Messages = NO_MESSAGES
-    messages: Messages
+    request: EncodedMessages = NO_MESSAGES
+    messages: EncodedMessages
     boundary: Boundary = "run_checkpoint"
     usage: Usage | None = None
 
@@ -163,8 +163,8 @@ class CompleteRun(OfRun, frozen=True, kw_only=True):
     ``waits_for`` is the id of the call whose result the run says is to come from outside.
     """
 
-    request: Messages = NO_MESSAGES
-    messages: Messages = NO_MESSAGES
+    request: EncodedMessages = NO_MESSAGES
+    messages: EncodedMessages = NO_MESSAGES
     boundary: Boundary = "run_start"
     waits_for: str | None = None
     terminal: Literal["completed", "no_pending_boundary", "callback_pending"] = "completed"
@@ -207,7 +207,7 @@ class AcceptInput(Command, frozen=True, kw_only=True):
     """Keep an input for a run to come, or to steer the one there is."""
 
     input_id: str
-    messages: Messages
+    messages: EncodedMessages
     lane: Lane = "queue"
     source: str | None = None
     idempotency_key: str | None = None
@@ -225,7 +225,7 @@ class DropInputs(Command, frozen=True, kw_only=True):
 class StageToolResults(Command, frozen=True, kw_only=True):
     """Keep the results of open tool calls for the next turn."""
 
-    messages: Messages
+    messages: EncodedMessages
 
 
 class AbandonCall(Command, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from typing import Any, assert_never
 import msgspec
 
 from perdure.aggregates.session import commands, events
-from perdure.aggregates.session.messages import NO_MESSAGES, Messages
+from perdure.aggregates.session.messages import NO_MESSAGES, EncodedMessages
 from perdure.aggregates.session.retries import request_digest
 from perdure.aggregates.session.state import Session, calls_in_the_way
 from perdure.aggregates.session.work import (
@@ -22,7 +22,7 @@ from perdure.aggregates.session.work import (
     queued,
     results_to_land,
     run_ended,
-    staged,
+    staged_inputs,
 )
 from perdure.errors import (
     AuthorityRequired,
@@ -75,7 +75,7 @@ def turn_event(state: Session, command: commands.TurnCommand) -> events.SessionE
 
 def receipt_of(
     state: Session,
-    landing: Messages,
+    landing: EncodedMessages,
     *,
     run_id: str,
     boundary: Boundary,
@@ -135,8 +135,8 @@ def _check_owner(state: Session, command: commands.OwnRunCommand) -> None:
 
 def _whole_turn(state: Session, command: commands.RecordTurn) -> events.TurnApplied:
     landing, results = command.messages, 0
-    if state.staged or state.work.results:
-        landing, results = _with_results(state, _joined([*state.staged]) + landing)
+    if state.staged_context or state.work.results:
+        landing, results = _with_results(state, _joined([*state.staged_context]) + landing)
     receipt, array = receipt_of(
         state,
         landing,
@@ -150,7 +150,7 @@ def _whole_turn(state: Session, command: commands.RecordTurn) -> events.TurnAppl
         at=command.now,
         receipt=receipt,
         usage=command.usage,
-        staged_context=len(state.staged),
+        staged_context=len(state.staged_context),
         staged_results=results,
         messages=array,
     )
@@ -186,7 +186,7 @@ def _completed(state: Session, command: commands.CompleteRun) -> events.RunCompl
     if command.waits_for is not None:
         check_waits_for(state.id, state.work, command.messages.array(), command.waits_for)
     nothing = command.terminal == "no_pending_boundary" and not command.messages.count
-    if nothing and not staged(state.work):
+    if nothing and not staged_inputs(state.work):
         landing: dict[str, Any] = {
             **fields_of(state, command),
             "messages": NO_MESSAGES.array(),
@@ -208,12 +208,12 @@ def _landing(
     state: Session, command: commands.ApplyBoundary | commands.CompleteRun
 ) -> dict[str, Any]:
     """Return the fields of an event that lands what is staged, the request and the agent's own."""
-    work, input_ids = state.work, staged(state.work)
+    work, input_ids = state.work, staged_inputs(state.work)
     check_not_answered(state.id, work, command.messages.array())
     sequence = LIFECYCLE.value(state.lifecycle, "sequence") + 1
-    landing = _joined([*state.staged])
+    landing = _joined([*state.staged_context])
     for text in messages_of(work, input_ids):
-        landing = landing + Messages(text, _count(text))
+        landing = landing + EncodedMessages(text, _count(text))
     if sequence == 1:
         landing = landing + command.request
     landing, results = _with_results(state, landing + command.messages)
@@ -228,7 +228,7 @@ def _landing(
     return {
         **fields_of(state, command),
         "receipt": receipt,
-        "staged_context": len(state.staged),
+        "staged_context": len(state.staged_context),
         "staged_results": results,
         "messages": array,
     }
@@ -243,7 +243,7 @@ def _ending(state: Session, command: commands.OwnRunCommand) -> dict[str, Any]:
     }
 
 
-def _with_results(state: Session, landing: Messages) -> tuple[Messages, int]:
+def _with_results(state: Session, landing: EncodedMessages) -> tuple[EncodedMessages, int]:
     """Return what lands with the staged results in front of it, and how many they are."""
     if not state.work.results:
         return landing, 0
@@ -251,8 +251,8 @@ def _with_results(state: Session, landing: Messages) -> tuple[Messages, int]:
     return _joined([*map(bytes, results)]) + landing, len(results)
 
 
-def _joined(messages: list[bytes]) -> Messages:
-    return Messages(b",".join(messages), len(messages))
+def _joined(messages: list[bytes]) -> EncodedMessages:
+    return EncodedMessages(b",".join(messages), len(messages))
 
 
 def _count(joined: bytes) -> int:

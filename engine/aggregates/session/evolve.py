@@ -65,7 +65,10 @@ def evolve(state: Session, event: events.SessionEvent) -> Session:
         case events.ContextStaged():
             waiting = bytes(event.messages)[1:-1]
             return _moved(
-                state, event, staged=(*state.staged, waiting), keys=_with_key(state.keys, event)
+                state,
+                event,
+                staged_context=(*state.staged_context, waiting),
+                keys=_with_key(state.keys, event),
             )
         case events.InputAccepted():
             return _moved(
@@ -174,7 +177,7 @@ def _run_went_on(
         state,
         event,
         conversation=_extended(state.conversation, event),
-        staged=state.staged[event.staged_context :],
+        staged_context=state.staged_context[event.staged_context :],
         usage=_summed(state.usage, event.usage),
         work=work,
     )
@@ -192,7 +195,7 @@ def _after_whole_turn(state: Session, event: events.TurnApplied) -> Session:
             event.messages, receipt.message_count - conversation.count
         ),
         runs=state.runs.set(receipt.run_id, event.version),
-        staged=state.staged[event.staged_context :],
+        staged_context=state.staged_context[event.staged_context :],
         usage=_summed(state.usage, event.usage),
         work=_after_turn(state.work, event),
     )

@@ -27,7 +27,7 @@ _STAND_INS: Final = (str, int, float, list, tuple, Mapping)
 _TOO_LARGE: Final = 10**MAX_DIGITS
 
 
-class Messages(msgspec.Struct, frozen=True):
+class EncodedMessages(msgspec.Struct, frozen=True):
     """Recorded messages: compact JSON texts joined by commas, without brackets, and their count."""
 
     joined: bytes
@@ -37,19 +37,19 @@ class Messages(msgspec.Struct, frozen=True):
         """Return them as one JSON array, ready to be embedded in an event."""
         return msgspec.Raw(b"[" + self.joined + b"]")
 
-    def __add__(self, later: "Messages") -> "Messages":
+    def __add__(self, later: "EncodedMessages") -> "EncodedMessages":
         """Return both, these first."""
         if not self.count:
             return later
         if not later.count:
             return self
-        return Messages(self.joined + b"," + later.joined, self.count + later.count)
+        return EncodedMessages(self.joined + b"," + later.joined, self.count + later.count)
 
 
-NO_MESSAGES: Final = Messages(b"", 0)
+NO_MESSAGES: Final = EncodedMessages(b"", 0)
 
 
-def encode_messages(messages: object) -> Messages:
+def encode_messages(messages: object) -> EncodedMessages:
     """Return the messages as they will be recorded.
 
     ``messages`` is a non-empty iterable of JSON objects (mappings with text keys), in order.
@@ -64,7 +64,7 @@ def encode_messages(messages: object) -> Messages:
     encoded = [_encode_message(message, f"messages[{i}]") for i, message in enumerate(given)]
     if not encoded:
         raise InvalidMessage("messages", "is empty, and at least one message is needed")
-    return Messages(b",".join(encoded), len(encoded))
+    return EncodedMessages(b",".join(encoded), len(encoded))
 
 
 def encode_object(value: object, path: str) -> bytes:

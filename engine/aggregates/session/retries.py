@@ -23,7 +23,7 @@ from perdure.aggregates.session.events import (
     SessionEvent,
     TurnApplied,
 )
-from perdure.aggregates.session.messages import Messages
+from perdure.aggregates.session.messages import EncodedMessages
 
 
 def same_turn(event: SessionEvent, command: RecordTurn) -> bool:
@@ -76,6 +76,6 @@ def same_input(event: SessionEvent, command: AcceptInput) -> bool:
     )
 
 
-def request_digest(request: Messages) -> str:
+def request_digest(request: EncodedMessages) -> str:
     """Return the hex SHA-256 of the request's JSON array."""
     return hashlib.sha256(request.array()).hexdigest()

@@ -43,10 +43,11 @@ def origin_in(event: SessionForked) -> Origin:
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a decision about a session can depend on.
 
-    ``runs``, ``inputs`` and ``keys`` map run ids, input ids and idempotency keys to the version
-    that recorded them first; ``staged`` holds the encoded context messages waiting for the next
-    turn, ``work`` whatever else is in hand; ``checkpoint_version`` is the version of the last
-    checkpoint, or 0.
+    - ``runs``, ``inputs`` and ``keys``: run ids, input ids and idempotency keys, each with the
+      version that recorded it first.
+    - ``staged_context``: the encoded context messages that wait for the next turn.
+    - ``checkpoint_version``: the version of the last checkpoint, or 0.
+    - ``work``: the current run, the inputs that have not ended, the open calls and the tool filter.
     """
 
     id: str
@@ -56,7 +57,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     metadata: msgspec.Raw = NO_OBJECT
     usage: Usage = Usage()
-    staged: tuple[bytes, ...] = ()
+    staged_context: tuple[bytes, ...] = ()
     runs: immutables.Map[str, int] = immutables.Map()
     inputs: immutables.Map[str, int] = immutables.Map()
     keys: immutables.Map[str, int] = immutables.Map()

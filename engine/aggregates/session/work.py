@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from perdure.aggregates.session.calls import Answer, tools_in
+from perdure.aggregates.session.calls import CallAnswered, tools_in
 from perdure.aggregates.session.events import Lane
 from perdure.errors import CallNotOpen, Conflict, IllegalTransition
 from perdure.machines import LIFECYCLE, Authority, Configuration
@@ -106,7 +106,7 @@ def queued(work: Work, lane: Lane | None = None) -> tuple[str, ...]:
     return tuple(i for i in in_phase(work, "queued") if lane in (None, work.inputs[i].lane))
 
 
-def staged(work: Work) -> tuple[str, ...]:
+def staged_inputs(work: Work) -> tuple[str, ...]:
     """Return the ids of the inputs that the current run has taken and no receipt names yet."""
     return in_phase(work, "staged")
 
@@ -140,7 +140,7 @@ def run_ended(work: Work, run_id: str) -> Ended:
     machine says that it was staged often enough.
     """
     inputs = moved(work.inputs, "consume", in_phase(work, "applied"), run_id)
-    waiting = staged(work)
+    waiting = staged_inputs(work)
     inputs = moved(inputs, "roll_back", waiting, run_id)
     return Ended(inputs, tuple(input_id for input_id in waiting if input_id not in inputs))
 
@@ -152,7 +152,7 @@ def calls_after(work: Work, array: msgspec.Raw, version: int) -> Work:
         return work
     calls = dict(work.calls)
     for step in tools.steps:
-        if isinstance(step, Answer):
+        if isinstance(step, CallAnswered):
             calls.pop(step.id, None)
         else:
             calls[step.id] = Call(name=step.name, arguments=step.arguments, version=version)
@@ -172,7 +172,7 @@ def results_to_land(work: Work, behind: msgspec.Raw | bytes) -> tuple[msgspec.Ra
     answered: set[str] = set()
     made: set[str] = set()  # again, under the id of a call before
     for step in tools.steps:
-        if not isinstance(step, Answer):
+        if not isinstance(step, CallAnswered):
             made.add(step.id)
         elif step.id not in made:
             answered.add(step.id)
@@ -201,7 +201,7 @@ def check_not_answered(session_id: str, work: Work, own: msgspec.Raw) -> None:
         return
     waiting = set(work.calls)
     for step in tools.steps:
-        if not isinstance(step, Answer):
+        if not isinstance(step, CallAnswered):
             waiting.add(step.id)
         elif step.id in waiting:
             waiting.remove(step.id)
@@ -218,7 +218,7 @@ def check_waits_for(session_id: str, work: Work, own: msgspec.Raw, call_id: str)
     waiting = {*work.calls, *(work.run.answered if work.run else ())}
     tools = tools_in(own)
     for step in tools.steps if tools is not None else ():
-        if isinstance(step, Answer):
+        if isinstance(step, CallAnswered):
             waiting.discard(step.id)
         else:
             waiting.add(step.id)

@@ -17,8 +17,8 @@ from typing import Annotated, TypeVar
 import msgspec
 import typer
 
-from perdure.cli.options import DEFAULT_URL, AsJson, Database, SessionIds, existing
-from perdure.cli.outcome import FAILED, NOTHING_COMPARED, answering
+from perdure.cli.options import DEFAULT_URL, AsJson, Database, SessionIds, checked_url
+from perdure.cli.outcome import FAILED, NOTHING_COMPARED, answer_command
 from perdure.cli.output import CommandAnswer, progress
 from perdure.errors import InvalidArgument
 from perdure.projections import AuditReport, Finding, audit_store
@@ -60,9 +60,9 @@ def audit(
     Exits with 0 if everything holds, 1 if there are findings, and 3 if there was nothing to audit,
     or no head to compare.
     """
-    with answering(as_json=as_json) as answer:
+    with answer_command(as_json=as_json) as answer:
         heads = [] if head is None else read_heads(head)
-        with contextlib.closing(open_store(existing(db), readonly=True)) as store:
+        with contextlib.closing(open_store(checked_url(db), readonly=True)) as store:
             total = len(session_ids or store.recorder.session_ids())
             with progress("auditing", total, in_bytes=False) as advance:
                 verify = functools.partial(
@@ -73,7 +73,7 @@ def audit(
                     jobs=jobs,
                     progress=advance,
                 )
-                report = verify() if jobs == 1 else uninterrupted(verify)
+                report = verify() if jobs == 1 else run_uninterrupted(verify)
         if not report.ok:
             answer.exit_code = FAILED
         elif not report.sessions or (head is not None and not report.heads):
@@ -84,7 +84,7 @@ def audit(
             print_report(answer, report, head)
 
 
-def uninterrupted(work: Callable[[], Result]) -> Result:
+def run_uninterrupted(work: Callable[[], Result]) -> Result:
     """Work in processes that know nothing of Ctrl-C, and end them when it comes.
 
     They inherit from the thread that starts them that it is blocked. Otherwise each would print a

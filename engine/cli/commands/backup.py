@@ -12,8 +12,8 @@ import msgspec
 import typer
 
 from perdure.cli.commands.audit import print_report
-from perdure.cli.options import DEFAULT_URL, AsJson, Database, existing
-from perdure.cli.outcome import FAILED, answering
+from perdure.cli.options import DEFAULT_URL, AsJson, Database, checked_url
+from perdure.cli.outcome import FAILED, answer_command
 from perdure.cli.output import CommandAnswer, progress
 from perdure.projections import AuditReport, audit_store
 from perdure.store import open_store
@@ -39,8 +39,8 @@ def backup(
     as_json: AsJson = False,
 ) -> None:
     """Copy the database as it is now, while engines go on writing to it, and verify the copy."""
-    with answering(as_json=as_json) as answer:
-        _copy(answer, sqlite_path(existing(db)), file, "backed up to")
+    with answer_command(as_json=as_json) as answer:
+        _copy(answer, sqlite_path(checked_url(db)), file, "backed up to")
 
 
 def restore(
@@ -50,8 +50,8 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Verify a backup, and make a database of it where none is; it overwrites nothing."""
-    with answering(as_json=as_json) as answer:
-        _copy(answer, file, sqlite_path(existing(db)), "restored to")
+    with answer_command(as_json=as_json) as answer:
+        _copy(answer, file, sqlite_path(checked_url(db)), "restored to")
 
 
 def _copy(answer: CommandAnswer, source: Path, target: Path, done: str) -> None:

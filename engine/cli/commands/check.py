@@ -17,10 +17,10 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
-from perdure.cli.commands.audit import uninterrupted
-from perdure.cli.machine_names import resolved
+from perdure.cli.commands.audit import run_uninterrupted
+from perdure.cli.machine_names import find_machine
 from perdure.cli.options import AsJson
-from perdure.cli.outcome import FAILED, answering
+from perdure.cli.outcome import FAILED, answer_command
 from perdure.cli.output import CommandAnswer, search_progress
 from perdure.errors import InvalidArgument, Unsupported
 from perdure.machines import BUILT_IN, Model, Report, check, graph_of
@@ -34,7 +34,7 @@ _SUFFIXES: Final = (".dot", ".gv", ".json")
 
 def _known(name: str | None) -> str | None:
     if name is not None:
-        resolved(name)
+        find_machine(name)
     return name
 
 
@@ -92,12 +92,12 @@ def check_(
         raise typer.BadParameter("a graph is of one machine: name it", param_hint="MACHINE")
     if machine is None and instances > 1:
         raise typer.BadParameter("instances are of one machine: name it", param_hint="MACHINE")
-    if machine is not None and instances > 1 and isinstance(resolved(machine), Model):
+    if machine is not None and instances > 1 and isinstance(find_machine(machine), Model):
         raise typer.BadParameter(
             f"{machine} is composed already; only a single machine has instances",
             param_hint="--instances",
         )
-    with answering(as_json=as_json) as answer:
+    with answer_command(as_json=as_json) as answer:
         one = functools.partial(
             _checked if machine is not None or not symmetry else _checked_as_can_be,
             instances=instances,
@@ -107,7 +107,7 @@ def check_(
         if jobs == 1 or len(names) == 1:
             found = [one(name, shown=True) for name in names]
         else:
-            found = uninterrupted(lambda: _in_processes(one, names, jobs))
+            found = run_uninterrupted(lambda: _in_processes(one, names, jobs))
         reports = [report for report, _ in found]
         if not all(report.ok for report in reports):
             answer.exit_code = FAILED
@@ -129,7 +129,7 @@ def check_(
 def _checked(
     name: str, *, instances: int, symmetry: bool, max_states: int, shown: bool = False
 ) -> _Found:
-    machine = resolved(name)
+    machine = find_machine(name)
     count = 1 if isinstance(machine, Model) else instances
     with search_progress(name) if shown else contextlib.nullcontext() as progress:
         report = check(
@@ -158,7 +158,7 @@ def _in_processes(one: Callable[[str], _Found], names: list[str], jobs: int) -> 
 def _write(answer: CommandAnswer, path: Path, name: str, instances: int) -> None:
     """Write the graph, or say why there is none."""
     try:
-        graph = graph_of(resolved(name), instances=instances)
+        graph = graph_of(find_machine(name), instances=instances)
         encoded = (
             msgspec.json.encode(graph) + b"\n" if path.suffix == ".json" else graph.dot().encode()
         )

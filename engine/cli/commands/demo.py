@@ -16,7 +16,7 @@ from perdure.cli.commands.audit import print_report
 from perdure.cli.importer.record import record
 from perdure.cli.importer.transcripts import Transcript, read_line
 from perdure.cli.options import DEFAULT_URL, AsJson, Database
-from perdure.cli.outcome import FAILED, answering
+from perdure.cli.outcome import FAILED, answer_command
 from perdure.cli.output import CommandAnswer
 from perdure.cli.render import session_document
 from perdure.projections import AuditReport, SessionView
@@ -29,7 +29,7 @@ _LEFT_LIVE: Final = "demo-weekly-numbers"
 _LEFT_RETIRED: Final = "demo-cena-sevilla"
 
 
-class _Session(msgspec.Struct, frozen=True, kw_only=True):
+class _DemoSession(msgspec.Struct, frozen=True, kw_only=True):
     """One session after its way through the lifecycle, and what it was checked against."""
 
     view: SessionView
@@ -44,7 +44,7 @@ class _Session(msgspec.Struct, frozen=True, kw_only=True):
 
 def demo(*, db: Database = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Show the main job: record bundled transcripts, prove every receipt, audit the log."""
-    with answering(as_json=as_json) as answer:
+    with answer_command(as_json=as_json) as answer:
         sessions, report = asyncio.run(_demonstrate(db))
         if not (report.ok and all(one.digests_agree() for one in sessions)):
             answer.exit_code = FAILED
@@ -54,7 +54,7 @@ def demo(*, db: Database = DEFAULT_URL, as_json: AsJson = False) -> None:
             _print(answer, db, sessions, report)
 
 
-async def _demonstrate(url: str) -> tuple[list[_Session], AuditReport]:
+async def _demonstrate(url: str) -> tuple[list[_DemoSession], AuditReport]:
     async with Engine.open(url) as engine:
         sessions = await asyncio.gather(*(_drive(engine, one) for one in _bundled()))
         return sessions, await engine.audit()
@@ -65,7 +65,7 @@ def _bundled() -> list[Transcript]:
     return [found for line in text.splitlines() if (found := read_line(line)) is not None]
 
 
-async def _drive(engine: Engine, transcript: Transcript) -> _Session:
+async def _drive(engine: Engine, transcript: Transcript) -> _DemoSession:
     """Take one session as far through the lifecycle as it goes here."""
     name = transcript.session_id
     recorded = await record(engine, transcript, labels=_LABELS)
@@ -83,7 +83,7 @@ async def _drive(engine: Engine, transcript: Transcript) -> _Session:
     view = await engine.read(name)
     receipts = await engine.receipts(name)
     messages = [message for turn in transcript.turns for message in turn.messages]
-    return _Session(
+    return _DemoSession(
         view=view,
         appended=view.version - before,
         receipts=receipts,
@@ -97,7 +97,7 @@ def _digest(messages: list[dict[str, Any]]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _document(sessions: list[_Session], report: AuditReport) -> dict[str, Any]:
+def _document(sessions: list[_DemoSession], report: AuditReport) -> dict[str, Any]:
     return {
         "ok": report.ok and all(one.digests_agree() for one in sessions),
         "appended": sum(one.appended for one in sessions),
@@ -110,7 +110,9 @@ def _document(sessions: list[_Session], report: AuditReport) -> dict[str, Any]:
     }
 
 
-def _print(answer: CommandAnswer, url: str, sessions: list[_Session], report: AuditReport) -> None:
+def _print(
+    answer: CommandAnswer, url: str, sessions: list[_DemoSession], report: AuditReport
+) -> None:
     appended = sum(one.appended for one in sessions)
     answer.line(f"{len(sessions)} transcripts, through the lifecycle, into {url}")
     answer.line(
@@ -147,7 +149,7 @@ def _print(answer: CommandAnswer, url: str, sessions: list[_Session], report: Au
     print_report(answer, report)
 
 
-def _compared(session: _Session) -> list[tuple[Receipt, bool]]:
+def _compared(session: _DemoSession) -> list[tuple[Receipt, bool]]:
     return [
         (receipt, receipt.conversation_digest == digest)
         for receipt, digest in zip(session.receipts, session.recomputed, strict=True)

@@ -16,7 +16,7 @@ from perdure.cli.importer.intake import Intake, Taken
 from perdure.cli.importer.record import Status
 from perdure.cli.importer.sources import Refused, lines_of, total_bytes
 from perdure.cli.options import DEFAULT_URL, AsJson, Database
-from perdure.cli.outcome import FAILED, answering
+from perdure.cli.outcome import FAILED, answer_command
 from perdure.cli.output import CommandAnswer, progress
 
 _COUNTED = ("turns", "messages", "events")
@@ -39,7 +39,7 @@ def import_(
     A turn starts at each user message; other keys of the line become the session's metadata. What
     is recorded already is not recorded again, and a session that was continued is continued.
     """
-    with answering(as_json=as_json) as answer:
+    with answer_command(as_json=as_json) as answer:
         tally = _Tally(keep=as_json)
         with progress("importing", total_bytes(files), in_bytes=True) as advance:
             lines = lines_of(files, advance)

@@ -20,9 +20,9 @@ from perdure.cli.options import (
     Limit,
     SessionId,
     SessionIds,
-    existing,
+    checked_url,
 )
-from perdure.cli.outcome import FAILED, answering
+from perdure.cli.outcome import FAILED, answer_command
 from perdure.cli.output import CommandAnswer
 from perdure.cli.render import message_lines, session_document
 from perdure.errors import InvalidArgument, LogCorrupt, SessionNotFound
@@ -68,9 +68,9 @@ def ls(
         raise typer.BadParameter(
             f"{phase!r} is none of {', '.join(SESSION.phases)}", param_hint="--phase"
         )
-    with answering(as_json=as_json) as answer:
+    with answer_command(as_json=as_json) as answer:
         shown = _shown(answer, limit)
-        with Engine.open(existing(db), readonly=not is_writable(db)) as engine:
+        with Engine.open(checked_url(db), readonly=not is_writable(db)) as engine:
             views = engine.list(phase=phase, labels=labels, after=after, limit=shown)
         documents = [session_document(view) for view in views]
         if not as_json:
@@ -83,8 +83,8 @@ def ls(
 
 def show(session_id: SessionId, *, db: Database = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Show one session as it is now."""
-    with answering(as_json=as_json) as answer:
-        with reading(db) as engine:
+    with answer_command(as_json=as_json) as answer:
+        with open_to_read(db) as engine:
             document = session_document(engine.read(session_id))
             document["link"] = engine.head(session_id).link
         if as_json:
@@ -107,9 +107,9 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """Print a session's messages, oldest first."""
-    with answering(as_json=as_json) as answer:
+    with answer_command(as_json=as_json) as answer:
         shown = _shown(answer, limit)
-        with reading(db) as engine:
+        with open_to_read(db) as engine:
             page = engine.history(session_id, offset=offset, limit=shown)
         if as_json:
             answer.document(page)
@@ -124,7 +124,7 @@ def history(
 
 def log(session_id: SessionId, *, db: Database = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Print a session's raw events, exactly as recorded, a line each."""
-    with answering(as_json=as_json) as answer, _store(db) as store:
+    with answer_command(as_json=as_json) as answer, _store(db) as store:
         recorder = store.recorder
         if recorder.last_version(checked_id(session_id, "session_id")) is None:
             raise SessionNotFound(session_id)
@@ -150,7 +150,7 @@ def head(
     session_ids: SessionIds = None, *, db: Database = DEFAULT_URL, as_json: AsJson = False
 ) -> None:
     """Print sessions' newest links, to be kept elsewhere and given to audit --head later."""
-    with answering(as_json=as_json) as answer:
+    with answer_command(as_json=as_json) as answer:
         heads = []
         with _store(db) as store:
             for name in session_ids or store.recorder.session_ids():
@@ -172,16 +172,16 @@ def print_list(
     db: str,
     as_json: bool,
 ) -> None:
-    """CommandAnswer with the items that ``read`` finds, as `CommandAnswer.listing` prints them."""
-    with answering(as_json=as_json) as answer:
-        with reading(db) as engine:
+    """Answer with the items that ``read`` finds, as `CommandAnswer.listing` prints them."""
+    with answer_command(as_json=as_json) as answer:
+        with open_to_read(db) as engine:
             found = read(engine)
         answer.listing(found, columns, empty=empty)
 
 
-def reading(url: str) -> Engine:
+def open_to_read(url: str) -> Engine:
     """Return an engine that reads the database, which must be there already."""
-    return Engine.open(existing(url), readonly=True)
+    return Engine.open(checked_url(url), readonly=True)
 
 
 def _shown(answer: CommandAnswer, limit: int | None) -> int | None:
@@ -210,7 +210,7 @@ def _labels(pairs: list[str]) -> dict[str, str]:
 
 
 def _store(url: str) -> contextlib.closing[Store]:
-    return contextlib.closing(open_store(existing(url), readonly=True))
+    return contextlib.closing(open_store(checked_url(url), readonly=True))
 
 
 def _head(store: Store, session_id: str) -> Head:

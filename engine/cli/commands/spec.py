@@ -9,9 +9,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from perdure.cli.machine_names import resolved
+from perdure.cli.machine_names import find_machine
 from perdure.cli.options import AsJson
-from perdure.cli.outcome import FAILED, answering
+from perdure.cli.outcome import FAILED, answer_command
 from perdure.cli.output import CommandAnswer
 from perdure.contracts import documents, drift, folder_of, machine_documents, write
 from perdure.machines import BUILT_IN
@@ -41,7 +41,7 @@ def spec(
     as_json: AsJson = False,
 ) -> None:
     """Write specs/ (contracts, TLA+ and diagrams; schemas and test vectors), or compare."""
-    machines = {name: resolved(name) for name in names or ()}
+    machines = {name: find_machine(name) for name in names or ()}
     folders: dict[str, str] = {}
     for name, model in machines.items():
         other = folders.setdefault(folder_of(name, model), name)
@@ -50,7 +50,7 @@ def spec(
                 f"{other} and {name} would be written to the same folder: give them other names",
                 param_hint="MACHINE",
             )
-    with answering(as_json=as_json) as answer:
+    with answer_command(as_json=as_json) as answer:
         reports = {name: explore(model) for name, model in machines.items()}
         files = (
             {

@@ -7,9 +7,9 @@ from typing import Annotated, Final
 
 import typer
 
-from perdure.cli.commands.read import print_list, reading
+from perdure.cli.commands.read import open_to_read, print_list
 from perdure.cli.options import DEFAULT_URL, AsJson, Database, SessionId
-from perdure.cli.outcome import answering
+from perdure.cli.outcome import answer_command
 from perdure.cli.render import session_document
 from perdure.sync import Engine
 
@@ -59,8 +59,8 @@ def fork(
         raise typer.BadParameter(
             "a fork is at a version or at a message, not both", param_hint="--at-message"
         )
-    with answering(as_json=as_json) as answer:
-        with reading(db) as engine:
+    with answer_command(as_json=as_json) as answer:
+        with open_to_read(db) as engine:
             engine.read(session_id)  # so that neither a database nor a session is made up
         with Engine.open(db) as engine:
             view = engine.fork(

@@ -59,7 +59,7 @@ class Intake:
         )
         self._thread.start()
         try:
-            self._engine: Final = self._wait(_open(url))
+            self._engine: Final = self._wait(_open_engine(url))
         except BaseException:
             self._stop()
             raise
@@ -85,7 +85,7 @@ class Intake:
         """
         for line in lines:
             if isinstance(line, Refused):
-                yield from self._settled(0)
+                yield from self._settle(0)
                 yield line
                 continue
             try:
@@ -96,13 +96,13 @@ class Intake:
             else:
                 if transcript is None:
                     continue
-                yield from self._settled(MAX_AHEAD - 1, MAX_AHEAD_BYTES - len(line.data))
+                yield from self._settle(MAX_AHEAD - 1, MAX_AHEAD_BYTES - len(line.data))
                 future = asyncio.run_coroutine_threadsafe(self._record(transcript), self._loop)
             self._bytes += len(line.data)
             self._waiting.append(_Waiting(line, future))
-        yield from self._settled(0)
+        yield from self._settle(0)
 
-    def _settled(self, lines: int, size: int = MAX_AHEAD_BYTES) -> Iterator[Taken | Refused]:
+    def _settle(self, lines: int, size: int = MAX_AHEAD_BYTES) -> Iterator[Taken | Refused]:
         """Yield outcomes of the oldest lines until so few are waiting."""
         while self._waiting and (len(self._waiting) > lines or self._bytes > size):
             line, future = self._waiting[0]
@@ -148,6 +148,6 @@ class Intake:
         self._loop.close()
 
 
-async def _open(url: str) -> Engine:
+async def _open_engine(url: str) -> Engine:
     engine: Engine = await Engine.open(url)
     return engine

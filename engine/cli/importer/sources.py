@@ -46,7 +46,7 @@ def lines_of(files: Sequence[str], advance: Callable[[int], None]) -> Iterator[L
     for file in files:
         number = 0
         try:
-            with _opened(file) as source:
+            with _open(file) as source:
                 while data := source.readline(MAX_LINE_BYTES + 1):
                     number += 1
                     advance(len(data))
@@ -78,7 +78,7 @@ def _refused(file: str, line: int, why: str) -> Refused:
     return Refused(file=file, line=line, code=InvalidArgument.code, message=why)
 
 
-def _opened(file: str) -> contextlib.AbstractContextManager[BinaryIO]:
+def _open(file: str) -> contextlib.AbstractContextManager[BinaryIO]:
     if file == STDIN:
         if sys.stdin is None:
             raise OSError(errno.EBADF, "standard input is closed")

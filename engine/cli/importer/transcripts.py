@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from perdure.aggregates.session.conversation import EMPTY
-from perdure.aggregates.session.messages import Messages, encode_object
+from perdure.aggregates.session.messages import EncodedMessages, encode_object
 from perdure.errors import InvalidMessage
 from perdure.values import checked_id
 
@@ -121,7 +121,7 @@ def _turn_ends(messages: list[Any]) -> Iterator[tuple[int, str]]:
             if seen_user:
                 yield place, conversation.digest()
             seen_user = True
-        conversation = conversation.extend(Messages(encoded, 1).array(), 1)
+        conversation = conversation.extend(EncodedMessages(encoded, 1).array(), 1)
     yield len(messages), conversation.digest()
 
 

@@ -27,11 +27,11 @@ from perdure.aggregates import (
 )
 from perdure.aggregates.session.messages import (
     NO_MESSAGES,
-    Messages,
+    EncodedMessages,
     decode_messages,
     encode_object,
 )
-from perdure.aggregates.session.work import staged
+from perdure.aggregates.session.work import staged_inputs
 from perdure.projections.catalog import SessionView, view_of
 from perdure.projections.history import receipt_in
 from perdure.runtime.arguments import checked_usage
@@ -353,7 +353,7 @@ def inputs_of(state: Session, input_ids: Iterable[str]) -> list[TurnInput]:
     return [
         TurnInput(id=one, messages=decode_messages(state.work.inputs[one].messages))
         for one in input_ids
-        if one in staged(state.work)
+        if one in staged_inputs(state.work)
     ]
 
 
@@ -371,7 +371,7 @@ def open_calls_of(state: Session) -> list[OpenCall]:
     ]
 
 
-def _encoded(messages: Iterable[Message]) -> Messages:
+def _encoded(messages: Iterable[Message]) -> EncodedMessages:
     """Return the agent's messages as they will be recorded, which may be none."""
     if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
         return encode_messages(messages)  # which refuses them

@@ -19,7 +19,7 @@ from perdure.aggregates import (
     decide,
 )
 from perdure.aggregates.session.events import Lane
-from perdure.aggregates.session.messages import Messages
+from perdure.aggregates.session.messages import EncodedMessages
 from perdure.aggregates.session.retries import same_input
 from perdure.aggregates.session.work import messages_of, queued
 from perdure.errors import IllegalTransition, InputNotQueued, InvalidArgument
@@ -158,7 +158,7 @@ async def coalesce_inputs(
         return AcceptInput(
             now=core.now(),
             input_id=fresh,
-            messages=Messages(b",".join(messages_of(state.work, names)), count),
+            messages=EncodedMessages(b",".join(messages_of(state.work, names)), count),
             lane=items[0].lane,
         )
 
@@ -258,7 +258,7 @@ async def _replace(
     session_id: str,
     drop: DropInputs,
     replacement: Callable[[Session], AcceptInput],
-    messages: Messages | None = None,
+    messages: EncodedMessages | None = None,
 ) -> IngestOutput:
     """Drop inputs and accept the one that replaces them, in one commit.
 
@@ -288,7 +288,10 @@ async def _replace(
 
 
 def _replaced(
-    dropped: SessionEvent, accepted: SessionEvent, drop: DropInputs, messages: Messages | None
+    dropped: SessionEvent,
+    accepted: SessionEvent,
+    drop: DropInputs,
+    messages: EncodedMessages | None,
 ) -> bool:
     """Whether the two recorded events are what the replacement asked for."""
     return (
