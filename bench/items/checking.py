@@ -18,7 +18,7 @@ from bench import plain_search
 from bench.report import Budget, Report, Table, both, median, ratio, seconds, size
 from bench.setup import ROOT, Setup
 from perdure.machines import Model, instances
-from perdure.machines.checker.check import MEMORY_BYTES, prepared
+from perdure.machines.checker.check import MEMORY_BYTES, prepare
 from perdure.machines.checker.search import Budget as Limit
 from perdure.machines.checker.search import search
 from perdure.machines.printing.promela import promela
@@ -107,7 +107,7 @@ def _explored(model: Model, repeats: int = 1) -> Found:
     for _ in range(repeats):
         gc.collect()
         start = time.perf_counter()
-        program, by_level = prepared(model, ())
+        program, by_level = prepare(model, ())
         ready = time.perf_counter()
         found = search(program, Limit(STATES, MEMORY_BYTES), by_level)
         taken += time.perf_counter() - ready

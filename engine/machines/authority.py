@@ -22,8 +22,8 @@ from perdure.machines.language.vocabulary import (
     Row,
     Variable,
     Verb,
+    arguments_problem,
     given_domain,
-    misgiven,
 )
 
 
@@ -40,18 +40,18 @@ class Token:
     __slots__ = ()
 
 
-Step = Callable[[tuple[Value, ...], tuple[Value, ...]], Any]
+Compiled = Callable[[tuple[Value, ...], tuple[Value, ...]], Any]
 """A compiled guard or update: variable values and argument values, in declared order."""
 
 
 _TYPES: Final = {"bool": bool, "int": int, "len": len, "str": str, "tuple": tuple, "type": type}
 
 
-class _Move(NamedTuple):
-    guard: Step | None
+class _CompiledRow(NamedTuple):
+    guard: Compiled | None
     target: str
-    target_place: int
-    update: Step | None
+    target_index: int
+    update: Compiled | None
 
 
 class Authority:
@@ -67,14 +67,14 @@ class Authority:
         self.initial: Final = Configuration(
             machine.initial, tuple(variable.initial for variable in machine.variables)
         )
-        self._places: Final = {v.name: place for place, v in enumerate(machine.variables)}
+        self._indexes: Final = {v.name: index for index, v in enumerate(machine.variables)}
         self._verbs: Final = {verb.name: verb for verb in machine.verbs}
-        self._asking: Final = frozenset(
+        self._with_conditions: Final = frozenset(
             verb.name for verb in machine.verbs if verb.restricted or verb.arguments
         )
-        self._ordinary: Final[dict[str, Callable[[tuple[Value, ...]], bool]]] = {}
+        self._arguments_tests: Final[dict[str, Callable[[tuple[Value, ...]], bool]]] = {}
         self._checked: Final = checked
-        self._table: Final[dict[tuple[str, str], tuple[_Move, ...]]] = {}
+        self._table: Final[dict[tuple[str, str], tuple[_CompiledRow, ...]]] = {}
 
     def fire(
         self,
@@ -91,10 +91,10 @@ class Authority:
         phase and the verbs allowed from here, also for arguments that the verb cannot be given,
         and AuthorityRequired when the verb is restricted and ``token`` is not this authority's.
         """
-        if arguments or verb in self._asking:
-            known = self._ordinary.get(verb)
+        if arguments or verb in self._with_conditions:
+            known = self._arguments_tests.get(verb)
             if known is None or not known(arguments):
-                self._ask(configuration, verb, arguments, subject, token)
+                self._check_call(configuration, verb, arguments, subject, token)
         return self.replay(configuration, verb, arguments, subject)
 
     def replay(
@@ -112,19 +112,19 @@ class Authority:
         """
         phase, values = configuration
         try:
-            for guard, target, place, update in self._table.get((phase, verb)) or self._moves(
+            for guard, target, index, update in self._table.get((phase, verb)) or self._moves(
                 phase, verb
             ):
                 if guard is not None and not guard(values, arguments):
                     continue
-                after = target if place < 0 else values[place]
+                after = target if index < 0 else values[index]
                 if after is not None:  # there is a phase to return to
                     return Configuration(
                         after,  # type: ignore[arg-type]  # a declared choice among phases
                         values if update is None else update(values, arguments),
                     )
         except (IndexError, TypeError):  # too few arguments, or of another kind
-            if self._misgiven(verb, arguments) is None:
+            if self._arguments_problem(verb, arguments) is None:
                 raise
             raise self._refusal(configuration, verb, arguments, subject) from None
         raise self._refusal(configuration, verb, arguments, subject)
@@ -137,9 +137,9 @@ class Authority:
 
     def value(self, configuration: Configuration, variable: str) -> Any:
         """Return a variable's value. Raises KeyError when the machine does not declare it."""
-        return configuration.values[self._places[variable]]
+        return configuration.values[self._indexes[variable]]
 
-    def _ask(
+    def _check_call(
         self,
         configuration: Configuration,
         verb: str,
@@ -153,16 +153,16 @@ class Authority:
             return
         if asked.restricted and token is not self.token:
             raise AuthorityRequired(f"{verb} needs the authority's token", verb=verb)
-        if self._misgiven(verb, arguments) is not None:
+        if self._arguments_problem(verb, arguments) is not None:
             raise self._refusal(configuration, verb, arguments, subject)
-        if not asked.restricted and verb not in self._ordinary:
-            self._ordinary[verb] = ordinary(asked.arguments, checked=self._checked)
+        if not asked.restricted and verb not in self._arguments_tests:
+            self._arguments_tests[verb] = arguments_test(asked.arguments, checked=self._checked)
 
-    def _misgiven(self, verb: str, arguments: tuple[Value, ...]) -> str | None:
+    def _arguments_problem(self, verb: str, arguments: tuple[Value, ...]) -> str | None:
         asked = self._verbs.get(verb)
         if asked is None:
             return None
-        return misgiven(asked.arguments, arguments, checked=self._checked)
+        return arguments_problem(asked.arguments, arguments, checked=self._checked)
 
     def _possible(self, configuration: Configuration, verb: Verb) -> bool:
         """Whether some arguments let the verb fire: checked ones, or others if none of those."""
@@ -212,7 +212,7 @@ class Authority:
         bounds = {node.actual for node in named if isinstance(node, Bound)}
         return bounds | {n.value for n in named if isinstance(n, Const) and type(n.value) is int}
 
-    def _moves(self, phase: str, verb: str) -> tuple[_Move, ...]:
+    def _moves(self, phase: str, verb: str) -> tuple[_CompiledRow, ...]:
         """Return the moves of a phase and a verb: compiled together when first asked for, and kept.
 
         Which few of them a process needs it shows by asking; to compile all takes milliseconds.
@@ -227,14 +227,14 @@ class Authority:
             return ()
         steps = _evaluated([text for item in rows for text in self._sources(item)])
         moves = []
-        for place, item in enumerate(rows):
+        for index, item in enumerate(rows):
             remembered = item.target.name if isinstance(item.target, Var) else None
             moves.append(
-                _Move(
-                    guard=steps[2 * place],
+                _CompiledRow(
+                    guard=steps[2 * index],
                     target=item.target if isinstance(item.target, str) else item.source,
-                    target_place=-1 if remembered is None else self._places[remembered],
-                    update=steps[2 * place + 1],
+                    target_index=-1 if remembered is None else self._indexes[remembered],
+                    update=steps[2 * index + 1],
                 )
             )
         self._table[phase, verb] = tuple(moves)
@@ -245,10 +245,10 @@ class Authority:
         arguments = {a.name: n for n, a in enumerate(self.machine.verb(item.verb).arguments)}
 
         def source(expression: Expression) -> str:
-            return python_source(expression, self._places, arguments, checked=self._checked)
+            return python_source(expression, self._indexes, arguments, checked=self._checked)
 
         changed = {name: source(value) for name, value in item.updates}
-        after = [changed.get(name, f"v[{place}]") for name, place in self._places.items()]
+        after = [changed.get(name, f"v[{index}]") for name, index in self._indexes.items()]
         return (
             None if item.guard == TRUE else source(item.guard),
             f"({', '.join(after)},)" if changed else None,
@@ -257,8 +257,8 @@ class Authority:
     def _fires(self, configuration: Configuration, verb: str, arguments: tuple[Value, ...]) -> bool:
         phase, values = configuration
         return any(
-            (guard is None or guard(values, arguments)) and (place < 0 or values[place] is not None)
-            for guard, _, place, _ in self._moves(phase, verb)
+            (guard is None or guard(values, arguments)) and (index < 0 or values[index] is not None)
+            for guard, _, index, _ in self._moves(phase, verb)
         )
 
     def _refusal(
@@ -268,7 +268,7 @@ class Authority:
         arguments: tuple[Value, ...],
         subject: str | None,
     ) -> IllegalTransition:
-        problem = self._misgiven(verb, arguments)
+        problem = self._arguments_problem(verb, arguments)
         rows = [
             item
             for item in self.machine.all_rows()
@@ -296,28 +296,29 @@ class Authority:
         return f"that needs {guards}; {held}" if held else f"that needs {guards}"
 
 
-def _evaluated(sources: list[str | None]) -> list[Step | None]:
+def _evaluated(sources: list[str | None]) -> list[Compiled | None]:
     """Return the sources as functions, compiled together because that is many times faster."""
     text = ",".join("None" if one is None else f"lambda v, a: {one}" for one in sources)
     return list(eval(f"({text},)", {"__builtins__": {}}))  # noqa: S307 - our own printer's output
 
 
-def ordinary(
+def arguments_test(
     declared: tuple[Variable, ...], *, checked: bool = False
 ) -> Callable[[tuple[Any, ...]], bool]:
-    """Return a quick question: whether it is given a tuple of what it takes, in Python's own types.
+    """Return a fast test of arguments: whether they are a tuple of the declared ones.
 
-    What answers no may still be right (a list, a word of an enumeration); `misgiven` knows.
+    It knows Python's own types and no others. Where it is false, the arguments may still be right
+    (a list, a word of an enumeration), and `arguments_problem` decides.
     """
     asked = " and ".join(
-        one for place, item in enumerate(declared) for one in _asked(place, item, checked=checked)
+        one for index, item in enumerate(declared) for one in _asked(index, item, checked=checked)
     )
     text = f"lambda a: type(a) is tuple and len(a) == {len(declared)} and {asked or 'True'}"
     return eval(text, {"__builtins__": {}} | _TYPES)  # type: ignore[no-any-return]  # noqa: S307 - our own text
 
 
-def _asked(place: int, variable: Variable, *, checked: bool) -> Iterator[str]:
-    one = f"a[{place}]"
+def _asked(index: int, variable: Variable, *, checked: bool) -> Iterator[str]:
+    one = f"a[{index}]"
     match variable:
         case Flag():
             yield f"type({one}) is bool"

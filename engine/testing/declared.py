@@ -17,7 +17,7 @@ from perdure.machines import (
     Variable,
 )
 from perdure.machines.language.expressions import evaluate
-from perdure.machines.language.vocabulary import misgiven
+from perdure.machines.language.vocabulary import arguments_problem
 from perdure.machines.reference import Reference
 
 Step = tuple[str, tuple[Value, ...]]
@@ -71,7 +71,7 @@ class Declared:
 
     def _firing(self, here: Configuration, verb: str, arguments: tuple[Any, ...]) -> list[Row]:
         declared = self._arguments.get(verb)
-        if declared is None or misgiven(declared, arguments) is not None:
+        if declared is None or arguments_problem(declared, arguments) is not None:
             return []
         held = self.held(here)
         given = self.given(verb, arguments)
@@ -117,11 +117,11 @@ def contains(variable: Variable, value: Any) -> bool:
     return any(type(value) is type(one) and value == one for one in variable.domain())
 
 
-def written(steps: Steps) -> str:
+def steps_text(steps: Steps) -> str:
     """Return steps as a person would write them."""
-    return " then ".join(call(verb, arguments) for verb, arguments in steps) or "nothing"
+    return " then ".join(step_text(verb, arguments) for verb, arguments in steps) or "nothing"
 
 
-def call(verb: str, arguments: tuple[Any, ...]) -> str:
+def step_text(verb: str, arguments: tuple[Any, ...]) -> str:
     """Return a step as a person would write it."""
     return f"{verb}({', '.join(map(str, arguments))})" if arguments else verb

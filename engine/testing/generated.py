@@ -37,7 +37,7 @@ from perdure.machines import (
 from perdure.machines.language.expressions import evaluate, nodes
 from perdure.machines.language.properties import about_steps
 from perdure.machines.language.vocabulary import given_domain
-from perdure.testing.declared import Alternatives, Declared, Steps, call, written
+from perdure.testing.declared import Alternatives, Declared, Steps, step_text, steps_text
 
 
 class DeclaredOperation(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,16 +152,16 @@ class MachineTest(RuleBasedStateMachine):
         except self.refusals as refusal:
             if expected is not None:
                 raise AssertionError(
-                    f"{written(expected[0])} is legal where the machine is {_where(here)}, "
-                    f"but the system refused {call(name, arguments)}: {refusal!r}"
+                    f"{steps_text(expected[0])} is legal where the machine is {_where(here)}, "
+                    f"but the system refused {step_text(name, arguments)}: {refusal!r}"
                 ) from refusal
             self.refused[name] += 1
             return refusal
         if expected is None:
-            wanted = " or ".join(map(written, asks)) or "anything"
+            wanted = " or ".join(map(steps_text, asks)) or "anything"
             raise AssertionError(
                 f"{wanted} is not legal where the machine is {_where(here)}, "
-                f"but the system accepted {call(name, arguments)}"
+                f"but the system accepted {step_text(name, arguments)}"
             )
         self.accepted[name] += 1
         self._advance(expected[0])
@@ -180,7 +180,7 @@ class MachineTest(RuleBasedStateMachine):
             before = self.configuration
             self.taken.update(self._declared.rows(before, verb, arguments))
             after = self._declared.step(before, verb, arguments)
-            assert after is not None, f"{call(verb, arguments)} was legal a moment ago"  # noqa: S101
+            assert after is not None, f"{step_text(verb, arguments)} was legal a moment ago"  # noqa: S101
             self.configuration = after
             for item in self.machine.properties:
                 if isinstance(item, Always) and about_steps(item) and verb in (item.on or (verb,)):

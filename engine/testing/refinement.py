@@ -21,7 +21,7 @@ import msgspec
 from perdure.errors import IllegalTransition, PerdureError
 from perdure.machines import Choice, Configuration, Identity, Machine, Row, Variable
 from perdure.machines.language.vocabulary import admits
-from perdure.testing.declared import Alternatives, Declared, Steps, call, contains, written
+from perdure.testing.declared import Alternatives, Declared, Steps, contains, step_text, steps_text
 
 State = TypeVar("State")
 Command = TypeVar("Command")
@@ -136,7 +136,7 @@ def _coverage(
 
 
 def _names_of(item: Row) -> set[str]:
-    """Return what a list of excuses can call the row: by verb, by phase, or as it is written."""
+    """Return what a list of excuses can call the row: by verb, by phase, or as it is steps_text."""
     return {item.verb, item.source, str(item)}
 
 
@@ -203,20 +203,20 @@ class _Exploration:
         except concrete.refusals as refusal:
             self.refused += 1
             if wanted is not None:
-                self._complain(path, f"it refuses {written(wanted)}, which is legal: {refusal}")
+                self._complain(path, f"it refuses {steps_text(wanted)}, which is legal: {refusal}")
             return None
         except concrete.other_refusals:
             self.refused += 1
             return None
         after, done = self._carried_out(state, events, path)
         if wanted is None:
-            problem = f"it does {written(done)} where no such move is legal: {_where(here)}"
+            problem = f"it does {steps_text(done)} where no such move is legal: {_where(here)}"
             self._complain(path, problem)
         elif events and done != wanted:
-            problem = f"it was asked for {written(wanted)} and did {written(done)}"
+            problem = f"it was asked for {steps_text(wanted)} and did {steps_text(done)}"
             self._complain(path, problem)
         elif not events and goal != here:
-            self._complain(path, f"it does nothing, but {written(wanted)} changes something")
+            self._complain(path, f"it does nothing, but {steps_text(wanted)} changes something")
         elif not events:
             self._follow(here, wanted, path)  # what was asked holds already, as a row says
         return after
@@ -230,7 +230,7 @@ class _Exploration:
             here, steps = self._concrete.configuration(state), self._concrete.steps(event)
             declared = self._follow(before, steps, path)
             if declared is not None and declared != here:
-                leads = f"{written(steps)} leads to {_where(declared)}"
+                leads = f"{steps_text(steps)} leads to {_where(declared)}"
                 self._complain(path, f"{leads}, not {_where(here)}")
             self._check_domains(here, path)
             done += steps
@@ -242,7 +242,7 @@ class _Exploration:
             rows = self._declared.rows(here, verb, arguments)
             there = self._declared.step(here, verb, arguments)
             if len(rows) != 1 or there is None:
-                claim = f"{written(((verb, arguments),))} from {_where(here)}"
+                claim = f"{steps_text(((verb, arguments),))} from {_where(here)}"
                 self._complain(path, f"{claim} is {len(rows)} declared rows, not one")
                 return None
             self.taken.update(rows)
@@ -273,6 +273,6 @@ def _named(command: Any) -> str:
         case msgspec.Struct():
             return type(command).__name__
         case (str(verb), tuple(arguments)):
-            return call(verb, arguments)
+            return step_text(verb, arguments)
         case _:
             return str(command)

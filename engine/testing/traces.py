@@ -13,7 +13,7 @@ import msgspec
 
 from perdure.errors import IllegalTransition
 from perdure.machines import Authority, Configuration, Machine
-from perdure.machines.language.vocabulary import misgiven
+from perdure.machines.language.vocabulary import arguments_problem
 from perdure.testing.declared import Steps
 
 Event = TypeVar("Event")
@@ -22,12 +22,12 @@ Event = TypeVar("Event")
 class IllegalMove(msgspec.Struct, frozen=True, kw_only=True):
     """The first event of a trace that its machine does not allow.
 
-    ``place`` is the event's index in the log, from 0; ``configuration`` is where the machine stood
+    ``index`` is the event's index in the log, from 0; ``configuration`` is where the machine stood
     when it met the step; ``allowed`` are the verbs it had there, with some arguments; ``because``
     says what the refused verb would have needed, or why it is no move at all.
     """
 
-    place: int
+    index: int
     event: Any
     verb: str
     arguments: tuple[Any, ...]
@@ -42,7 +42,7 @@ class IllegalMove(msgspec.Struct, frozen=True, kw_only=True):
         return self.configuration.phase
 
     def __str__(self) -> str:
-        return f"event {self.place}: {self.message}"
+        return f"event {self.index}: {self.message}"
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,8 +102,8 @@ def validate_trace(
     configuration = authority.initial if start is None else start
     count = 0
     illegal = None
-    for place, event in enumerate(events):
-        here, illegal = _followed(authority, configuration, place, event, steps(event))
+    for index, event in enumerate(events):
+        here, illegal = _followed(authority, configuration, index, event, steps(event))
         if illegal is not None:
             break
         configuration = here
@@ -117,7 +117,7 @@ def validate_trace(
 
 
 def _followed(
-    authority: Authority, here: Configuration, place: int, event: Any, steps: Steps
+    authority: Authority, here: Configuration, index: int, event: Any, steps: Steps
 ) -> tuple[Configuration, IllegalMove | None]:
     """Return where the event's steps lead, or the first of them that leads nowhere."""
     for verb, arguments in steps:
@@ -126,7 +126,7 @@ def _followed(
             here = authority.replay(here, verb, arguments)
         except IllegalTransition as refusal:
             return here, IllegalMove(
-                place=place,
+                index=index,
                 event=event,
                 verb=verb,
                 arguments=arguments,
@@ -149,7 +149,7 @@ def _check_step(
     except KeyError:
         problem = f"there is no verb {verb!r}"
     else:
-        problem = misgiven(declared, arguments)
+        problem = arguments_problem(declared, arguments)
     if problem is not None:
         raise IllegalTransition(
             machine=machine.name,

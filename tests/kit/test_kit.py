@@ -42,7 +42,7 @@ def test_the_first_event_that_is_no_legal_move_is_named_with_what_was_allowed() 
     assert trace.configuration == Configuration("locked", ("a",))
     found = trace.illegal
     assert found is not None
-    assert (found.place, found.verb, found.arguments, found.phase) == (
+    assert (found.index, found.verb, found.arguments, found.phase) == (
         2,
         "unlock",
         ("b",),
@@ -70,7 +70,7 @@ def test_the_first_event_that_is_no_legal_move_is_named_with_what_was_allowed() 
 def test_what_is_no_move_at_all_is_a_finding_too(event: Any, because: str) -> None:
     found = validate_trace(DOOR, ["shut", event]).illegal
     assert found is not None
-    assert (found.place, found.because) == (1, because)
+    assert (found.index, found.because) == (1, because)
 
 
 def test_an_event_may_stand_for_several_steps_or_none() -> None:
@@ -347,6 +347,7 @@ def test_the_public_names_of_the_kit_are_these() -> None:
         "Refinement",
         "Scenario",
         "Steps",
+        "StoreConformance",
         "Trace",
         "check_refinement",
         "given",

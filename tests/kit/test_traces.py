@@ -65,8 +65,8 @@ def test_the_audit_and_the_trace_find_the_same_first_illegal_move(moved: int) ->
         if trace.illegal is None:
             assert told == []
             continue
-        before = [one for one in findings(events) if one.version <= trace.illegal.place]
+        before = [one for one in findings(events) if one.version <= trace.illegal.index]
         if before:  # the audit does not guess what follows damage of another kind
             continue
-        assert told[0].version == trace.illegal.place + 1
+        assert told[0].version == trace.illegal.index + 1
         assert told[0].detail == trace.illegal.message.replace("session:", "session 's':")

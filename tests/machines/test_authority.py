@@ -26,9 +26,9 @@ from perdure.machines import (
     Verb,
     row,
 )
-from perdure.machines.authority import ordinary
+from perdure.machines.authority import arguments_test
 from perdure.machines.language import notation
-from perdure.machines.language.vocabulary import misgiven
+from perdure.machines.language.vocabulary import arguments_problem
 from perdure.machines.reference import Reference
 from perdure.testing import validate_trace
 
@@ -455,9 +455,9 @@ def test_the_quick_question_and_the_one_in_words_agree() -> None:
     most = Bound("most", actual=2, checked=1)
     for variable in (Flag("x"), Count("x", most), Choice("x", ("cash", "a")), Identity("x")):
         for checked in (False, True):
-            quick = ordinary((variable,), checked=checked)
+            quick = arguments_test((variable,), checked=checked)
             for value in values:
-                in_words = misgiven((variable,), (value,), checked=checked)
+                in_words = arguments_problem((variable,), (value,), checked=checked)
                 assert quick((value,)) is (in_words is None)
             assert not quick(())
             assert not quick((values[5], values[5]))

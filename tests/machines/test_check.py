@@ -354,7 +354,7 @@ def test_what_is_promised_of_what_never_is_promises_nothing(numpy: WhenNumpy) ->
 @pytest.mark.parametrize(
     ("numpy", "asking"),
     [
-        ("never", "liveness.Judge._onwards"),
+        ("never", "liveness.LongRun._onwards"),
         ("always", "search_numpy.NumpySearch._hopeless"),
     ],
 )

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from perdure.machines import SESSION, Model, Report, check
-from perdure.machines.checker.check import MEMORY_BYTES, reported
-from perdure.machines.checker.liveness import Judge
+from perdure.machines.checker.check import MEMORY_BYTES, report_of
+from perdure.machines.checker.liveness import LongRun
 from perdure.machines.checker.program import compile_model
 from perdure.machines.checker.search import Budget, search
 from perdure.machines.checker.search_numpy import NumpySearch
@@ -68,11 +68,11 @@ def however_packed(model: Model, largest: int, memory_bytes: int) -> None:
     by_level = NumpySearch(program, memory_bytes, piece=3)
     for wide in (1, 3):
         found = search(program, Budget(10**6, MEMORY_BYTES), by_level, wide)
-        judge = Judge(program, found, by_level)
-        agrees(reported(program, found, model.properties, judge), Plainest(model))
+        long_run = LongRun(program, found, by_level)
+        agrees(report_of(program, found, model.properties, long_run), Plainest(model))
         by_level = NumpySearch(program, memory_bytes, piece=3)
     found = search(program, Budget(10**6, MEMORY_BYTES))
-    agrees(reported(program, found, model.properties, Judge(program, found)), Plainest(model))
+    agrees(report_of(program, found, model.properties, LongRun(program, found)), Plainest(model))
 
 
 def test_without_numpy_the_checker_gives_the_same_report() -> None:

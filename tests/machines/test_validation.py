@@ -29,8 +29,8 @@ from perdure.machines import (
     compose,
     row,
 )
+from perdure.machines.language.bounds import Scope, overlap
 from perdure.machines.language.expressions import TRUE, All, AnyOf, Not, evaluate
-from perdure.machines.language.sizes import Scope, together
 from perdure.machines.language.vocabulary import Variable
 
 ROOM = Bound("room", actual=100, checked=2)
@@ -632,7 +632,7 @@ def test_what_the_actual_bounds_allow_is_what_trying_all_values_finds() -> None:
             all(evaluate(guard, {"x": x, "y": y}, {}, checked=True) for guard in guards)
             for x, y in itertools.product(range(LIMIT.checked + 1), repeat=2)
         )
-        found = together(guards, scope)
+        found = overlap(guards, scope)
         assert (found is not None) == (truly or explored), guards
         met += truly and not explored
     assert met > 100

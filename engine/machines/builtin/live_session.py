@@ -17,7 +17,11 @@ import msgspec
 from perdure.machines.builtin.admission import ADMISSION
 from perdure.machines.builtin.checkpointer_gate import GATE
 from perdure.machines.builtin.input import INPUT, STAGING_LIMIT
-from perdure.machines.builtin.live_session_properties import input_in, promises, session_in
+from perdure.machines.builtin.live_session_properties import (
+    input_in,
+    live_session_properties,
+    session_in,
+)
 from perdure.machines.builtin.session import SESSION
 from perdure.machines.language.composition import (
     Synchronisation,
@@ -178,7 +182,9 @@ def live(
         "live",
         {"session": session, "input": taken, "admission": admission, "gate": gate},
         together=steps,
-        properties=promises(_ENDINGS, _BOUNDARIES, (*(step.name for step in STEPS), *_ALONE)),
+        properties=live_session_properties(
+            _ENDINGS, _BOUNDARIES, (*(step.name for step in STEPS), *_ALONE)
+        ),
         fair=(
             *(name for name in _ENDINGS if name.startswith("fail_run")),
             "admission.finalise",

@@ -1,7 +1,7 @@
-"""What a live session promises: the properties of a session with all it works with.
+"""The properties of a live session: of a session with its input, its turn and its gate.
 
-Invariants: each is about several parts at once; what one part promises by itself it promises in its
-own declaration. A letter names the failure that must be impossible: C, an input that is processed
+Invariants: each is about several parts at once; a property of one part alone is in the declaration
+of that part. A letter names the failure that must be impossible: C, an input that is processed
 twice; E, receipts that collide; F, a hole in the lifecycle.
 """
 
@@ -27,8 +27,10 @@ from perdure.machines.language.properties import (
 Names = tuple[str, ...]
 
 
-def promises(endings: Names, boundaries: Names, writes: Names) -> tuple[Property, ...]:
-    """Return what a live session promises.
+def live_session_properties(
+    endings: Names, boundaries: Names, writes: Names
+) -> tuple[Property, ...]:
+    """Return the properties of a live session, for steps of these names.
 
     ``endings`` are the steps that end a run, ``boundaries`` those that write a receipt, ``writes``
     all that write to the log.

@@ -15,7 +15,7 @@ it does not end well is just what no receipt of it names. ``sequence`` numbers a
 from typing import Final
 
 from perdure.machines.authority import Authority
-from perdure.machines.builtin.session_properties import promises
+from perdure.machines.builtin.session_properties import session_properties
 from perdure.machines.language.expressions import Arg, Bound, Operand, Var
 from perdure.machines.language.machine import Machine
 from perdure.machines.language.vocabulary import Choice, Count, Flag, Identity, Verb, row
@@ -210,7 +210,7 @@ SESSION: Final = Machine(
         row("destroy", "running", "destroyed", updates=_RUN_OVER | _ABANDONED | {"staged": 0}),
         row("destroy", "stopped", "destroyed", updates=_ABANDONED | _REVIVED),
     ),
-    properties=promises(INPUT_CAPACITY),
+    properties=session_properties(INPUT_CAPACITY),
     fair=("fail_run",),
 )
 

@@ -1,8 +1,8 @@
-"""What a session promises, whatever happens to it: the properties of its lifecycle.
+"""The properties of the session lifecycle: they hold in every state that a session can reach.
 
-Invariants: each says in plain words an intention that several rows serve, and none repeats what one
-row says. A letter names the failure that must be impossible: C, an input that is processed twice;
-E, receipts that collide; F, a hole in the lifecycle.
+Invariants: each says in plain words an intention that several rows serve, and none repeats a single
+row. A letter names the failure that must be impossible: C, an input that is processed twice; E,
+receipts that collide; F, a hole in the lifecycle.
 """
 
 from typing import Final
@@ -52,8 +52,8 @@ def _but(*verbs: str) -> tuple[str, ...]:
 _CLOSED_THEN: Final = goes_to("retired") | Next("return_to").equals("retired")
 
 
-def promises(capacity: Bound) -> tuple[Property, ...]:
-    """Return what a session promises that admits so many inputs."""
+def session_properties(capacity: Bound) -> tuple[Property, ...]:
+    """Return the properties of a session that admits ``capacity`` inputs."""
     return (*_runs(), *_receipts(), *_inputs(capacity), *_retiring(), *_phases())
 
 

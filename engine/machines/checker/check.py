@@ -1,7 +1,7 @@
 """Checking: everything a machine can do, held against everything it promises.
 
 Invariants: a check passes only if it saw every reachable state, every declared row fired, every
-`Sometimes` was witnessed, and nothing that was promised was broken.
+`Sometimes` was witnessed, and nothing that was properties was broken.
 """
 
 import importlib
@@ -12,8 +12,8 @@ from typing import Final, Literal, get_args
 import msgspec
 
 from perdure.errors import InvalidArgument, InvalidMachine, Unsupported
-from perdure.machines.checker.counterexample import noticed
-from perdure.machines.checker.liveness import Judge
+from perdure.machines.checker.counterexample import violation_of
+from perdure.machines.checker.liveness import LongRun
 from perdure.machines.checker.program import Program, compile_model
 from perdure.machines.checker.report import Report, Violation
 from perdure.machines.checker.search import (
@@ -27,8 +27,13 @@ from perdure.machines.checker.search import (
     search,
 )
 from perdure.machines.checker.symmetry import Orbits, parts_of
-from perdure.machines.language.composition import modelled
-from perdure.machines.language.interchange import Groups, alike_in, anonymous, indifferent
+from perdure.machines.language.composition import as_model
+from perdure.machines.language.interchange import (
+    Groups,
+    interchangeable_groups,
+    same_when_swapped,
+    without_names,
+)
 from perdure.machines.language.machine import Machine
 from perdure.machines.language.model import Action, Model
 from perdure.machines.language.notation import written
@@ -40,7 +45,7 @@ from perdure.machines.language.properties import (
     expressions_of,
     to_witness,
 )
-from perdure.machines.language.validation import no_property, property_problem
+from perdure.machines.language.validation import properties_problem, property_problem
 
 WhenNumpy = Literal["auto", "always", "never"]
 Apart = Callable[[AlwaysPossible, Orbits], Violation | None]
@@ -76,16 +81,18 @@ def check(
     if numpy not in get_args(WhenNumpy):
         ways = ", ".join(get_args(WhenNumpy))
         raise InvalidArgument(f"numpy is {numpy!r}, and none of {ways}", parameter="numpy")
-    model = modelled(machine, instances)
-    promised = model.properties if properties is None else _sensible(model, tuple(properties))
-    program = compile_model(model, promised)
+    model = as_model(machine, instances)
+    properties = model.properties if properties is None else _sensible(model, tuple(properties))
+    program = compile_model(model, properties)
     if symmetry and model.interchangeable:
-        for item in promised:
+        for item in properties:
             if isinstance(item, LeadsTo):
                 raise Unsupported(f"{item.name!r} cannot be checked under symmetry")
-        program = _reduced(program, alike_in(msgspec.structs.replace(model, properties=promised)))
+        program = _reduced(
+            program, interchangeable_groups(msgspec.structs.replace(model, properties=properties))
+        )
     budget = Budget(max_states, memory_bytes, progress)
-    return _Check(program, promised, budget, numpy).report()
+    return _Check(program, properties, budget, numpy).report()
 
 
 def _reduced(program: Program, groups: Groups) -> Program:
@@ -93,7 +100,7 @@ def _reduced(program: Program, groups: Groups) -> Program:
     return msgspec.structs.replace(program, orbits=orbits)
 
 
-def prepared(model: Model, properties: Iterable[Property]) -> tuple[Program, LevelSearch | None]:
+def prepare(model: Model, properties: Iterable[Property]) -> tuple[Program, LevelSearch | None]:
     """Return the model compiled, ready to be searched as `check` would."""
     program = compile_model(model, properties)
     return program, _by_level(program, "auto", MEMORY_BYTES)
@@ -118,7 +125,7 @@ def _by_level(program: Program, numpy: WhenNumpy, memory_bytes: int) -> LevelSea
 
 def _sensible(model: Model, properties: tuple[Property, ...]) -> tuple[Property, ...]:
     arguments = {action.name: action.arguments for action in model.actions}
-    none = no_property(properties)
+    none = properties_problem(properties)
     if none is not None:
         raise InvalidMachine(f"{model.name}: {none}", machine=model.name)
     for item in properties:
@@ -134,36 +141,36 @@ class _Check:
     """One check: a search, and what follows from it."""
 
     def __init__(
-        self, program: Program, promised: tuple[Property, ...], budget: Budget, numpy: WhenNumpy
+        self, program: Program, properties: tuple[Property, ...], budget: Budget, numpy: WhenNumpy
     ) -> None:
         self._program: Final = program
-        self._promised: Final = promised
+        self._properties: Final = properties
         self._budget: Final = budget
         self._numpy: Final = numpy
 
     def report(self) -> Report:
-        found, judge = self._searched(self._program)
-        return reported(self._program, found, self._promised, judge, self._apart)
+        found, long_run = self._searched(self._program)
+        return report_of(self._program, found, self._properties, long_run, self._judge_apart)
 
-    def _searched(self, program: Program) -> tuple[Exploration, Judge]:
+    def _searched(self, program: Program) -> tuple[Exploration, LongRun]:
         by_level = _by_level(program, self._numpy, self._budget.memory_bytes)
         found = search(program, self._budget, by_level, 1 if self._numpy == "always" else WIDE)
-        return found, Judge(program, found, by_level, self._budget)
+        return found, LongRun(program, found, by_level, self._budget)
 
-    def _apart(self, item: AlwaysPossible, orbits: Orbits) -> Violation | None:
-        """Judge what names some parts in a search of its own that tells these apart."""
+    def _judge_apart(self, item: AlwaysPossible, orbits: Orbits) -> Violation | None:
+        """LongRun what names some parts in a search of its own that tells these apart."""
         program = _reduced(self._program, orbits.without(parts_of(item)))
-        found, judge = self._searched(msgspec.structs.replace(program, watches=()))
+        found, long_run = self._searched(msgspec.structs.replace(program, watches=()))
         if found.incomplete:
             raise BudgetSpent(found.incomplete)
-        return judge.always_possible(item)
+        return long_run.always_possible(item)
 
 
-def reported(
+def report_of(
     program: Program,
     found: Exploration,
-    promised: tuple[Property, ...],
-    judge: Judge,
+    properties: tuple[Property, ...],
+    long_run: LongRun,
     apart: Apart | None = None,
 ) -> Report:
     """Return what a search found as a report.
@@ -179,16 +186,16 @@ def reported(
             witnessed.add(_alike(program, subject))
         elif (alike := _alike(program, subject)) not in broken:  # the first is the nearest
             broken.add(alike)
-            violations.append(noticed(program, subject, judge.path(depth, state)))
+            violations.append(violation_of(program, subject, long_run.path(depth, state)))
     incomplete = found.incomplete
     if incomplete is None:
         try:
-            violations.extend(_in_the_long_run(program, judge, promised, apart))
+            violations.extend(_in_the_long_run(program, long_run, properties, apart))
         except BudgetSpent as spent:
             incomplete = str(spent)
     complete = incomplete is None
     unfired = _unfired(program, found) if complete else ()
-    wanted = [item for item in promised if to_witness(item) is not None]
+    wanted = [item for item in properties if to_witness(item) is not None]
     seen = [item for item in wanted if _alike(program, item) in witnessed]
     unwitnessed = tuple(_unseen(i) for i in wanted if i not in seen) if complete else ()
     return Report(
@@ -221,31 +228,31 @@ def _alike(program: Program, item: Property | Action | str | None) -> object:
     if isinstance(item, str):  # a place
         part, _, rest = item.partition(".")
         return next((group for group in groups if part in group), part), rest
-    return anonymous(item, groups, program.model.actions)
+    return without_names(item, groups, program.model.actions)
 
 
 def _in_the_long_run(
-    program: Program, judge: Judge, promised: tuple[Property, ...], apart: Apart | None
+    program: Program, long_run: LongRun, properties: tuple[Property, ...], apart: Apart | None
 ) -> Iterator[Violation]:
     judged: set[object] = set()
-    for item in promised:
+    for item in properties:
         violation = None
         if isinstance(item, AlwaysPossible):
             orbits = program.orbits
             if orbits is None or apart is None or _same_for_all(item, orbits):
-                violation = judge.always_possible(item)
+                violation = long_run.always_possible(item)
             elif _alike(program, item) not in judged:
                 judged.add(_alike(program, item))
                 violation = apart(item, orbits)
         elif isinstance(item, LeadsTo):
-            violation = judge.leads_to(item)
+            violation = long_run.leads_to(item)
         if violation is not None:
             yield violation
 
 
 def _same_for_all(item: Property, orbits: Orbits) -> bool:
     return all(
-        indifferent(expression, one, two)
+        same_when_swapped(expression, one, two)
         for group in orbits.groups
         for one, two in itertools.pairwise(group)
         for expression in expressions_of(item)

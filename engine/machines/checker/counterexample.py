@@ -26,7 +26,7 @@ def path_to(levels: Sequence[Sequence[int]], depth: int, state: int, before: Bef
     return path[::-1]
 
 
-def told(program: Program, path: Sequence[int]) -> list[Moment]:
+def moments_of(program: Program, path: Sequence[int]) -> list[Moment]:
     """Return the path as moments: verbs with arguments, and the state after each."""
     first = program.layout.unpacked(path[0])
     moments = [Moment(verb=None, arguments={}, state=first)]
@@ -41,9 +41,11 @@ def _moment(step: Step, state: State) -> Moment:
     return Moment(verb=step.action.name, arguments=step_arguments(step), state=state)
 
 
-def noticed(program: Program, subject: Property | str | None, path: Sequence[int]) -> Violation:
+def violation_of(
+    program: Program, subject: Property | str | None, path: Sequence[int]
+) -> Violation:
     """Return what a watch noticed in the path's last state as a violation."""
-    moments = told(program, path)
+    moments = moments_of(program, path)
     match subject:
         case None:
             return Violation(

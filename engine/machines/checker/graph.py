@@ -13,7 +13,7 @@ from perdure.errors import InvalidArgument
 from perdure.machines.checker.program import compile_model, step_arguments
 from perdure.machines.checker.report import call, shown
 from perdure.machines.checker.search import Budget, condition, search, stepping
-from perdure.machines.language.composition import modelled
+from perdure.machines.language.composition import as_model
 from perdure.machines.language.expressions import Value
 from perdure.machines.language.machine import Machine
 from perdure.machines.language.model import Model
@@ -68,7 +68,7 @@ def graph_of(
     machine: Machine | Model, *, instances: int = 1, max_states: int = LARGEST_GRAPH
 ) -> Graph:
     """Return everything that can be reached. Raises InvalidArgument where it is too much."""
-    model = modelled(machine, instances)
+    model = as_model(machine, instances)
     program = compile_model(model, ())
     found = search(program, Budget(max_states, _MEMORY_BYTES))
     if found.incomplete:

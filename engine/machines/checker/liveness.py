@@ -7,7 +7,7 @@ fair action could change anything; it may not do so for ever where one stays pos
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from perdure.machines.checker.counterexample import path_to, told
+from perdure.machines.checker.counterexample import moments_of, path_to
 from perdure.machines.checker.program import Program
 from perdure.machines.checker.report import Violation
 from perdure.machines.checker.search import (
@@ -23,7 +23,7 @@ from perdure.machines.language.expressions import Expression, Not
 from perdure.machines.language.properties import AlwaysPossible, LeadsTo, formula
 
 Test = Callable[[int], bool]
-Graph = dict[int, list[tuple[int, int]]]
+Edges = dict[int, list[tuple[int, int]]]
 
 _SLICE: Final = 4096
 _BYTES_IN_STATE: Final = 900
@@ -31,7 +31,7 @@ _BYTES_IN_STATE: Final = 900
 _BYTES_IN_EDGE: Final = 110
 
 
-class Judge:
+class LongRun:
     """Judges one exploration."""
 
     def __init__(
@@ -75,7 +75,7 @@ class Judge:
             property=item.name,
             formula=formula(item),
             explanation="from here, it can never be reached",
-            path=tuple(told(self._program, self.path(*stuck))),
+            path=tuple(moments_of(self._program, self.path(*stuck))),
         )
 
     def _test(self, expression: Expression) -> Test:
@@ -135,7 +135,7 @@ class Judge:
             property=item.name,
             formula=formula(item),
             explanation=self._for_ever(state, within[state], graph),
-            path=tuple(told(self._program, [*head, *tail[1:]])),
+            path=tuple(moments_of(self._program, [*head, *tail[1:]])),
         )
 
     def _wave(self, given: Test, open_: Test) -> tuple[dict[int, int | None], list[int]]:
@@ -162,9 +162,9 @@ class Judge:
             self._spend(len(parents))
             wave = after
 
-    def _graph(self, states: Iterable[int]) -> Graph:
+    def _graph(self, states: Iterable[int]) -> Edges:
         """Return what leads on from each of the states."""
-        graph: Graph = {}
+        graph: Edges = {}
         edges = 0
         for state in states:
             if len(graph) % _SLICE == 0:
@@ -188,7 +188,7 @@ class Judge:
             for name in self._program.model.fair
         ]
 
-    def _for_ever(self, state: int, scc: frozenset[int], graph: Graph) -> str:
+    def _for_ever(self, state: int, scc: frozenset[int], graph: Edges) -> str:
         owed = frozenset().union(*self._fair())
         if not any(step in owed for step, _ in graph[state]):
             return "from here, nothing has to happen any more"
@@ -201,7 +201,7 @@ class Judge:
         return f"from here, this can go on for ever: {', '.join(sorted(verbs))}"
 
 
-def _lasting(scc: frozenset[int], graph: Graph, fair: list[frozenset[int]]) -> bool:
+def _lasting(scc: frozenset[int], graph: Edges, fair: list[frozenset[int]]) -> bool:
     """Whether a fair behaviour can stay: no fair action stays possible without being taken."""
     return all(
         any(
@@ -213,7 +213,7 @@ def _lasting(scc: frozenset[int], graph: Graph, fair: list[frozenset[int]]) -> b
     )
 
 
-def components(graph: Graph) -> Iterator[frozenset[int]]:
+def components(graph: Edges) -> Iterator[frozenset[int]]:
     """Yield the strongly connected components (Tarjan's algorithm, with a stack of its own)."""
     numbers: dict[int, int] = {}
     lowest: dict[int, int] = {}

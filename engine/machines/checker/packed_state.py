@@ -153,7 +153,7 @@ def _valuations(
     yield group, list(itertools.product(*(p.domain for p in group)))
 
 
-class _Move(msgspec.Struct, frozen=True):
+class _PartMove(msgspec.Struct, frozen=True):
     """An action as one part sees it: what it asks of the part, and what it may write there."""
 
     asks: Function
@@ -192,7 +192,7 @@ def _reached_alone(
 
 def _moves(
     actions: Iterable[Action], offsets: Mapping[str, int], functions: Functions
-) -> list[_Move]:
+) -> list[_PartMove]:
     """Return the actions that write the part's places, as it sees them."""
     drafts = []
     for action in actions:
@@ -220,7 +220,9 @@ def _moves(
         text for asks, written, _ in drafts for text in (asks, *(t for _, t in written if t))
     )
     return [
-        _Move(functions[asks], tuple((n, functions[t] if t else None) for n, t in written), given)
+        _PartMove(
+            functions[asks], tuple((n, functions[t] if t else None) for n, t in written), given
+        )
         for asks, written, given in drafts
     ]
 
@@ -232,7 +234,7 @@ def _argues(action: Action) -> bool:
 
 
 def _afterwards(
-    move: _Move, valuation: Valuation, given: tuple[Value, ...], places: list[Place]
+    move: _PartMove, valuation: Valuation, given: tuple[Value, ...], places: list[Place]
 ) -> Iterator[Valuation]:
     """Yield what the part may hold after the move; what others decide can come out any way."""
     options: list[tuple[Value, ...]] = [(value,) for value in valuation]

@@ -78,9 +78,9 @@ def search(
         visits=[[0] * program.layout.components[one.digit].radix for one in program.bundles],
         noticed={},
     )
-    watching = Watching(program, found)
-    marks = PlainMarks(program.layout.space) if by_level is None else by_level.marks
-    plain = _Plain(program, found, watching, marks)
+    watching = OpenWatches(program, found)
+    visited = PlainVisited(program.layout.space) if by_level is None else by_level.visited
+    plain = _PlainSearch(program, found, watching, visited)
     frontier = plain.start()
     try:
         while frontier:
@@ -121,29 +121,29 @@ class Budget:
 UNLIMITED: Final = Budget(sys.maxsize, sys.maxsize)
 
 
-class Marks(Protocol):
+class Visited(Protocol):
     """Which states were seen."""
 
     @property
-    def one_by_one(self) -> Any:
+    def by_state(self) -> Any:
         """Return what says of each state, and is told, whether it was seen."""
 
     def held_bytes(self) -> int:
-        """Return how much memory the marks take."""
+        """Return how much memory the visited take."""
 
 
 class LevelSearch(Protocol):
     """A search over whole levels at once; `search_numpy` has the one there is.
 
-    `search` asks it for the next level, `Judge` for the steps between levels.
+    `search` asks it for the next level, `LongRun` for the steps between levels.
     """
 
     @property
-    def marks(self) -> Marks:
+    def visited(self) -> Visited:
         """Return which states were seen."""
 
     def expand(
-        self, level: Sequence[int], watching: "Watching", found: Exploration, budget: Budget
+        self, level: Sequence[int], watching: "OpenWatches", found: Exploration, budget: Budget
     ) -> Sequence[int]:
         """Return the states one step from the level that were not seen before, now seen."""
 
@@ -159,16 +159,16 @@ class LevelSearch(Protocol):
         """Return the first state given, with its depth, that no path leads from to the goal."""
 
 
-class PlainMarks:
+class PlainVisited:
     """A byte for each state there could be, or where those are too many an entry for each seen."""
 
     def __init__(self, space: int) -> None:
-        self.one_by_one: Any = bytearray(space) if space <= _DENSE_SPACE else _Entries()
+        self.by_state: Any = bytearray(space) if space <= _DENSE_SPACE else _Entries()
 
     def held_bytes(self) -> int:
-        """Return how much memory the marks take."""
-        each = 1 if isinstance(self.one_by_one, bytearray) else _BYTES_IN_ENTRY
-        return len(self.one_by_one) * each
+        """Return how much memory the visited take."""
+        each = 1 if isinstance(self.by_state, bytearray) else _BYTES_IN_ENTRY
+        return len(self.by_state) * each
 
 
 class _Entries(dict[int, int]):
@@ -176,17 +176,17 @@ class _Entries(dict[int, int]):
         return 0
 
 
-class _Plain:
+class _PlainSearch:
     """Expands states one by one."""
 
     def __init__(
-        self, program: Program, found: Exploration, watching: "Watching", marks: Marks
+        self, program: Program, found: Exploration, watching: "OpenWatches", visited: Visited
     ) -> None:
-        ready = [Ready(program, bundle) for bundle in program.bundles]
+        ready = [PreparedBundle(program, bundle) for bundle in program.bundles]
         self._program: Final = program
         self._found: Final = found
         self._watching: Final = watching
-        self._marks: Final = marks
+        self._visited: Final = visited
         pairs = list(zip(ready, found.visits, strict=True))
         fast = program.orbits is None
         self._simple: Final = [
@@ -199,7 +199,7 @@ class _Plain:
 
     def start(self) -> Sequence[int]:
         """Return the first level."""
-        self._marks.one_by_one[self._program.initial] = 1
+        self._visited.by_state[self._program.initial] = 1
         return self._level([self._program.initial])
 
     def expand(self, level: Sequence[int], budget: Budget) -> Sequence[int]:
@@ -208,7 +208,7 @@ class _Plain:
         states, depth = self._found.states, len(self._found.levels) - 1
         for start in range(0, len(level), _SLICE):
             held = states + len(after)
-            budget.spend(held, depth, self._marks.held_bytes() + held * BYTES_IN_LEVEL)
+            budget.spend(held, depth, self._visited.held_bytes() + held * BYTES_IN_LEVEL)
             self._expand(level[start : start + _SLICE], after)
         after.sort()  # so that the same is noticed first however levels are expanded
         return self._level(after)
@@ -217,7 +217,7 @@ class _Plain:
         return array("q", states) if self._program.layout.space < WORD else states
 
     def _expand(self, states: Sequence[int], after: list[int]) -> None:
-        seen, add, simple = self._marks.one_by_one, after.append, self._simple
+        seen, add, simple = self._visited.by_state, after.append, self._simple
         closely = bool(self._joint)
         for state in states:
             for weight, radix, deltas, visits in simple:
@@ -247,7 +247,7 @@ class _Plain:
                     yield reached if orbits is None else orbits.representative(reached)
 
 
-class Watching:
+class OpenWatches:
     """What is still to be noticed: each watch is dropped once it was."""
 
     def __init__(self, program: Program, found: Exploration) -> None:
@@ -274,7 +274,7 @@ class Watching:
         self.active = self.expression != Const(value=False)
 
 
-class Ready:
+class PreparedBundle:
     """A bundle, made ready: what it adds to a state, each sum once."""
 
     def __init__(self, program: Program, bundle: Bundle) -> None:
@@ -335,7 +335,7 @@ def _decoding(program: Program, component: int, offset: int) -> dict[Any, Any]:
 
 def stepping(program: Program) -> Stepping:
     """Return the function that yields the steps from a state and where they lead."""
-    bundles = [Ready(program, bundle) for bundle in program.bundles]
+    bundles = [PreparedBundle(program, bundle) for bundle in program.bundles]
     split = [(one.weight, one.radix) for one in program.layout.components]
 
     def following(state: int) -> Iterator[tuple[int, int]]:

@@ -17,11 +17,11 @@ from perdure.machines.checker.search import (
     BYTES_IN_LEVEL,
     Budget,
     Exploration,
-    Watching,
+    OpenWatches,
 )
 from perdure.machines.checker.symmetry import Orbits
 from perdure.machines.checker.tables import Local
-from perdure.machines.checker.visited_numpy import Flags, Numbers, marks_for
+from perdure.machines.checker.visited_numpy import Flags, Numbers, visited_for
 from perdure.machines.language.expressions import (
     All,
     AnyOf,
@@ -50,32 +50,34 @@ _UFUNCS: Final[dict[str, Callable[..., Any]]] = {
 
 
 class NumpySearch:
-    """A program made ready for whole levels, and the marks of what was seen."""
+    """A program made ready for whole levels, and the visited of what was seen."""
 
     def __init__(self, program: Program, memory_bytes: int, piece: int = PIECE) -> None:
         self._piece: Final = piece
         self._orbits: Final = program.orbits
         self._weights: Final = [(one.weight, one.radix) for one in program.layout.components]
-        self._bundles: Final = [_Wide(program, bundle, piece) for bundle in program.bundles]
+        self._bundles: Final = [
+            _BundleColumns(program, bundle, piece) for bundle in program.bundles
+        ]
         self._steps: Final = sum(len(one.columns) for one in self._bundles)
         self._tables: Final[dict[int, tuple[Expression, npt.NDArray[Any]]]] = {}
-        self.marks: Final = marks_for(program.layout.space, memory_bytes)
+        self.visited: Final = visited_for(program.layout.space, memory_bytes)
 
     def expand(
-        self, level: Sequence[int], watching: Watching, found: Exploration, budget: Budget
+        self, level: Sequence[int], watching: OpenWatches, found: Exploration, budget: Budget
     ) -> "array[int]":
         """Return what the states lead to and was not seen before, now seen."""
         states, depth = found.states, len(found.levels) - 1
-        self.marks.expect(len(level) * self._steps)
+        self.visited.expect(len(level) * self._steps)
         for piece in self._pieces(level):
-            held = states + self.marks.waiting()
-            budget.spend(held, depth, 2 * self.marks.held_bytes() + held * BYTES_IN_LEVEL)
+            held = states + self.visited.waiting()
+            budget.spend(held, depth, 2 * self.visited.held_bytes() + held * BYTES_IN_LEVEL)
             self._notice(piece, watching)
             for _, reached in self._reached(piece, visiting=True):
-                self.marks.reach(reached)
-        return array("q", self.marks.harvest().tobytes())
+                self.visited.reach(reached)
+        return array("q", self.visited.harvest().tobytes())
 
-    def _notice(self, piece: "_Piece", watching: Watching) -> None:
+    def _notice(self, piece: "_Piece", watching: OpenWatches) -> None:
         while watching.active:
             hits = np.flatnonzero(piece.holds(watching.expression))
             if not hits.size:
@@ -108,7 +110,7 @@ class NumpySearch:
 
         Each sweep turns round: hope that spreads from level to level gets all the way in one.
         """
-        hopeful = self.marks.flags()
+        hopeful = self.visited.flags()
         waiting = [(depth, _states(levels[depth])) for depth in range(len(levels) - 1, -1, -1)]
         while True:
             left = [(depth, self._hopeless(states, goal, hopeful)) for depth, states in waiting]
@@ -132,12 +134,12 @@ class NumpySearch:
         for piece in self._pieces(states):
             good = np.array(piece.holds(goal))
             for origins, reached in self._reached(piece):
-                well = hopeful[self.marks.slots(reached)]
+                well = hopeful[self.visited.slots(reached)]
                 if origins is None:
                     good |= well
                 else:
                     good[origins] |= well
-            hopeful[self.marks.slots(piece.states[good])] = True
+            hopeful[self.visited.slots(piece.states[good])] = True
             left.append(piece.states[~good])
         return np.concatenate(left)
 
@@ -208,7 +210,7 @@ class _Piece:
                 raise TypeError(f"{expression!r} is not over tables")
 
 
-class _Wide:
+class _BundleColumns:
     """A bundle as columns: the n-th of what it adds to a state, for each valuation."""
 
     def __init__(self, program: Program, bundle: Bundle, piece: int) -> None:
@@ -221,7 +223,7 @@ class _Wide:
             )
             for component, deltas in bundle.others
         ]
-        self._far: Final = [_Writes(program, far) for far in bundle.far]
+        self._far: Final = [_FarColumns(program, far) for far in bundle.far]
         self._moves_all: Final = bool(self._others or self._far)
         radix = program.layout.components[bundle.digit].radix
         rows = (
@@ -282,7 +284,7 @@ class _Wide:
             yield origins[chosen], moved[chosen] + column[digits[chosen]]
 
 
-class _Writes:
+class _FarColumns:
     """What is written to a component of what others hold."""
 
     def __init__(self, program: Program, far: Far) -> None:

@@ -1,7 +1,7 @@
-"""Marks: which states were seen, kept in arrays that whole levels are looked up in at once.
+"""Visited: which states were seen, kept in arrays that whole levels are looked up in at once.
 
 Invariants: a state is harvested once, in the level after the one that reached it first; states one
-by one and whole arrays of them share the same marks, so that a search may change between the two.
+by one and whole arrays of them share the same visited, so that a search may change between the two.
 With `search_numpy`, the only modules that import numpy.
 """
 
@@ -21,12 +21,12 @@ _BITS: Final = 64
 _FREE: Final = -1
 
 
-def marks_for(space: int, memory_bytes: int) -> "Dense | Sparse":
-    """Return marks for so many possible states within a part of the memory there is."""
-    return Dense(space) if space <= min(_DENSE_SPACE, memory_bytes // 8) else Sparse()
+def visited_for(space: int, memory_bytes: int) -> "DenseVisited | SparseVisited":
+    """Return visited for so many possible states within a part of the memory there is."""
+    return DenseVisited(space) if space <= min(_DENSE_SPACE, memory_bytes // 8) else SparseVisited()
 
 
-class Dense:
+class DenseVisited:
     """A byte for each state there could be."""
 
     def __init__(self, space: int) -> None:
@@ -34,10 +34,10 @@ class Dense:
         self._fresh: Final = np.zeros(space, np.bool_)
         self._found: list[Numbers] = []
         self._scanning = False
-        self.one_by_one: Final[Any] = self._seen.view(np.uint8).data
+        self.by_state: Final[Any] = self._seen.view(np.uint8).data
 
     def held_bytes(self) -> int:
-        """Return how much memory the marks take."""
+        """Return how much memory the visited take."""
         return 2 * self._seen.size
 
     def waiting(self) -> int:
@@ -77,14 +77,14 @@ class Dense:
         return np.zeros(self._seen.size, np.bool_)
 
 
-class Sparse:
+class SparseVisited:
     """A hash table with open addressing, for states that are too far apart for a byte each."""
 
     def __init__(self) -> None:
         self._use(np.full(_SMALLEST_TABLE, _FREE, np.int64))
         self._count = 0
         self._found: list[Numbers] = []
-        self.one_by_one: Final[Any] = self
+        self.by_state: Final[Any] = self
 
     def __getitem__(self, state: int) -> bool:
         """Return whether the state was seen."""
@@ -115,7 +115,7 @@ class Sparse:
         self._shift = _BITS + 1 - table.size.bit_length()
 
     def held_bytes(self) -> int:
-        """Return how much memory the marks take."""
+        """Return how much memory the visited take."""
         return self._table.nbytes
 
     def waiting(self) -> int:

@@ -13,7 +13,7 @@ import msgspec
 
 from perdure.errors import InvalidArgument, InvalidMachine
 from perdure.machines.language.expressions import TRUE, All, AnyOf, Expression, renamed
-from perdure.machines.language.interchange import told_apart
+from perdure.machines.language.interchange import difference
 from perdure.machines.language.joint_steps import joined
 from perdure.machines.language.machine import Machine
 from perdure.machines.language.model import (
@@ -35,9 +35,9 @@ from perdure.machines.language.properties import (
     in_phase,
 )
 from perdure.machines.language.validation import (
-    no_expression,
-    no_property,
-    nonsense,
+    condition_problem,
+    expression_problem,
+    properties_problem,
     property_problem,
 )
 from perdure.machines.language.vocabulary import Variable
@@ -137,7 +137,7 @@ def instances(machine: Machine, count: int, *, properties: Iterable[Property] = 
     )
 
 
-def modelled(machine: Machine | Model, count: int = 1) -> Model:
+def as_model(machine: Machine | Model, count: int = 1) -> Model:
     """Return the machine, or so many of it side by side, as a model. Raises InvalidArgument."""
     if isinstance(machine, Model):
         if count != 1:
@@ -199,7 +199,9 @@ def _joined(
         for argument in found[0].arguments:
             if arguments.setdefault(argument.name, argument) != argument:
                 raise _refusal(name, f"{sync.name}: {argument.name!r} is two different arguments")
-    problem = nonsense(sync.when, {place.name: place.variable for place in places}, arguments)
+    problem = condition_problem(
+        sync.when, {place.name: place.variable for place in places}, arguments
+    )
     if problem is not None:
         raise _refusal(name, f"{sync.name}: {problem}")
     domains = {place.name: place.domain for place in places}
@@ -248,7 +250,7 @@ def _check_parts(
         seen.add(sync.name)
         if not list(sync.moves()):
             raise _refusal(name, f"synchronisation {sync.name!r} has no verbs")
-        problem = no_expression(sync.when)
+        problem = expression_problem(sync.when)
         if problem is not None:
             raise _refusal(name, f"{sync.name}: {problem}")
         for part, verb in sync.moves():
@@ -262,11 +264,11 @@ def _check_parts(
 def _check(model: Model) -> None:
     """Refuse conditions, properties, fairness and symmetry of what is not there."""
     variables = model.variables()
-    problem = nonsense(model.final, variables, {})
+    problem = condition_problem(model.final, variables, {})
     if problem is not None:
         raise _refusal(model.name, f"where it is finished: {problem}")
     arguments_of = {action.name: action.arguments for action in model.actions}
-    problem = no_property(model.properties)
+    problem = properties_problem(model.properties)
     if problem is not None:
         raise _refusal(model.name, problem)
     for item in model.properties:
@@ -285,7 +287,7 @@ def _check(model: Model) -> None:
         raise _refusal(model.name, problem)
     for group in model.interchangeable:
         for one, two in itertools.pairwise(group):
-            what = told_apart(model, one, two)
+            what = difference(model, one, two)
             if what is not None:
                 problem = f"{what} has no counterpart"
                 raise _refusal(

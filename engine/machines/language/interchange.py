@@ -34,20 +34,20 @@ _NO_NAMES: Final[Names] = {}
 _MIRRORED: Final = {">": "<", "≥": "≤"}
 
 
-def told_apart(model: Model, one: str, two: str) -> str | None:
+def difference(model: Model, one: str, two: str) -> str | None:
     """Return something that is said of one part and not of the other, or None."""
     known = {key for _, key in _said(model, _NO_NAMES)}
     swapped = _said(model, {one: two, two: one})
     return next((what for what, key in swapped if key not in known), None)
 
 
-def alike_in(model: Model) -> Groups:
+def interchangeable_groups(model: Model) -> Groups:
     """Return the model's interchangeable parts, in groups of which nothing tells two apart."""
     groups: list[tuple[str, ...]] = []
     for declared in model.interchangeable:
         found: list[list[str]] = []
         for part in declared:
-            same = (one for one in found if told_apart(model, one[0], part) is None)
+            same = (one for one in found if difference(model, one[0], part) is None)
             group = next(same, None)
             if group is None:
                 found.append([part])
@@ -57,12 +57,14 @@ def alike_in(model: Model) -> Groups:
     return tuple(groups)
 
 
-def indifferent(expression: Expression, one: str, two: str) -> bool:
+def same_when_swapped(expression: Expression, one: str, two: str) -> bool:
     """Whether the expression says the same with two parts' names swapped."""
     return meaning(expression, {one: two, two: one}) == meaning(expression)
 
 
-def anonymous(item: Property | Action, groups: Groups, actions: Iterable[Action] = ()) -> object:
+def without_names(
+    item: Property | Action, groups: Groups, actions: Iterable[Action] = ()
+) -> object:
     """Return what is the same of a property, or an action, for every naming of the parts.
 
     ``actions`` are those of the model, of which a property may name some.

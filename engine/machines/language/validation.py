@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from perdure.errors import InvalidMachine
+from perdure.machines.language.bounds import Scope, out_of_range, overlap
 from perdure.machines.language.declaration import Declaration
 from perdure.machines.language.expressions import (
     TRUE,
@@ -24,9 +25,8 @@ from perdure.machines.language.expressions import (
     nodes,
     reads,
 )
-from perdure.machines.language.kinds import FLAG, Mistyped, kind_of, misfit
 from perdure.machines.language.properties import PHASE, Always, Property, expressions_of
-from perdure.machines.language.sizes import Scope, leaving, together
+from perdure.machines.language.value_types import FLAG, Mistyped, assignment_problem, type_of
 from perdure.machines.language.vocabulary import Choice, Count, Identity, Row, Variable
 
 _DEEPEST: Final = 180
@@ -67,7 +67,7 @@ def _written(machine: Declaration) -> None:
     for item in _unlike(machine):
         bare = msgspec.structs.replace(item, guard=TRUE, updates=())
         for what, expression in (("its guard", item.guard), *item.updates):
-            problem = no_expression(expression)
+            problem = expression_problem(expression)
             if problem is not None:
                 raise _refusal(machine, f"{what}: {problem}", bare)
 
@@ -78,7 +78,7 @@ def _unlike(machine: Declaration) -> Iterable[Row]:
     return reversed({(item.verb, id(item.guard), id(item.updates)): item for item in rows}.values())
 
 
-def no_expression(expression: Expression) -> str | None:
+def expression_problem(expression: Expression) -> str | None:
     """Return why something is no expression, or holds what is none, or None where it is one."""
     held: Sequence[object] = nodes(expression)
     for node in held:
@@ -251,10 +251,10 @@ def _kinds(machine: Declaration) -> None:
     for item in _unlike(machine):
         arguments = {a.name: a for a in machine.verb(item.verb).arguments}
         try:
-            if kind_of(item.guard, variables, arguments).name != FLAG:
+            if type_of(item.guard, variables, arguments).name != FLAG:
                 raise _refusal(machine, f"its guard is not {FLAG}", item)
             for name, value in item.updates:
-                problem = misfit(variables[name], kind_of(value, variables, arguments))
+                problem = assignment_problem(variables[name], type_of(value, variables, arguments))
                 if problem is not None:
                     raise _refusal(machine, problem, item)
         except Mistyped as mistake:
@@ -272,7 +272,7 @@ def _outcomes(machine: Declaration) -> None:
     for items in rivals.values():
         for one, two in itertools.combinations(items, 2):
             scope = Scope(machine.variables, machine.verb(one.verb).arguments)
-            witness = together((one.guard, two.guard), scope)
+            witness = overlap((one.guard, two.guard), scope)
             if witness is not None:
                 raise _refusal(machine, f"a second outcome beside «{one}», when {witness}", two)
 
@@ -281,7 +281,9 @@ def _ranges(machine: Declaration) -> None:
     """Refuse an update that no explored value takes out of its range, but an actual one does."""
     for item in _unlike(machine):
         if item.updates:
-            problem = leaving(item, Scope(machine.variables, machine.verb(item.verb).arguments))
+            problem = out_of_range(
+                item, Scope(machine.variables, machine.verb(item.verb).arguments)
+            )
             if problem is not None:
                 raise _refusal(machine, problem, item)
 
@@ -320,7 +322,7 @@ def _properties(machine: Declaration) -> None:
     phase = Choice(PHASE.name, machine.phases, machine.initial)
     variables = {variable.name: variable for variable in (phase, *machine.variables)}
     arguments_of = {verb.name: verb.arguments for verb in machine.verbs}
-    problem = no_property(machine.properties)
+    problem = properties_problem(machine.properties)
     if problem is not None:
         raise _refusal(machine, problem)
     for item in machine.properties:
@@ -335,7 +337,7 @@ def _properties(machine: Declaration) -> None:
             raise _refusal(machine, f"{name!r} is said to be fair, but is no verb")
 
 
-def no_property(items: Iterable[object]) -> str | None:
+def properties_problem(items: Iterable[object]) -> str | None:
     """Return which of the things is no property, or None where all are."""
     return next((f"{one!r} is no property" for one in items if not isinstance(one, Property)), None)
 
@@ -358,13 +360,13 @@ def property_problem(
         also = {argument.name: argument for argument in arguments_of[name]}
         shared = {name: one for name, one in shared.items() if also.get(name) == one}
     for expression in expressions_of(item):
-        problem = nonsense(expression, variables, shared, steps=isinstance(item, Always))
+        problem = condition_problem(expression, variables, shared, steps=isinstance(item, Always))
         if problem is not None:
             return problem
     return None
 
 
-def nonsense(
+def condition_problem(
     expression: Expression,
     variables: Mapping[str, Variable],
     arguments: Mapping[str, Variable],
@@ -375,7 +377,7 @@ def nonsense(
 
     ``steps`` allows it to read what a variable holds after the step.
     """
-    problem = no_expression(expression)
+    problem = expression_problem(expression)
     if problem is not None:
         return problem
     for node in reads(expression):
@@ -387,7 +389,7 @@ def nonsense(
         elif node.name not in variables:
             return f"it reads {node.name!r}, which is not declared"
     try:
-        if kind_of(expression, variables, arguments).name != FLAG:
+        if type_of(expression, variables, arguments).name != FLAG:
             return f"it is not {FLAG}"
     except Mistyped as mistake:
         return str(mistake)

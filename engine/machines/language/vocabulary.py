@@ -94,7 +94,9 @@ def admits(variable: Variable, value: Any, *, checked: bool = False) -> bool:
             return isinstance(value, str) and bool(value)
 
 
-def misgiven(declared: tuple[Variable, ...], given: Any, *, checked: bool = False) -> str | None:
+def arguments_problem(
+    declared: tuple[Variable, ...], given: Any, *, checked: bool = False
+) -> str | None:
     """Return why a verb that takes the declared arguments cannot be given these, or None."""
     if not isinstance(given, tuple | list):
         return f"its arguments are a tuple, and not {given!r}"

@@ -23,7 +23,7 @@ from perdure.machines.language.properties import (
     formula,
 )
 from perdure.machines.language.vocabulary import Choice, Count, Flag, Identity, Row, Variable
-from perdure.machines.printing.steps import Rule, bounds_of, by_name, merged
+from perdure.machines.printing.rules import Rule, bounds_of, by_name, merged
 
 _NOTATION: Final = """\
 `x := y` gives `x` a new value, computed from the values before the move; what is not named stays as

@@ -10,7 +10,7 @@ from typing import Final
 from perdure.machines.language.machine import Machine
 from perdure.machines.language.model import Model
 from perdure.machines.printing.names import Names, identifier
-from perdure.machines.printing.steps import by_name
+from perdure.machines.printing.rules import by_name
 
 _RESERVED: Final = frozenset(
     [

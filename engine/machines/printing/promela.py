@@ -36,11 +36,11 @@ from perdure.machines.language.notation import PYTHON, Notation, printed
 from perdure.machines.language.properties import Always, about_steps, before_step, formula
 from perdure.machines.language.vocabulary import Choice, Count, Flag, Identity, Variable
 from perdure.machines.printing.names import Names, ascii_text, identifier
-from perdure.machines.printing.steps import (
+from perdure.machines.printing.rules import (
     Rule,
     by_name,
-    knows_nothing,
     merged,
+    uses_none,
 )
 
 _RESERVED: Final = (
@@ -112,7 +112,7 @@ class _Words:
         ]
         symbols = dict.fromkeys(value for value in values if isinstance(value, str))
         self._symbols = {word: names.take(identifier(word)) for word in symbols}
-        self._nothing = knows_nothing(model)
+        self._nothing = uses_none(model)
 
     def declarations(self) -> Iterator[str]:
         """Yield the symbols and the variables."""

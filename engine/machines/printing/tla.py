@@ -24,7 +24,7 @@ from perdure.machines.language.properties import (
 )
 from perdure.machines.language.vocabulary import Variable
 from perdure.machines.printing.names import ascii_text
-from perdure.machines.printing.steps import (
+from perdure.machines.printing.rules import (
     Rule,
     arguments_read,
     by_name,

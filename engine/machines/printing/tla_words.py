@@ -33,7 +33,7 @@ from perdure.machines.language.vocabulary import (
     given_domain,
 )
 from perdure.machines.printing.names import Names, ascii_text, camel, identifier, shortened
-from perdure.machines.printing.steps import all_variables, bounds_of, by_name, knows_nothing
+from perdure.machines.printing.rules import all_variables, bounds_of, by_name, uses_none
 
 _RESERVED: Final = (
     "ACTION ASSUME ASSUMPTION AXIOM BOOLEAN BY CASE CHOOSE CONSTANT CONSTANTS COROLLARY DEF DEFINE "
@@ -70,7 +70,7 @@ class Words:
         names = Names(_RESERVED.split())
         self._names = names
         self.module: Final = names.take(_tla(camel(model.name)))
-        self.none: Final = "NONE" if knows_nothing(model) else ""
+        self.none: Final = "NONE" if uses_none(model) else ""
         self._places = {
             place.name: names.take(_tla(identifier(place.name))) for place in model.places
         }

@@ -45,7 +45,7 @@ class Scope(msgspec.Struct, frozen=True):
         return {name: one for name, one in (held | given).items() if name in named}
 
 
-def together(guards: tuple[Expression, ...], scope: Scope) -> str | None:
+def overlap(guards: tuple[Expression, ...], scope: Scope) -> str | None:
     """Return values for which all guards hold, as text, or None where there are none."""
     asked = [item for guard in guards for item in conjuncts(guard)]
     read = scope.read_by(asked)
@@ -58,7 +58,7 @@ def together(guards: tuple[Expression, ...], scope: Scope) -> str | None:
     return None if found is None else f"{_facts(found)} (at the actual bounds)"
 
 
-def leaving(item: Row, scope: Scope) -> str | None:
+def out_of_range(item: Row, scope: Scope) -> str | None:
     """Return how an update leaves its count's range at the actual bounds alone, or None.
 
     Where it could do so as far as is explored too, what can be reached decides, and the checker

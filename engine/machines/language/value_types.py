@@ -36,13 +36,13 @@ class Mistyped(Exception):
     """An expression makes no sense; the text says which part and why."""
 
 
-class Kind(msgspec.Struct, frozen=True):
+class ValueType(msgspec.Struct, frozen=True):
     """A kind of value; for words, the words it can be."""
 
     name: str
     words: frozenset[str] = frozenset()
 
-    def fits(self, other: "Kind") -> bool:
+    def fits(self, other: "ValueType") -> bool:
         """Whether values of the two kinds can be equal at all."""
         nothing_holds = (WORD, IDENTITY, NOTHING)
         if NOTHING in (self.name, other.name):
@@ -52,34 +52,34 @@ class Kind(msgspec.Struct, frozen=True):
         return self.name != WORD or bool(self.words & other.words)
 
 
-_FLAG: Final = Kind(FLAG)
-_NUMBER: Final = Kind(NUMBER)
-_IDENTITY: Final = Kind(IDENTITY)
-_NOTHING: Final = Kind(NOTHING)
+_FLAG: Final = ValueType(FLAG)
+_NUMBER: Final = ValueType(NUMBER)
+_IDENTITY: Final = ValueType(IDENTITY)
+_NOTHING: Final = ValueType(NOTHING)
 
 
-def kind_of(
+def type_of(
     expression: Expression, variables: Mapping[str, Variable], arguments: Mapping[str, Variable]
-) -> Kind:
+) -> ValueType:
     """Return the kind of value the expression has. Raises Mistyped where a part makes no sense.
 
     Every name it reads must be declared in ``variables`` or ``arguments``.
     """
 
-    def leaf(node: Expression) -> Kind:
+    def leaf(node: Expression) -> ValueType:
         match node:
             case Const(value):
                 return _of_value(value)
             case Var(name) | Next(name):
-                return held_by(variables[name])
+                return type_held_by(variables[name])
             case Arg(name):
-                return held_by(arguments[name])
+                return type_held_by(arguments[name])
             case Bound():
                 return _NUMBER
             case _:
                 raise Mistyped(f"{node!r} is not an expression")
 
-    def compound(node: Expression, parts: Iterator[Kind]) -> Kind:
+    def compound(node: Expression, parts: Iterator[ValueType]) -> ValueType:
         match node:
             case Compare("=" | "≠", left, right):
                 one, two = parts
@@ -100,7 +100,7 @@ def kind_of(
     return fold(expression, leaf, compound)
 
 
-def _need(wanted: str, node: Expression, parts: Iterable[Kind]) -> None:
+def _need(wanted: str, node: Expression, parts: Iterable[ValueType]) -> None:
     """Complain of a child that is of another kind than the node needs."""
     for part, kind in zip(node.children(), parts, strict=True):
         if kind.name != wanted:
@@ -134,7 +134,7 @@ def _spread(variable: Variable, sign: int, most: int, least: int) -> tuple[int, 
     return (most + size, least) if sign > 0 else (most, least - size)
 
 
-def held_by(variable: Variable) -> Kind:
+def type_held_by(variable: Variable) -> ValueType:
     """Return the kind of value a variable or an argument holds."""
     match variable:
         case Flag():
@@ -142,14 +142,14 @@ def held_by(variable: Variable) -> Kind:
         case Count():
             return _NUMBER
         case Choice():
-            return Kind(WORD, frozenset(variable.words))
+            return ValueType(WORD, frozenset(variable.words))
         case Identity():
             return _IDENTITY
 
 
-def misfit(variable: Variable, value: Kind) -> str | None:
+def assignment_problem(variable: Variable, value: ValueType) -> str | None:
     """Return why the variable cannot be given a value of this kind, or None where it can."""
-    held = held_by(variable)
+    held = type_held_by(variable)
     if not held.fits(value):
         return f"{variable.name!r} holds {_described(held)}, and is given {_described(value)}"
     if isinstance(variable, Choice) and (unknown := value.words - held.words):
@@ -157,7 +157,7 @@ def misfit(variable: Variable, value: Kind) -> str | None:
     return None
 
 
-def _of_value(value: object) -> Kind:
+def _of_value(value: object) -> ValueType:
     match value:
         case None:
             return _NOTHING
@@ -166,16 +166,16 @@ def _of_value(value: object) -> Kind:
         case int():
             return _NUMBER
         case str():
-            return Kind(WORD, frozenset((value,)))
+            return ValueType(WORD, frozenset((value,)))
         case _:
             raise Mistyped(f"{value!r} is not a value a machine can hold")
 
 
-def _described(kind: Kind) -> str:
+def _described(kind: ValueType) -> str:
     return " or ".join(sorted(kind.words)) if kind.words else kind.name
 
 
-def _named(part: Expression, kind: Kind) -> str:
+def _named(part: Expression, kind: ValueType) -> str:
     text, described = written(part), _described(kind)
     return text if text == described else f"{text} ({described})"
 

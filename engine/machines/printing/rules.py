@@ -98,7 +98,7 @@ def all_variables(model: Model) -> list[Variable]:
     return held + [argument for action in model.actions for argument in action.arguments]
 
 
-def knows_nothing(model: Model) -> bool:
+def uses_none(model: Model) -> bool:
     """Whether any place can hold None, or anything is compared with it."""
     return any(None in place.domain for place in model.places) or any(
         isinstance(node, Const) and node.value is None
