@@ -1,5 +1,6 @@
 """Bytes in and out: rows, links, transactions, and the data derived beside them."""
 
+from perdure.store.committer import Committer
 from perdure.store.derived import CatalogRow, Derived
 from perdure.store.leases import Lease, Leases
 from perdure.store.mapper import Mapper
@@ -21,6 +22,7 @@ from perdure.store.store import Durability, Settle, Store
 
 __all__ = [
     "CatalogRow",
+    "Committer",
     "Derived",
     "Durability",
     "EventPlace",
