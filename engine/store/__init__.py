@@ -1,4 +1,8 @@
-"""Bytes in and out: rows, links, transactions, and the data derived beside them."""
+"""Stores: logs of rows, the links between rows, transactions, and data derived from the log.
+
+`Store`, `Recorder`, `Derived` and `Leases` are the protocols; `docs/stores.md` says how to write a
+store of one's own.
+"""
 
 from perdure.store.committer import Committer
 from perdure.store.derived import CatalogRow, Derived

@@ -1,9 +1,9 @@
-"""The group committer: one thread that writes whatever is waiting in one transaction.
+"""The group committer: one thread that writes all waiting submissions in one transaction.
 
-Invariants: submissions are committed in the order they came; each learns its own outcome, and only
-after the transaction that holds it is durable; after `close` nothing is accepted, and everything
-accepted before has its outcome. No error of the recorder, or of whoever is told, ends the thread.
-What is committed on the caller's own thread comes after everything submitted before it.
+Invariants: submissions are committed in the order in which they came; each has an outcome of its
+own, which is told only once its transaction is durable; after `close` none is accepted, and all
+accepted ones have their outcome. No error of the recorder or of a `settle` function ends the
+thread. A commit on the caller's own thread comes after every earlier submission.
 """
 
 import logging
@@ -19,20 +19,20 @@ from perdure.store.store import Settle
 _LOGGER: Final = logging.getLogger("perdure")
 
 MAX_BATCH: Final = 256
-"""A batch closes once it holds this many submissions."""
+"""How many submissions a batch has at most."""
 
 MAX_BATCH_BYTES: Final = 32 * 1024 * 1024
-"""A batch closes once it holds this much, so that a flood of large turns is bounded in memory."""
+"""No submission is added to a batch of so many bytes, which bounds the memory for large turns."""
 
 
 class BatchRecorder(Protocol):
-    """What the committer writes through."""
+    """The recorder that a committer writes through."""
 
     def insert_many(self, submissions: Sequence[Submission]) -> list[Outcome]:
-        """Insert each submission whole or not at all, and return their outcomes in order."""
+        """Record the submissions; see `Recorder.insert_many`."""
 
     def insert_now(self, submissions: Sequence[Submission]) -> list[Outcome] | None:
-        """Insert all submissions if that takes no waiting, else do nothing and return None."""
+        """Record the submissions if that takes no waiting, else do nothing and return None."""
 
 
 class _Group(NamedTuple):
@@ -56,11 +56,11 @@ class Committer:
         self._thread.start()
 
     def commit_now(self, submissions: Sequence[Submission]) -> Sequence[Outcome] | None:
-        """Commit on the calling thread if nothing is in front and nothing need be waited for.
+        """Commit on the calling thread if the queue is empty and the recorder need not wait.
 
         Returns the outcomes, or None where nothing was done and the submissions are to be queued.
         """
-        with self._lock:  # what another thread submits comes before these, or after them
+        with self._lock:  # another thread submits either before this commit or after it
             if self._unsettled or self._closed:
                 return None
             try:
@@ -70,10 +70,10 @@ class Committer:
                 return [_failure(error)] * len(submissions)
 
     def submit(self, submissions: Sequence[Submission], settle: Settle) -> None:
-        """Queue commits; ``settle`` is called with all their outcomes on the committer's thread.
+        """Queue submissions; ``settle`` is called with their outcomes on the committer's thread.
 
-        They share a transaction, together with others, so there should be no more than
-        `MAX_BATCH`. Raises EngineClosed after `close`.
+        They share a transaction with others, so give `MAX_BATCH` of them at most. Raises
+        EngineClosed after `close`.
         """
         with self._lock:
             if self._closed:
@@ -82,7 +82,7 @@ class Committer:
             self._waiting.put(_Group(submissions, settle))
 
     def close(self) -> None:
-        """Commit what is queued, then stop. Safe to call again."""
+        """Commit all queued submissions, then end the thread. Safe to call again."""
         with self._lock:
             if not self._closed:
                 self._closed = True
@@ -104,7 +104,7 @@ class Committer:
                 return
 
     def _outcomes(self, batch: Sequence[Submission]) -> list[Outcome]:
-        """Commit the batch and return an outcome for each, whatever the recorder does."""
+        """Commit the batch; return an outcome for each submission, even if the recorder raises."""
         try:
             outcomes = self._recorder.insert_many(batch)
             if len(outcomes) == len(batch):
@@ -115,7 +115,7 @@ class Committer:
             return [_failure(error)] * len(batch)
 
     def _drain(self, first: _Group) -> tuple[list[_Group], bool]:
-        """Return what is queued behind ``first`` and fits, and whether the end was among it."""
+        """Return the groups that fit in a batch behind ``first``, and whether `close` follows."""
         batch, self._left = [first], None
         count, size = len(first.submissions), _size(first)
         while count < MAX_BATCH and size < MAX_BATCH_BYTES:
@@ -141,7 +141,7 @@ def _failure(error: BaseException) -> StoreError:
 
 
 def _settle(group: _Group, outcomes: Sequence[Outcome]) -> None:
-    """Tell the outcomes. Who cannot be told does not keep the others from being told."""
+    """Tell a group its outcomes; an error in that keeps no other group from its own."""
     try:
         group.settle(outcomes)
     except Exception:

@@ -1,9 +1,9 @@
 """The hash chain: each event's link covers the link before it and the event's own bytes.
 
 Format. An event's body is a JSON object. Its link is the hex SHA-256 of the previous link's 64
-characters followed by the body. What is stored is the body with one last member, ``link``, of fixed
-width, so both parts are found by slicing. The link before the first (the genesis link) is the hex
-SHA-256 of the session id. A session's newest link is its head.
+characters followed by the body. The stored bytes are the body with one more member at its end,
+``link``, of fixed width, so both parts are found by slicing. The link before the first (the genesis
+link) is the hex SHA-256 of the session id. A session's newest link is its head.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """Events to rows and back: one typed decoder for all known events, by permanent tag.
 
 Invariants: nothing is imported or executed on load; the row's own columns and the event inside must
-agree; a decoded event is in its present shape whatever version wrote it.
+agree; a decoded event has its present shape, also where an older version of perdure wrote it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from perdure.store import links
 from perdure.store.recorder import StoredRow
 
 UNDECODABLE: Final = (msgspec.MsgspecError, ValueError, KeyError, TypeError, RecursionError)
-"""What decoding bytes that are no event can raise; UnicodeDecodeError is a ValueError."""
+"""The errors of decoding bytes that are no event; UnicodeDecodeError is a ValueError."""
 
 _MESSAGES: Final = b',"messages":['
 _BEFORE_ARRAY: Final = len(_MESSAGES) - 1
@@ -53,7 +53,7 @@ class Mapper:
     def decode(self, state: bytes) -> SessionEvent:
         """Return the event inside a row's state.
 
-        Raises one of `UNDECODABLE` where it is not a known event, in the present shape or one
+        Raises one of `UNDECODABLE` where it is no known event, in the present shape or in one
         that can be upcast to it.
         """
         try:
@@ -75,7 +75,7 @@ class Mapper:
     def to_event(self, row: StoredRow, previous: str | None) -> SessionEvent:
         """Return the row's event after checking it against its row and the link before it.
 
-        ``previous`` None leaves the link unchecked. Raises LogCorrupt, saying what is wrong.
+        ``previous`` None leaves the link unchecked. Raises LogCorrupt, with the contradiction.
         """
         session_id, version = str(row.session_id), row.version
         state: Any = row.state  # bytes, unless someone changed it
@@ -109,18 +109,19 @@ def contradiction(row: Any, event: SessionEvent) -> str | None:
 def message_bytes(state: bytes) -> memoryview | None:
     """Return the comma-joined messages of an event that landed some, None where there are none.
 
-    They are found by slicing: the searched bytes hold unescaped quotes around a key that follows a
-    comma, which cannot occur inside a string, and no object before ``messages`` has keys of its
-    user's choosing. A run's result has, so in its event the array is what stands at the very end;
-    that is decoded to know its length. (Metadata has too: this is not for registrations.) Raises
-    one of `UNDECODABLE` where such an event is none, or the state is no bytes.
+    They are found by slicing. The bytes that are searched for have unescaped quotes around a key
+    that follows a comma. That cannot occur inside a string, nor in an object before ``messages``,
+    as none of them has keys that users choose. The event of a completed run is different: it has
+    the run's result, with keys of users'. There the array is the last value before the link, and is
+    decoded to learn its length. Metadata has such keys too, so do not call this for registrations.
+    Raises one of `UNDECODABLE` for bytes that are no event, or a state that is not bytes.
     """
     start = _start_of_array(state)
     return None if start < 0 else memoryview(state)[start + 1 : -_AFTER_MESSAGES]
 
 
 def is_sliced(state: bytes, array: bytes) -> bool:
-    """Whether `message_bytes` finds just what is in this array, the event's messages."""
+    """Whether `message_bytes` finds exactly this array, which holds the event's messages."""
     start = _start_of_array(state)
     return (
         start >= 0

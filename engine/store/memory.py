@@ -138,7 +138,7 @@ class MemoryRecorder(EventsourcingRecorder):
         """Do nothing; a subclass may keep the rows of a submission elsewhere.
 
         It is called with rows that follow the log, before they can be read, for one submission at a
-        time. What it raises refuses the submission.
+        time. An error that it raises refuses the submission.
         """
 
     def insert_many(self, submissions: Sequence[Submission]) -> list[Outcome]:

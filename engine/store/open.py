@@ -42,8 +42,8 @@ def open_store(
 ) -> Store:
     """Return the store at ``memory:`` or ``sqlite:///path`` (four slashes for an absolute path).
 
-    - ``url``: a URL, or a function that opens a store of another kind. A function decides for
-      itself what the other parameters would, so they stay as they are.
+    - ``url``: a URL, or a function that opens a store of another kind. Such a function takes the
+      place of the other parameters, which must be left as they are.
     - ``durability``: "full" or "normal"; see `Durability`.
     - ``busy_timeout_seconds``: how long a commit waits for another process that writes.
     - ``readonly``: open an existing SQLite file and never write to it.

@@ -82,9 +82,9 @@ class Recorder(Protocol):
     """The log of a store. Every member may be called from any thread.
 
     Members that read raise StoreError where the storage fails, and EngineClosed after the store was
-    closed, unless they say otherwise. Those marked "on the event loop" are called on its thread and
-    hold up every task meanwhile, so they must return within about a millisecond and not wait for
-    any other read; the others are called on threads of their own.
+    closed, unless they say otherwise. Members marked "on the event loop" are called on its thread,
+    where every task waits for them: they must return within about a millisecond and not wait for
+    another read. The others are called on threads of their own.
 
     A position is settled once no event can appear at a smaller one any more. Members that read by
     position show settled positions only, so a reader who remembers the last one misses nothing.

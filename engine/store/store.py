@@ -12,8 +12,8 @@ from perdure.store.leases import Leases
 from perdure.store.recorder import Outcome, Recorder, Submission
 
 Durability = Literal["full", "normal"]
-"""What a commit survives once its outcome is known: "full" a power cut, "normal" the death of the
-process."""
+"""How durable a commit is once its outcome is known: with "full" it survives a power cut, with
+"normal" the death of the process."""
 
 Settle = Callable[[Sequence[Outcome]], None]
 """Called once with the outcomes of submissions, in their order; may be on any thread."""

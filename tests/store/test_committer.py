@@ -275,7 +275,7 @@ def test_g2_an_outcome_is_never_told_before_its_commit_is_visible_to_others(
     recorder: SQLiteRecorder,
     fast: bool,
 ) -> None:
-    """Whoever is told looks at once, through a connection of its own, and must find the rows."""
+    """The caller looks at once, through a connection of its own, and must find the rows."""
     looking = sqlite3.connect(recorder.path, check_same_thread=False)
     found: list[int] = []
 

@@ -1,4 +1,4 @@
-"""Dense versions: what does not follow the newest event is refused, and has written nothing."""
+"""Dense versions: a row that does not follow the newest event is refused and not written."""
 
 import contextlib
 import itertools

@@ -1,4 +1,4 @@
-"""eventsourcing's own recorder suites, run as they are on what we put in place of its recorders.
+"""eventsourcing's own recorder suites, run as they are on our recorders.
 
 Their streams start at version 0 or 1, which is why `FIRST_VERSIONS` has both. The suite of plain
 aggregate recorders is left out: it wants no positions back, and ours are application recorders.

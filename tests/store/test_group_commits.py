@@ -34,7 +34,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 async def answers_of(url: str, plant: Callable[[], None]) -> Answers:
-    """Return what was answered to turns, and to archivings, of many sessions at once."""
+    """Return the answers to turns, and to archivings, of many sessions at once."""
     answers: Answers = {}
 
     async def ask(session_id: str, what: str, verb: Any) -> None:
@@ -63,7 +63,7 @@ async def answers_of(url: str, plant: Callable[[], None]) -> Answers:
 
 
 async def problems_of(url: str, answers: Answers) -> list[str]:
-    """Return every way in which the file is not what the answers said."""
+    """Return every difference between the file and the answers."""
     async with Engine.open(url) as engine:
         problems = [finding.detail for finding in (await engine.audit()).findings]
         for view in await engine.list():

@@ -28,7 +28,7 @@ def test_g7_the_link_before_the_first_is_the_hash_of_the_session_id() -> None:
 
 
 def recomputed(previous: str, state: bytes) -> str:
-    """The link by its definition: take the last member out, hash what is left after the last."""
+    """The link by its definition: the hash of the last link and the state without its own."""
     text = state.decode()
     member = f',"link":"{json.loads(text)["link"]}"'
     assert text.endswith(member + "}")

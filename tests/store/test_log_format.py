@@ -37,7 +37,7 @@ pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason="no documentation bes
 
 
 def program() -> str:
-    """Return the one program of the page that says what holds."""
+    """Return the one program on the page, which verifies a log."""
     found = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     (verifier,) = (one for one in found if "every receipt holds" in one)
     assert not re.search(r"^(import|from) (engine|projections)", verifier, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Opening: what is not ours is refused with a sentence, and not one byte of it changes."""
+"""Opening: a file that is not ours is refused with a sentence, and not one byte of it changes."""
 
 import asyncio
 import contextlib
@@ -271,7 +271,7 @@ def test_readonly_never_changes_the_file_and_refuses_every_write(tmp_path: Path)
             ):
                 with pytest.raises(StoreError, match="read-only"):
                     await write
-            # What changes nothing needs no writing.
+            # A call that changes nothing needs no writing.
             assert (await engine.register("s")).version == 4
             again = await engine.record_turn("s", [message("2")], run_id="run-2")
             assert again.duplicate

@@ -19,7 +19,7 @@ from perdure.store.sqlite.statements import LOCKED, MAX_ROWS, error_code, lenien
 from perdure.store.store import Durability
 
 CHECKPOINT_BYTES: Final = 32 * 1024 * 1024
-"""What the write-ahead log gathers before it is copied into the file. The more it gathers, the
+"""The size at which the write-ahead log is copied into the file. The larger it is, the
 fewer pages are copied twice; SQLite's own 1,000 pages cost many sessions a fifth of their
 throughput."""
 
@@ -56,7 +56,7 @@ class Connections:
         self._file: OpenFile | None = None
 
     def reader(self) -> sqlite3.Connection:
-        """Return a connection for reading, which whoever asked closes."""
+        """Return a connection for reading, which the caller closes."""
         connection = self._connected(self._mode)
         try:
             connection.execute("PRAGMA query_only = ON")
@@ -67,9 +67,9 @@ class Connections:
         return connection
 
     def writer(self, durability: Durability) -> sqlite3.Connection:
-        """Return the connection that writes, to a file that is there and ready then.
+        """Return the connection that writes, after creating the file and its tables if missing.
 
-        Where the file is only read it is checked instead, and writing to it fails.
+        Where the file is opened to be read, it is only checked, and writing to it fails.
         """
         connection = self._connected(self._mode if self._readonly else "rwc")
         try:
@@ -94,9 +94,9 @@ class Connections:
         """Copy the write-ahead log into the file while no connection can commit.
 
         SQLite before 3.51.3 may lose a commit that starts the log anew while a checkpoint runs (its
-        WAL-reset bug), which takes two connections that write. Here another connection holds the
-        write lock meanwhile, so there is no such commit, with any version. Returns whether it was
-        done; it is not where another process writes just then.
+        WAL-reset bug), which takes two connections that write. Here a second connection holds the
+        write lock during the checkpoint, so there is no such commit, with any version. Returns
+        False where another process holds the write lock; then nothing was done.
         """
         with contextlib.closing(self._connected("rw")) as holder:
             holder.execute("PRAGMA busy_timeout = 0")
@@ -120,7 +120,7 @@ class Connections:
         return self._file
 
     def release(self) -> None:
-        """Say that every connection is closed."""
+        """Note that every connection is closed."""
         if self._file is not None:
             self._file.release()
 
@@ -139,9 +139,9 @@ class Connections:
     def _reading_mode(self) -> str:
         """Return how to open the file for reading only.
 
-        Readers of a write-ahead log share an index in a file beside it. Where that cannot be made
-        (a read-only folder or medium) and there is no log to read, nobody writes either, and the
-        file can be read as it is.
+        Readers of a write-ahead log share an index in a file beside it. Where that file cannot be
+        created (a read-only folder or medium) and there is no log to read, no process can be
+        writing, and the database file can be read as it is.
         """
         connection = self._connected("ro")
         try:

@@ -1,7 +1,7 @@
 """A copy of a store's file, whole and of one moment, while engines go on writing to it.
 
-Invariants: the copy is what one read transaction sees; nothing lies at its path until it is
-complete and synced; it holds no lease, since no engine drives it.
+Invariants: the copy holds the log as one read transaction sees it; there is no file at its path
+until it is complete and synced; it holds no lease, since no engine uses it.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from perdure.errors import StoreError
 from perdure.store.sqlite.statements import translated
 
 Progress = Callable[[int, int], None]
-"""Called with the pages that were copied so far, and with all there are."""
+"""Called with the number of pages copied so far, and the number of all pages."""
 
 _PAGES_A_STEP: Final = 4096
 
@@ -23,11 +23,11 @@ _PAGES_A_STEP: Final = 4096
 def copy_file(
     source: sqlite3.Connection, path: Path, target: Path, progress: Progress | None = None
 ) -> Path:
-    """Copy what the connection reads to a partial file beside ``target``, and return its path.
+    """Copy the database of a connection to a partial file beside ``target``; return its path.
 
-    ``path`` names the source in messages. `complete` gives the partial file its name, and whoever
-    does not want it removes it. Raises StoreError where the target is there already, its folder is
-    not, either file fails, or the disk is full.
+    ``path`` names the source in messages. The caller gives the partial file its name with
+    `complete`, or removes it with `remove`. Raises StoreError where the target exists, its folder
+    does not, either file fails, or the disk is full.
     """
     check_free(target)
     partial = target.with_name(f"{target.name}.partial-{os.getpid()}")
@@ -47,7 +47,7 @@ def copy_file(
 
 
 def complete(partial: Path, target: Path) -> None:
-    """Sync a partial file, and give it its name. Raises StoreError where the name was taken."""
+    """Sync a partial file and give it its name. Raises StoreError where the name is taken."""
     try:
         _sync(partial)
         os.link(partial, target)  # which overwrites nothing, as a rename would
@@ -62,7 +62,7 @@ def complete(partial: Path, target: Path) -> None:
 
 
 def remove(partial: Path) -> None:
-    """Remove a partial file and what SQLite keeps beside it."""
+    """Remove a partial file and the files that SQLite keeps beside it."""
     for suffix in ("", "-wal", "-shm", "-journal"):
         with contextlib.suppress(OSError):
             Path(f"{partial}{suffix}").unlink()

@@ -1,4 +1,4 @@
-"""The file under a store: where it is, and whether it still is the one that was opened.
+"""The file under a store: its location, and whether it still is the one that was opened.
 
 Invariants: a file is named by device and inode, so a link or a second path to it is the same file;
 a process that was forked while the file was open here is refused that file until it runs another
@@ -13,7 +13,7 @@ from perdure.errors import StoreError
 
 
 class Unacknowledged(StoreError):
-    """The file does not hold what was committed to it, so nothing of it is acknowledged."""
+    """The file does not hold the rows that were committed to it, so they are not acknowledged."""
 
 
 class _Identity(NamedTuple):
@@ -22,7 +22,7 @@ class _Identity(NamedTuple):
 
 
 class _Held(NamedTuple):
-    """That a process has a file open, through the `OpenFile` with this ``id``."""
+    """A file that a process has open, through the `OpenFile` with this ``id``."""
 
     identity: _Identity
     process: int
@@ -30,14 +30,14 @@ class _Held(NamedTuple):
 
 
 _HELD: Final[set[_Held]] = set()
-"""Every file that is open here. A fork inherits it, and so learns which files its parent had."""
+"""Every file that is open here. A fork inherits the set, and so knows its parent's files."""
 
 
 def located(path: Path) -> Path:
     """Return the absolute path of the file, links resolved. Raises StoreError where there is none.
 
-    Asked for once: a process may change its folder, and a link may be pointed elsewhere. SQLite
-    keeps its log beside the file itself, not beside a link to it.
+    Call it once for a store: a process may change its folder, and a link may be pointed elsewhere.
+    SQLite keeps its log beside the file itself, not beside a link to it.
     """
     try:
         return Path(os.path.realpath(path))
@@ -49,8 +49,8 @@ def check_not_inherited(path: Path, location: Path) -> None:
     """Refuse a file that was open in another process when this one was forked from it.
 
     SQLite keeps its POSIX locks in a table of the process. A fork inherits the table and not the
-    locks, so it would write under locks that it does not have: its commits are lost without an
-    error. Raises StoreError.
+    locks, so it would write without any lock: its commits are lost without an error. Raises
+    StoreError.
     """
     identity = _identity_of(location)
     process = os.getpid()
@@ -65,8 +65,8 @@ def check_not_inherited(path: Path, location: Path) -> None:
 class OpenFile:
     """A file that is open in this process, until `release`.
 
-    ``path`` is how messages name it, ``location`` where it is; ``log_bytes`` is the size that its
-    write-ahead log had at the last `check`.
+    Messages name it by ``path``; ``location`` is its absolute path. ``log_bytes`` is the size of
+    its write-ahead log at the last `check`.
     """
 
     def __init__(self, path: Path, location: Path) -> None:

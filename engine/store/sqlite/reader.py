@@ -1,7 +1,8 @@
-"""The reading half of the SQLite recorder: the log by stream, by position, whole, and as it grows.
+"""The reading half of the SQLite recorder: the log by session, position, scan and listening.
 
-Invariants: nothing here writes, and no commit waits for it; a scan has a connection of its own; the
-newest version, the newest position and the newest events are read on one that no other read uses.
+Invariants: nothing here writes, and no commit waits for a read. There are three kinds of
+connection: the reader, for reads of any length; the probe, which only short reads on the event loop
+use; and one of its own for each scan.
 """
 
 import contextlib
@@ -35,7 +36,7 @@ _LARGEST: Final = 2**63 - 1
 
 
 class SQLiteReader(EventsourcingRecorder):
-    """Reads what is recorded in the SQLite file that the connections are to."""
+    """Reads the log in the SQLite file that the connections are to."""
 
     def __init__(self, connections: Connections) -> None:
         self.path: Final = connections.path
@@ -52,7 +53,7 @@ class SQLiteReader(EventsourcingRecorder):
         self._watcher: Final = Watcher(self._data_version)
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close the reading connections, and set every listener a last time."""
         with self._read_lock, self._probe_lock:
             self._closed = True
             self._opened.close()
@@ -67,9 +68,9 @@ class SQLiteReader(EventsourcingRecorder):
     def read(
         self, statement: str, parameters: Sequence[Any] = (), *, most_bytes: int | None = None
     ) -> list[Any]:
-        """Return all rows of a query on the shared read connection.
+        """Return all rows of a query on the reader.
 
-        With ``most_bytes`` those up to the one whose last column brings that many in all.
+        ``most_bytes`` ends them with the row whose last column brings the sum to so many bytes.
         """
         with self._read_lock, translated(self.path):
             self._check_open()
@@ -77,7 +78,7 @@ class SQLiteReader(EventsourcingRecorder):
             return cursor.fetchall() if most_bytes is None else _first_of(cursor, most_bytes)
 
     def last_version(self, session_id: str) -> int | None:
-        """Return the newest version of a stream, or None where it has no event."""
+        """Return the newest version of a session, None where it has no event."""
         if self._lost is not None:
             raise self._lost
         try:
@@ -120,29 +121,29 @@ class SQLiteReader(EventsourcingRecorder):
         return _positioned(self.read(_ROWS_AFTER, (position, limit), most_bytes=most_bytes))
 
     def rows_after(self, position: int, limit: int) -> Sequence[PositionedRow]:
-        """Return a few rows after a position, on the connection that no long read uses."""
+        """Return a few rows after a position, read on the probe."""
         with self._probe_lock, translated(self.path):
             self._check_open()
             rows = self._probe.execute(_ROWS_AFTER, (position, limit)).fetchall()
         return _positioned(rows)
 
     def places_after(self, position: int, limit: int) -> Sequence[EventPlace]:
-        """Return where a few events from after a position are, and of which sessions."""
+        """Return the places of a few rows after a position, read on the probe."""
         with self._probe_lock, translated(self.path):
             self._check_open()
             return self._probe.execute(_PLACES_AFTER, (position, limit)).fetchall()
 
     def settled_position(self) -> int:
-        """Return the newest position, 0 where nothing is recorded; every one is settled."""
+        """Return the newest position, 0 where nothing is recorded; a commit settles its own."""
         with self._probe_lock, translated(self.path):
             self._check_open()
             newest: int | None = self._probe.execute(_NEWEST).fetchone()[0]
         return newest or 0
 
     def max_tracking_id(self, application_name: str) -> int | None:
-        """Return how far a projection has come, or None where it has not begun.
+        """Return the position of a projection, None where it has not begun.
 
-        Raises StoreError for what is there and is no position.
+        Raises StoreError where the table holds something else.
         """
         rows = self.read(
             "SELECT notification_id FROM tracking WHERE application_name = ?", (application_name,)
@@ -165,13 +166,11 @@ class SQLiteReader(EventsourcingRecorder):
         *,
         indexed: bool = True,
     ) -> Iterator[tuple[Any, ...]]:
-        """Yield raw rows (position, session id, version, topic, state), a session at a time.
+        """Yield rows by session, version and position, read on a connection of its own.
 
-        Sessions come in the order of their ids from ``low`` (included) to ``high`` (excluded), or
-        are just those in ``only``. The columns are as SQLite holds them: of any type, if someone
-        changed them. ``indexed`` False reads the table itself, for when the index, which holds a
-        copy of ids and versions, may not agree with it. Reads on a connection of its own, so a long
-        scan stands in nobody's way; the next row after the recorder was closed is EngineClosed.
+        ``indexed`` False reads the table itself: the index holds a copy of ids and versions, which
+        may disagree with the table in a damaged file. The scan raises EngineClosed at its next row
+        once the recorder was closed.
         """
         chosen, parameters = chosen_sessions(low, high, only)
         table = "stored_events" if indexed else "stored_events NOT INDEXED"
@@ -189,7 +188,7 @@ class SQLiteReader(EventsourcingRecorder):
                         self._check_open()
 
     def session_ids(self) -> list[Any]:
-        """Return every distinct session id in the log, in order, of whatever type."""
+        """Return every session id in the log, in order, of any type where one is damaged."""
         return [
             found
             for (found,) in self.read(
@@ -198,17 +197,17 @@ class SQLiteReader(EventsourcingRecorder):
         ]
 
     def sizes(self) -> list[tuple[Any, int]]:
-        """Return every distinct session id in the log, in order, with how many events it has."""
+        """Return every session id in the log, in order, with the number of its events."""
         return self.read(
             "SELECT originator_id, count(*) FROM stored_events"
             " GROUP BY originator_id ORDER BY originator_id"
         )
 
     def integrity_problems(self) -> list[str]:
-        """Return what is wrong with the file's pages and indexes, and with its schema."""
+        """Return a sentence for each problem of the file's pages, indexes and schema."""
         with translated(self.path):
             self._check_open()
-            connection = self._connections.reader()  # of its own: it takes long
+            connection = self._connections.reader()  # of its own: the check takes long
             with contextlib.closing(connection):
                 rows = connection.execute("PRAGMA integrity_check(20)").fetchall()
                 declared = connection.execute(
@@ -217,7 +216,7 @@ class SQLiteReader(EventsourcingRecorder):
         return [problem for (problem,) in rows if problem != "ok"] + schema.changes(declared)
 
     def copy_to(self, target: Path, progress: Progress | None = None) -> Path:
-        """Copy the file, as of now, to a partial file beside ``target``; see `copy_file`."""
+        """Copy the file as it is now to a partial file beside ``target``; see `copy_file`."""
         with translated(self.path):
             self._check_open()
             with contextlib.closing(self._connections.reader()) as connection:
@@ -257,7 +256,7 @@ def _first_of(cursor: sqlite3.Cursor, most_bytes: int) -> list[Any]:
     with contextlib.closing(cursor):
         for row in cursor:
             rows.append(row)
-            if isinstance(row[-1], bytes):  # unless someone changed it
+            if isinstance(row[-1], bytes):  # a damaged state may be of another type
                 most_bytes -= len(row[-1])
                 if most_bytes <= 0:
                     break

@@ -1,8 +1,9 @@
 """The SQLite recorder: the log in one file, written by one connection under an immediate lock.
 
-Invariants: a write transaction takes the lock before it reads, so what it decided still holds when
-it commits; positions rise in commit order, so a reader who has seen one has seen all before it;
-`insert_many` returns only after the transaction is on disk as the durability level promises.
+Invariants: a write transaction takes SQLite's lock before it reads, so the versions that it read
+are still the newest when it commits; positions rise in the order of commits, so every committed
+position is settled; `insert_many` returns only after the transaction is on disk, as the durability
+level promises.
 """
 
 import contextlib
@@ -44,11 +45,11 @@ from perdure.store.sqlite.statements import (
 from perdure.store.store import Durability
 
 MAX_HURRY_SECONDS: Final = 0.001
-"""What commits may take on average that hold the event loop up, apart from their rows; on a disk
-that syncs more slowly they get a thread."""
+"""How long a commit on the event loop may take on average, not counting its rows; on a disk that
+syncs more slowly, commits get a thread."""
 
 MAX_HURRY_BYTES: Final = 256 * 1024
-"""How much may be committed while the event loop is held up: well below a millisecond's worth."""
+"""How many bytes a commit on the event loop may have; they take far less than a millisecond."""
 
 _ROW_SECONDS: Final = 10e-6
 _TIDY_BYTES: Final = 4 * 1024 * 1024
@@ -56,12 +57,15 @@ _MAX_KNOWN: Final = 100_000
 
 
 class SQLiteRecorder(SQLiteReader):
-    """Records streams, notifications and tracking in the SQLite file at ``path``.
+    """Records the log, and the positions of projections, in an SQLite file.
 
-    ``durability`` "full" syncs every commit (WAL with synchronous=FULL), "normal" leaves syncing
-    to checkpoints. ``busy_timeout_seconds`` is how long to wait for another writer.
-    ``readonly`` opens an existing file without ever writing to it. ``location`` is where the file
-    is, if that is not where ``path``, by which messages name it, leads now.
+    - ``path``: the file; messages name it so.
+    - ``durability``: "full" syncs every commit (WAL with synchronous=FULL), "normal" leaves syncing
+      to checkpoints.
+    - ``busy_timeout_seconds``: how long a commit waits for another writer.
+    - ``readonly``: open an existing file and never write to it.
+    - ``location``: the absolute path of the file, where ``path`` may lead elsewhere by now.
+
     Raises StoreError where the file cannot be opened or is not ours.
     """
 
@@ -96,7 +100,7 @@ class SQLiteRecorder(SQLiteReader):
             opened.pop_all()
 
     def close(self) -> None:
-        """Close every connection; SQLite folds the write-ahead log into the file."""
+        """Close every connection; SQLite copies the write-ahead log into the file."""
         with self._write_lock:
             super().close()
             self._writer.close()
@@ -112,7 +116,7 @@ class SQLiteRecorder(SQLiteReader):
             self._check_open()
             connection = self._writer
             if connection.in_transaction:
-                connection.execute("ROLLBACK")  # what an earlier failure could not roll back
+                connection.execute("ROLLBACK")  # an earlier failure could not roll back
             if not self._patient:
                 self._set_patient(patient=True)
             connection.execute("BEGIN IMMEDIATE")
@@ -143,11 +147,11 @@ class SQLiteRecorder(SQLiteReader):
         return outcome
 
     def insert_many(self, submissions: Sequence[Submission]) -> list[Outcome]:
-        """Insert the submissions in one transaction, each accepted or refused on its own.
+        """Record the submissions in one transaction, each accepted or refused on its own.
 
-        Returns for each its positions, or the error that refused it. A stale submission is refused
-        before it writes anything. If the shared transaction fails as a whole, each submission is
-        tried alone, so that one that cannot be written does not take the others with it.
+        A stale submission is refused before anything of it is written. If the transaction fails as
+        a whole, each submission is tried again alone, so that one that cannot be written does not
+        take the others with it.
         """
         try:
             outcomes = self._insert_at_once(submissions)
@@ -164,11 +168,11 @@ class SQLiteRecorder(SQLiteReader):
         return outcomes
 
     def insert_now(self, submissions: Sequence[Submission]) -> list[Outcome] | None:
-        """Insert the submissions if nobody else is writing and the last commits were fast.
+        """Record the submissions if there is no other writer and the last commits were fast.
 
-        Returns what `insert_many` does, or None where nothing was written: then that says why, or
-        writes them. Never waits for a lock and never copies the write-ahead log into the file;
-        every so often it declines, so that a commit that may do so comes in between.
+        Returns the outcomes, or None where nothing was written; then call `insert_many`, which
+        writes them or says why not. This never waits for a lock and never copies the write-ahead
+        log into the file: now and then it declines, so that `insert_many` can do that.
         """
         size = 0
         for submission in submissions:
@@ -185,7 +189,7 @@ class SQLiteRecorder(SQLiteReader):
             outcomes = self._insert_statement(submissions, patient=False)
         except Unacknowledged as error:
             return [error] * len(submissions)
-        except Exception:  # noqa: BLE001 - whatever it is, the careful way finds it again
+        except Exception:  # noqa: BLE001 - the careful way meets any error again
             return None
         finally:
             self._write_lock.release()
@@ -197,10 +201,10 @@ class SQLiteRecorder(SQLiteReader):
         return outcomes
 
     def _insert_at_once(self, submissions: Sequence[Submission]) -> list[Outcome] | None:
-        """Insert everything with one statement, if it all follows what we know; else None.
+        """Insert all rows with one statement if they follow the versions known here, else None.
 
-        Only a lock that was waited for in vain is an error at once, because waiting again would
-        only take that much longer.
+        A lock that was not obtained in time is an error at once: the careful way would only wait
+        for it again.
         """
         try:
             with self._write_lock:
@@ -212,20 +216,20 @@ class SQLiteRecorder(SQLiteReader):
                 with translated(self.path):
                     raise
             return None
-        except Exception:  # noqa: BLE001 - whatever it is, the careful way finds it again
+        except Exception:  # noqa: BLE001 - the careful way meets any error again
             return None
 
     def _insert_statement(
         self, submissions: Sequence[Submission], *, patient: bool
     ) -> list[Outcome] | None:
-        """Insert everything with one statement, under the write lock; None or an error if not so.
+        """Insert all rows with one statement, under the write lock; None or an error if not done.
 
-        One statement is one transaction, which takes the write lock before it reads, as BEGIN
-        IMMEDIATE does; and it is one call, during which the event loop has the interpreter to
-        itself. A version we know to be recorded stays recorded, so an event that follows it either
-        is the next one or meets its own version there already, and the unique index refuses the
-        whole statement. Then, as after any failure, nothing was written, and the careful way
-        judges each submission alone.
+        One statement is one transaction, which takes SQLite's lock before it reads, as BEGIN
+        IMMEDIATE does; and it is one call, during which other threads have the interpreter. A
+        version known to be recorded stays recorded. So a row that follows it is either the next
+        one, or its version is there already and the unique index refuses the whole statement. After
+        that, as after any failure, nothing was written, and the careful way judges each submission
+        alone.
         """
         if len(submissions) == 1:
             events = submissions[0]
@@ -251,9 +255,9 @@ class SQLiteRecorder(SQLiteReader):
         return spans(submissions, (last or 0) - count + 1)
 
     def _tidy(self) -> None:
-        """Copy the write-ahead log into the file once it is long; a failure is tried again later.
+        """Copy the write-ahead log into the file once it is long; after a failure, try again later.
 
-        It is long once this engine has written so much, or once the log file has grown so much.
+        It is long once this recorder has written `CHECKPOINT_BYTES`, or the file grew by as many.
         """
         size = self._connections.file.log_bytes
         if max(self._unsaved_bytes, size - self._log_bytes) < CHECKPOINT_BYTES:
@@ -265,9 +269,9 @@ class SQLiteRecorder(SQLiteReader):
     def _check_inserted(self, changed: int, count: int, last: int | None) -> None:
         """Raise Unacknowledged where the rows in the file are not the ones that were inserted.
 
-        ``changed`` is how many rows the connection had changed before, ``count`` how many were
-        inserted since, ``last`` the position of the last one. SQLite counts every row that a
-        trigger changes, so a trigger that drops, alters or adds one shows in the number.
+        ``changed`` is the number of rows that the connection had changed before, ``count`` the
+        number of rows inserted since, ``last`` the position of the last one. SQLite counts every
+        row that a trigger changes, so a trigger that drops, alters or adds one shows in the number.
         """
         different = self._writer.total_changes - changed - count
         if different:
@@ -286,7 +290,7 @@ class SQLiteRecorder(SQLiteReader):
 
     @contextlib.contextmanager
     def _giving_up(self) -> Iterator[None]:
-        """Acknowledge and read nothing any more once something was Unacknowledged."""
+        """Refuse every commit and read from now on, if the block raises Unacknowledged."""
         try:
             yield
         except Unacknowledged as lost:
@@ -294,20 +298,20 @@ class SQLiteRecorder(SQLiteReader):
             raise
 
     def _set_patient(self, *, patient: bool) -> None:
-        """Let the writer wait for locks, or not."""
+        """Set whether the writer waits for locks."""
         self._patient = patient
         timeout = int(self._connections.busy_timeout_seconds * 1000) if patient else 0
         self._writer.execute(f"PRAGMA busy_timeout = {timeout}")
 
     def _keep_pace(self, seconds: float) -> None:
-        """Take into account how long a commit took, its rows apart; the first stands for itself."""
+        """Add the duration of a commit, without its rows, to the moving average."""
         pace = self._pace_seconds
         self._pace_seconds = seconds if pace == math.inf else pace + (seconds - pace) / 4
 
     def _insert_checked(
         self, connection: sqlite3.Connection, submissions: Sequence[Submission]
     ) -> list[Outcome]:
-        """Insert the submissions that follow what is recorded, inside a transaction."""
+        """Insert the submissions that follow the log, inside a transaction; return all outcomes."""
         if len(self._known) > _MAX_KNOWN:
             self._known.clear()
         newest: dict[str, int] = {}
@@ -350,5 +354,5 @@ class SQLiteRecorder(SQLiteReader):
 
 
 def _is_hopeless(error: Exception) -> bool:
-    """Whether trying each submission alone would only fail, or wait, once more for each."""
+    """Whether trying each submission alone would fail or wait again, once for each."""
     return isinstance(error, EngineClosed) or error_code(error.__cause__) in LOCKED

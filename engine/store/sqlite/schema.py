@@ -1,8 +1,8 @@
-"""The SQLite file: what is in it, whether it is ours, and how it is made.
+"""The SQLite file: its tables, whether it is ours, and how it is created.
 
 Invariants: a file that is not ours, or is from a newer version, is refused before SQLite may change
-a byte of it; a new file is complete or empty, whatever instant its making is cut off; everything
-but ``stored_events`` is derived and can be dropped.
+a byte of it; a new file is complete or empty, even if its creation is cut off; every table but
+``stored_events`` is derived and can be dropped.
 """
 
 import contextlib
@@ -82,7 +82,8 @@ CREATE TABLE leases (
 ) WITHOUT ROWID""",
     ),
 )
-"""What is made together, because one part of it says how far the others were derived."""
+"""The derived tables, in groups that are created together: one table says how far the others of its
+group were derived."""
 
 _DERIVED_NAMES: Final = frozenset(
     name
@@ -105,13 +106,11 @@ END"""
 
 
 def identify(path: Path, *, named: Path | None = None, readonly: bool = False) -> None:
-    """Look at the file's first bytes, without SQLite, and refuse what is plainly not ours.
+    """Look at the file's first bytes, without SQLite, and refuse a file that is not ours.
 
-    Messages name the file ``named``, if that is not the path.
-
-    Raises StoreError for a missing folder, a file that is missing and should be read, or read-only
-    and should be written, a directory, another kind of file or another application's database, and
-    Unsupported for one written by a newer perdure.
+    Messages name the file ``named``, if that is given. Raises StoreError for a missing folder, a
+    missing file that is to be read, a read-only file that is to be written, a directory, another
+    kind of file and the database of another application; Unsupported for a file of a newer perdure.
     """
     named = named or path
     has_log = bool(companion_bytes(path, "-wal"))  # looked for first: the mark comes before it
@@ -125,8 +124,8 @@ def identify(path: Path, *, named: Path | None = None, readonly: bool = False) -
     if header and not header.strip(b"\x00") and not companion_bytes(path, "-journal"):
         raise StoreError(f"{named} is not an SQLite database", path=str(named))
     if unmarked:
-        # Empty: made by someone's hand, or our own making was cut off (then SQLite rolls back what
-        # the journal beside it holds). A log beside it is neither.
+        # Empty: it was created by hand, or our own creation was cut off, and SQLite will roll back
+        # from the journal beside it. In neither case is there a write-ahead log beside it.
         if has_log and not path.exists():
             raise StoreError(
                 f"there is no database at {named}, but a write-ahead log of one that is gone"
@@ -148,7 +147,7 @@ def identify(path: Path, *, named: Path | None = None, readonly: bool = False) -
 
 
 def check(connection: sqlite3.Connection, path: Path) -> None:
-    """Refuse what SQLite, which knows the write-ahead log too, does not find to be ours.
+    """Refuse a file that is not ours as SQLite reads it, with its write-ahead log.
 
     Raises StoreError for a file without a log in it, Unsupported for one of a newer perdure.
     """
@@ -160,10 +159,10 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def create(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables that are missing, in one transaction, and mark the file as ours.
+    """Create the tables that are missing, in one transaction, and mark the file as ours.
 
-    The log comes with the mark, in a rollback journal, so the mark is in the file's header before
-    the write-ahead log exists. Derived tables are made anew whenever they are missing.
+    The log and the mark are written with a rollback journal, so the mark is in the file's header
+    before a write-ahead log exists. Derived tables are created again whenever they are missing.
     """
     if _pragma(connection, "application_id") != APPLICATION_ID:
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
@@ -186,7 +185,7 @@ def create(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def check_unchanged(connection: sqlite3.Connection, path: Path) -> None:
-    """Refuse to write where the file holds what may change the log, or was given positions.
+    """Refuse to write to a file with objects that may change the log, or with absurd positions.
 
     Raises StoreError for an object that perdure does not make, which may be a trigger or an index
     that refuses rows, and for a position that no log can reach.
@@ -223,7 +222,7 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _spoilt(connection: sqlite3.Connection) -> list[Sequence[str]]:
-    """Return what of the derived tables cannot be gone on from."""
+    """Return the groups of derived tables that are missing, changed or contradict the log."""
     found = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master")}
     return [
         statements
@@ -234,7 +233,7 @@ def _spoilt(connection: sqlite3.Connection) -> list[Sequence[str]]:
 
 
 def _consistent(connection: sqlite3.Connection) -> bool:
-    """Whether the catalog and the position it was derived up to can be true together."""
+    """Whether the catalog agrees with the position up to which it was derived."""
     try:
         return bool(connection.execute(_CONSISTENT).fetchone()[0])
     except sqlite3.DatabaseError:
@@ -252,11 +251,12 @@ def _make_anew(connection: sqlite3.Connection, statements: Sequence[str]) -> Non
 
 
 def changes(found: list[Any]) -> list[str]:
-    """Return how the file is not as `create` made it, given type, name, table and SQL of it all.
+    """Return a sentence for each difference between the file's schema and the one `create` makes.
 
-    All of it is compared, letter by letter: SQLite obeys a trigger whose type is written in capital
-    letters, and an index more may refuse rows. Derived tables may be missing, or changed in
-    themselves, as they are made anew; statistics that ANALYZE keeps are SQLite's own.
+    ``found`` has the type, name, table and SQL of every object. They are compared letter by letter:
+    SQLite obeys a trigger whose type is written in capital letters, and an additional index may
+    refuse rows. Derived tables may be missing or changed, as they are created again; the tables
+    that ANALYZE keeps are SQLite's own.
     """
     problems = [
         f"there is {_named(str(kind).lower(), name, table)}"
@@ -279,7 +279,7 @@ def _named(kind: str, name: Any, table: Any) -> str:
 
 @functools.cache
 def _made() -> frozenset[Any]:
-    """Return type, name, table and SQL of all that perdure makes, as SQLite keeps them."""
+    """Return type, name, table and SQL of every object that perdure makes, as SQLite keeps them."""
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
         for statement in (LOG, *(one for statements in DERIVED for one in statements)):
             connection.execute(statement)
@@ -299,7 +299,7 @@ def companion_bytes(path: Path, suffix: str) -> int:
 
 
 def _peek(path: Path, named: Path, *, readonly: bool) -> bytes:
-    """Return the file's first bytes, none for a new file, after looking at what is there."""
+    """Return the file's first bytes, none for a new file. Raises StoreError as `identify` does."""
     try:
         if path.is_dir():
             raise StoreError(f"{named} is a directory, not a database", path=str(named))

@@ -1,4 +1,4 @@
-"""What the SQLite recorder says to SQLite, and what it makes of SQLite's answers.
+"""The statements of the SQLite recorder, and the translation of SQLite's answers and errors.
 
 Invariants: nothing here keeps a connection or a lock; every error of SQLite becomes one of ours.
 """
@@ -21,10 +21,10 @@ TRACK: Final = (
     " WHERE notification_id < excluded.notification_id"
 )
 MAX_ROWS: Final = 256
-"""So many events are inserted with one statement, at most."""
+"""How many rows one statement inserts at most."""
 
 LOCKED: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-"""The codes of what another writer is in the way of."""
+"""The error codes for a lock that another connection holds."""
 
 _LAST_VERSION: Final = (
     "SELECT originator_version FROM stored_events WHERE originator_id = ?"
@@ -35,7 +35,7 @@ _LAST_VERSION: Final = (
 
 @contextlib.contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours, with a sentence that a person can act on."""
+    """Raise SQLite's errors as ours, with a sentence that a person can act on."""
     try:
         yield
     except sqlite3.IntegrityError as error:
@@ -65,7 +65,7 @@ def _can_open_files() -> bool:
 def chosen_sessions(
     low: str | None, high: str | None, only: Sequence[str]
 ) -> tuple[str, tuple[str, ...]]:
-    """Return the WHERE clause for a range of session ids, or for some, and its parameters."""
+    """Return the WHERE clause for a range or a list of session ids, and its parameters."""
     if only:
         return " WHERE originator_id IN (SELECT value FROM json_each(?))", (json.dumps(only),)
     clauses = [
@@ -86,14 +86,14 @@ def chosen_sessions(
 
 
 def roll_back(connection: sqlite3.Connection) -> None:
-    """Roll back what is left of a transaction: SQLite ends some itself, where the disk is full."""
+    """Roll back an open transaction; SQLite may have ended it itself, as where the disk is full."""
     if connection.in_transaction:
         connection.execute("ROLLBACK")
 
 
 @functools.cache
 def inserting(rows: int) -> str:
-    """Return the one statement that inserts so many events."""
+    """Return the statement that inserts so many rows."""
     return (
         "INSERT INTO stored_events (originator_id, originator_version, topic, state) VALUES "
         + ",".join(["(?,?,?,?)"] * rows)
@@ -109,9 +109,10 @@ def parameters_of(rows: Sequence[StoredRow]) -> list[Any]:
 
 
 def spans(submissions: Sequence[Submission], position: int) -> list[Outcome]:
-    """Return the positions of each submission's events, which follow each other from the first.
+    """Return the positions of each submission's rows, the first of which is at ``position``.
 
-    SQLite gives a new row the largest rowid plus one, and nobody else writes meanwhile.
+    They have no gap: SQLite gives a new row the largest rowid plus one, and one transaction wrote
+    them all.
     """
     outcomes: list[Outcome] = []
     for submission in submissions:
@@ -121,20 +122,20 @@ def spans(submissions: Sequence[Submission], position: int) -> list[Outcome]:
 
 
 def newest_version(connection: sqlite3.Connection, session_id: str) -> int | None:
-    """Return the newest version of a stream, or None where it has no event."""
+    """Return the newest version of a session, None where it has no event."""
     found = connection.execute(_LAST_VERSION, (session_id,)).fetchone()
     return None if found is None else int(found[0])
 
 
 def error_code(error: BaseException | None) -> int:
-    """Return SQLite's primary error code, or 0: what Python's module raises itself has none."""
+    """Return SQLite's primary error code, 0 for an error of Python's own module, which has none."""
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
 
 
 def lenient_text(raw: bytes) -> str:
     """Decode a text column; damaged bytes become surrogates, for the checks to find.
 
-    A strict decoder would make one damaged row fail every query that meets it.
+    With a strict decoder, one damaged row would fail every query that reads it.
     """
     return raw.decode("utf-8", "surrogateescape")
 

@@ -37,7 +37,7 @@ class SQLiteStore:
         self._committer: Final = Committer(recorder)
 
     def commit_now(self, submissions: Sequence[Submission]) -> Sequence[Outcome] | None:
-        """Commit the submissions, if there is no other writer and the disk has been fast."""
+        """Commit on this thread, if there is no other writer and the disk is fast."""
         return self._committer.commit_now(submissions)
 
     def submit(self, submissions: Sequence[Submission], settle: Settle) -> None:
@@ -49,7 +49,7 @@ class SQLiteStore:
         return functools.partial(_reopened, self.recorder.path, self.recorder.location)
 
     def close(self) -> None:
-        """Commit what is queued, then close the file."""
+        """Commit all queued submissions, then close the file."""
         self._committer.close()
         self.recorder.close()
 

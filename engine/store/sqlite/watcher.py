@@ -1,8 +1,7 @@
-"""Noticing commits: at once those of this process, within milliseconds those of others.
+"""The watcher: it tells listeners of this process's commits at once, and polls for those of others.
 
-Invariants: a listener is set after every commit that it did not see yet, and may be set more often;
-nothing is polled while nobody listens; no listener's error reaches the commit it is told of, or the
-other listeners.
+Invariants: a listener is set after every commit, and may be set more often; nothing is polled while
+there is no listener; no error of a listener reaches a commit or another listener.
 """
 
 import threading
@@ -14,14 +13,14 @@ from perdure.store.recorder import Listener, set_all
 from perdure.store.sqlite.file import Unacknowledged
 
 POLL_SECONDS: Final = 0.02
-"""How often another process's commits are looked for; they must be seen within 100 ms."""
+"""How often the watcher looks for other processes' commits, which must be seen within 100 ms."""
 
 
 class Watcher:
     """Sets its listeners when ``data_version`` changes, and when told to.
 
-    ``data_version`` returns a number that changes with every commit of any other connection, or
-    raises PerdureError; then it is asked again a moment later.
+    ``data_version`` returns a number that changes with every commit of another connection. Where it
+    raises a PerdureError it is called again a moment later.
     """
 
     def __init__(self, data_version: Callable[[], int]) -> None:
@@ -41,7 +40,7 @@ class Watcher:
         with self._lock:
             self._listeners = (*self._listeners, listener)
             if self._thread is None and not self._closed:
-                self._enough = threading.Event()  # its own: an older thread may not have ended yet
+                self._enough = threading.Event()  # a new one: an older thread may still be ending
                 self._thread = threading.Thread(
                     target=self._poll, args=(self._enough,), name="perdure-watcher", daemon=True
                 )
@@ -77,7 +76,7 @@ class Watcher:
             try:
                 version = self._data_version()
             except Unacknowledged:
-                self.notify()  # listeners read, and so learn that the file is gone
+                self.notify()  # they read, and learn that the file is gone
             except PerdureError:
                 continue
             else:

@@ -29,7 +29,7 @@ _STATES = (b"{}", b'{"a":1,"b":"\xc3\xbc"}', bytes(range(256)), b"x" * 1_000_000
 
 
 class AppendConformance(ConformancePart):
-    """What a store accepts, and what it refuses without writing anything."""
+    """The submissions that a store accepts, and those that it refuses without writing anything."""
 
     def test_a_row_is_read_as_it_was_submitted(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:

@@ -21,7 +21,7 @@ from perdure.testing.conformance.part import (
 
 
 class ClosingConformance(ConformancePart):
-    """What a store does while it is closed, and afterwards."""
+    """The effects of closing a store."""
 
     def test_closing_settles_every_submission_that_was_accepted(self, tmp_path: Path) -> None:
         store = self.open_store(tmp_path)

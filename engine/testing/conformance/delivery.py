@@ -19,7 +19,7 @@ class _Failing:
 
 
 class DeliveryConformance(ConformancePart):
-    """What listeners of a store hear."""
+    """The calls that listeners of a store get."""
 
     def test_a_listener_is_set_after_every_commit(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:

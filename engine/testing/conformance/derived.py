@@ -13,7 +13,7 @@ _HIDDEN_LABEL = "\0of-a-group"
 
 
 class DerivedConformance(ConformancePart):
-    """What a store keeps of the data that can be derived again."""
+    """The derived data that a store keeps."""
 
     def test_a_snapshot_is_kept_unless_there_is_a_later_one(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:

@@ -15,10 +15,10 @@ class EngineConformance(ConformancePart):
     """That an engine keeps its sessions in the store."""
 
     def test_an_engine_lives_on_the_store(self, tmp_path: Path) -> None:
-        asyncio.run(asyncio.wait_for(_live(self, tmp_path), 10 * self.patience_seconds))
+        asyncio.run(asyncio.wait_for(_use_engine(self, tmp_path), 10 * self.patience_seconds))
 
 
-async def _live(part: ConformancePart, folder: Path) -> None:
+async def _use_engine(part: ConformancePart, folder: Path) -> None:
     async with Engine.open(lambda: part.open_store(folder)) as engine:
         await engine.register("s", labels={"team": "support"})
         out = await engine.record_turn("s", [_said("one")], run_id="run-1")

@@ -15,7 +15,7 @@ _HOUR = 3600.0
 
 
 class LeaseConformance(ConformancePart):
-    """What a store remembers of the engines that are alive."""
+    """The leases that a store keeps."""
 
     def test_a_lease_is_found_until_it_expires(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:

@@ -1,7 +1,7 @@
-"""What the parts of the suite share: the hooks of a store, rows to commit, and checks.
+"""The base of all parts of the suite: the hooks of a store, rows to commit, and checks.
 
 Invariants: a check is a call that raises AssertionError, never an ``assert``, which ``python -O``
-leaves out; no test depends on how fast anything is, as waits end with what they wait for.
+leaves out; no test depends on speed: a wait ends with the event that it waits for.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ class ConformancePart:
         raise NotImplementedError("for a persistent store, the suite needs alter_state")
 
     def damage_storage(self, folder: Path) -> None:
-        """Damage what the log is kept in, so that not all of it can be read. No store is open."""
+        """Damage the storage so that a part of the log cannot be read. No store is open."""
         raise NotImplementedError("for a persistent store, the suite needs damage_storage")
 
     def opened(self, folder: Path) -> contextlib.closing[Store]:
@@ -108,7 +108,7 @@ def check(holds: bool, sentence: str) -> None:  # noqa: FBT001 - the one thing t
 
 
 def check_equal(found: Any, expected: Any, of: str) -> None:
-    """Raise AssertionError unless both are equal; ``of`` names what was looked at."""
+    """Raise AssertionError unless both are equal; ``of`` says what ``found`` is."""
     if found != expected:
         raise AssertionError(f"{of}: found {found!r}, expected {expected!r}")
 

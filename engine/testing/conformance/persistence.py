@@ -25,7 +25,7 @@ from perdure.testing.conformance.part import (
 
 
 class PersistenceConformance(ConformancePart):
-    """What of a log is there when it is opened again, and what other stores on it see."""
+    """A log that is opened again, and that several stores have open."""
 
     def test_a_log_is_whole_when_it_is_opened_again(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:

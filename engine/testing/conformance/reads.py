@@ -22,7 +22,7 @@ _IDS = ("B", "Z", "_", "a", "é")
 
 
 class ReadConformance(ConformancePart):
-    """What a store returns of the rows that were committed to it."""
+    """The ways of reading the rows that were committed."""
 
     def test_a_session_is_read_by_range_of_versions(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
