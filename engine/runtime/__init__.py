@@ -1,4 +1,4 @@
-"""The imperative shell: live sessions, and the engine that moves them."""
+"""The imperative shell: the engine, with everything that lives only while it is open."""
 
 from perdure.runtime.control import Control
 from perdure.runtime.engine import Engine

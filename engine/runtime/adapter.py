@@ -17,10 +17,12 @@ from perdure.values import checked_id
 class RuntimeAdapter:
     """One engine's control for the machine that owns its sessions; see `Engine.runtime_adapter`.
 
-    Whoever holds it has the machine's token, and may end any turn with it; the turns of the
-    sessions that it has taken nobody may interrupt without one. It must be held for as long as they
-    are to stay taken. The control plane, which stops and destroys, is the machine's as well and
-    asks for no token: keep it from those who are to have none.
+    It has the machine's token, with which any turn can be ended. Without the token no caller can
+    interrupt the turns of a session that the adapter has taken. Hold the adapter for as long as its
+    sessions are to stay taken.
+
+    The control plane, which stops and destroys, belongs to the machine as well but needs no token:
+    do not give it to code that is not to have the machine's control.
     """
 
     def __init__(self, core: Core) -> None:
@@ -34,20 +36,20 @@ class RuntimeAdapter:
     async def take(
         self, session_id: str, agent: AgentLike | None = None, *, keep_alive: bool = False
     ) -> None:
-        """Make the session's control the machine's: plain interrupts are refused from here on.
+        """Give the session's control to the machine: from here on plain interrupts are refused.
 
-        ``agent`` is attached, and ``keep_alive`` starts a loop. Raises SessionNotFound, with an
-        agent what `Engine.attach` does, and with a loop what `Engine.keep_alive` does.
+        ``agent`` is attached, and ``keep_alive`` starts a loop. Raises SessionNotFound; with an
+        agent also the errors of `Engine.attach`, with a loop those of `Engine.keep_alive`.
         """
         name = self._core.check_known(session_id)
         if agent is not None:
             await turns.attach(self._core, name, agent)
         if keep_alive:
-            await loops.keep_alive(self._core, name)  # whose first turn comes after the next line
+            await loops.keep_alive(self._core, name)  # its first turn begins after the next line
         self._core.machine_owned.add(name)
 
     async def give_back(self, session_id: str) -> None:
-        """Let everybody control the session again, but for the end of a turn that runs now."""
+        """Let any caller control the session again, except for a turn that runs now."""
         name = checked_id(session_id, "session_id")
         self._core.machine_owned.discard(name)
 
@@ -61,7 +63,7 @@ class RuntimeAdapter:
 
 
 async def runtime_adapter(core: Core) -> RuntimeAdapter:
-    """Return the engine's one adapter, shared by all who ask and gone when nobody holds it."""
+    """Return the engine's adapter, the same one to every caller, for as long as it is held."""
     core.check_open()
     adapter = None if core.adapter is None else core.adapter()
     if adapter is None:

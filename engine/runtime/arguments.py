@@ -1,4 +1,4 @@
-"""Checking what callers pass, before anything else happens."""
+"""Checks of callers' arguments, before anything else happens."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, TypeVar, get_args
@@ -18,13 +18,13 @@ from perdure.values import Boundary, Usage, checked_id
 _T = TypeVar("_T")
 
 Content = str | Mapping[str, Any] | Iterable[Mapping[str, Any]]
-"""What an input brings: a text, which becomes a user message; a message; or several."""
+"""The content of an input: a text, which becomes a user message; a message; or several."""
 
 Request = Content | None
-"""What a turn is asked: as an input's content, or nothing."""
+"""The request of a turn: like the content of an input, or none."""
 
 PendingPolicy = Literal["refuse", "abandon", "drain"]
-"""What to do about queued input when its session is archived; see `Engine.archive`."""
+"""How to treat queued input when its session is archived; see `Engine.archive`."""
 
 BOUNDARIES: Final[tuple[Boundary, ...]] = get_args(Boundary)
 LANES: Final[tuple[Lane, ...]] = get_args(Lane)
@@ -44,9 +44,9 @@ def context_message(text: object) -> EncodedMessages:
 
 
 def request_messages(request: Request) -> EncodedMessages:
-    """Return a request as the messages it is recorded as, none for None.
+    """Return a request as the messages to record, none for None.
 
-    Raises InvalidMessage for what is no message, or an empty text.
+    Raises InvalidMessage unless it is a message, and for an empty text.
     """
     match request:
         case None:
@@ -62,10 +62,9 @@ def request_messages(request: Request) -> EncodedMessages:
 
 
 def content_messages(content: Content, what: str) -> EncodedMessages:
-    """Return what an input brings as the messages it is recorded as.
+    """Return the content of an input as the messages to record.
 
-    Raises InvalidArgument for a text that is empty and for None, InvalidMessage for what is no
-    message.
+    Raises InvalidArgument for an empty text and for None, InvalidMessage unless it is a message.
     """
     if content is None or (isinstance(content, str) and not content.strip()):
         raise InvalidArgument(f"{what} is empty", parameter=what)
@@ -112,7 +111,7 @@ def checked_labels(labels: Mapping[str, str]) -> dict[str, str]:
 
 
 def several(given: Iterable[_T], what: str) -> Iterable[_T]:
-    """Return what can be gone through; a text is one thing, and not as many as it has letters."""
+    """Return an argument that can be iterated. A text is one thing, not one for each letter."""
     if isinstance(given, str) or not hasattr(type(given), "__iter__"):
         raise InvalidArgument(f"{what} must be several, not {given!r}", parameter=what)
     return given
@@ -126,7 +125,7 @@ def checked_ids(given: Iterable[str], what: str) -> tuple[str, ...]:
 def checked_count(value: object, what: str, *, least: int = 0, other: str = "") -> None:
     """Raise InvalidArgument unless the value is a whole number that a database can hold.
 
-    ``least`` is the smallest that it may be; ``other`` names what else it might have been.
+    ``least`` is the smallest allowed number; ``other`` names another value that is allowed.
     """
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= LARGEST_COUNT:
         choice = f" or {other}" if other else ""

@@ -1,7 +1,7 @@
-"""Cancellation held back: work that comes to its end although who waits for it is cancelled.
+"""Cancellation held back: work that is finished although the task that waits for it is cancelled.
 
-Invariants: whoever was cancelled meanwhile learns it once, when nothing is left of the work, and
-whatever became of that.
+Invariants: the waiting task learns of its cancellation once, after the work has ended, with or
+without success.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ _T = TypeVar("_T")
 
 
 async def finish(work: Awaitable[_T]) -> tuple[asyncio.Future[_T], bool]:
-    """Wait until the work is done; return it, and whether a cancellation was held back."""
+    """Wait until the work has ended; return it, and whether a cancellation was held back."""
     done = asyncio.ensure_future(work)
     cancelled = False
     while not done.done():
@@ -24,18 +24,18 @@ async def finish(work: Awaitable[_T]) -> tuple[asyncio.Future[_T], bool]:
 
 
 def result_of(done: asyncio.Future[_T], *, cancelled: bool) -> _T:
-    """Return what the work led to, or raise the cancellation that was held back for it."""
+    """Return the result of the work, or raise the cancellation that was held back."""
     if cancelled:
         raise asyncio.CancelledError from done.exception()
     return done.result()
 
 
 async def finish_and_apply(work: Callable[[], Awaitable[_T]], effects: Callable[[_T], None]) -> _T:
-    """Return what the work led to; its effects take place with its end, whoever is cancelled."""
+    """Finish the work, apply its effects as it ends, and return its result."""
 
     async def both() -> _T:
         result = await work()
-        effects(result)  # before anybody who waited for the work's lock goes on
+        effects(result)  # before the next task that waits for the work's lock
         return result
 
     done, cancelled = await finish(both())

@@ -1,6 +1,6 @@
-"""The control plane: what a runtime asks of sessions, each answered with a report.
+"""The control plane: verbs of a runtime over its sessions, each of which returns a report.
 
-Invariants: there is no second way to a session; every verb here is one commit through the engine.
+Invariants: there is no second way to a session; each verb here is one commit through the engine.
 """
 
 from typing import Any, Final
@@ -57,7 +57,7 @@ class Control:
         idempotency_key: str | None = None,
         source: str | None = None,
     ) -> IngestOutput:
-        """Keep an input until a run takes it; see `Engine.ingest`."""
+        """Accept an input and keep it until a run takes it; see `Engine.ingest`."""
         return await inputs.ingest(
             self._core,
             session_id,
@@ -69,19 +69,19 @@ class Control:
         )
 
     async def retire(self, session_id: str, *, reason: str | None = None) -> RetireReport:
-        """Take no new input from here on; what is queued drains.
+        """Let the session take no new input; queued input still drains.
 
-        A session that nobody registered is registered and retired, in one commit. Raises
+        A session that was never registered is registered and retired in one commit. Raises
         InvalidArgument, IllegalTransition for a session that has ended, StaleWriter.
         """
         state = await _register_and_retire(self._core, session_id, optional_text(reason))
         return RetireReport(abandoned=(), pending_drain=in_phase(state.work, "queued", "staged"))
 
     async def stop(self, session_id: str, *, reason: str | None = None) -> StopReport:
-        """Take the executor away; a turn that runs is interrupted and gives its inputs back.
+        """Take the executor away. A running turn is interrupted and gives its inputs back.
 
-        Attaching revives the session. Raises SessionNotFound, InvalidArgument, IllegalTransition
-        where it is stopped already or has ended, StaleWriter.
+        Attaching an agent revives the session. Raises SessionNotFound, InvalidArgument,
+        IllegalTransition if it is stopped already or has ended, StaleWriter.
         """
         before, written = await _close_work(
             self._core, session_id, Stop(now=self._core.now(), reason=optional_text(reason))
@@ -93,9 +93,9 @@ class Control:
         )
 
     async def recycle(self, session_id: str) -> RecycleReport:
-        """Start the session over with its pending input, also a retired or stopped one.
+        """Start the session over with its pending input, also a retired or stopped session.
 
-        Raises SessionNotFound, IllegalTransition while a turn runs or where it has ended,
+        Raises SessionNotFound, IllegalTransition while a turn runs or if the session has ended,
         StaleWriter.
         """
         before, _ = await _close_work(self._core, session_id, Recycle(now=self._core.now()))
@@ -110,11 +110,11 @@ class Control:
         return ResetReport(abandoned=queued(before.work))
 
     async def recover(self, session_id: str) -> RecoverReport:
-        """Close a run whose owner is gone; nothing where there is none.
+        """Close a run whose owner is gone; do nothing if there is none.
 
-        Every verb that writes does this by itself when it meets such a run. Raises
-        SessionNotFound, SessionBusy while the run's owner lives, IllegalTransition for a session
-        that has ended, StaleWriter.
+        Every verb that writes does this by itself when it meets such a run. Raises SessionNotFound,
+        SessionBusy while the run's owner lives, IllegalTransition for a session that has ended,
+        StaleWriter.
         """
         before, written = await _close_work(self._core, session_id, Recover(now=self._core.now()))
         run, after = before.work.run, written.folded.state
@@ -140,9 +140,9 @@ class Control:
         )
 
     async def destroy(self, session_id: str, *, reason: str | None = None) -> DestroyReport:
-        """End the session without archiving it, whatever it is doing; its log stays.
+        """End the session in any phase without archiving it; its log stays.
 
-        Raises SessionNotFound, InvalidArgument, IllegalTransition where it has ended, StaleWriter.
+        Raises SessionNotFound, InvalidArgument, IllegalTransition if it has ended, StaleWriter.
         """
         before, _ = await _close_work(
             self._core, session_id, Destroy(now=self._core.now(), reason=optional_text(reason))
@@ -150,7 +150,7 @@ class Control:
         return DestroyReport(abandoned=in_phase(before.work, "queued", "staged"))
 
     async def runtime_state(self, session_id: str) -> RuntimeState:
-        """Return what the session has in hand. Raises SessionNotFound."""
+        """Return the session's work in hand. Raises SessionNotFound."""
         state = await recover_and_read(self._core, session_id)
         work = state.work
         return RuntimeState(
@@ -178,12 +178,12 @@ class Control:
         return await reads.load_receipt(self._core, session_id, run_id, sequence)
 
     async def publish_event(self, session_id: str, name: str, payload: Any = None) -> None:
-        """Record something for the session's subscribers to learn; see `Engine.publish`."""
+        """Record an event for the session's subscribers; see `Engine.publish`."""
         await calls.publish(self._core, session_id, name, payload)
 
 
 def _given_back(before: Session, after: Session) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return which inputs an interrupted run gave back to the queue, and which it gave up."""
+    """Return the inputs that an interrupted run gave back, and those that it abandoned."""
     taken = staged_inputs(before.work)
     kept = after.work.inputs
     return tuple(i for i in taken if i in kept), tuple(i for i in taken if i not in kept)
@@ -194,7 +194,7 @@ def _decoded(recorded: msgspec.Raw | None) -> Any:
 
 
 async def _close_work(core: Core, session_id: str, command: WorkEnd) -> tuple[Session, Written]:
-    """Record the command; return the state it was decided on, and what was written."""
+    """Commit the command; return the state that it was decided on, and the commit."""
     core.check_open()
     cached = core.sessions.get(checked_id(session_id, "session_id"))
 
@@ -219,7 +219,7 @@ async def _close_work(core: Core, session_id: str, command: WorkEnd) -> tuple[Se
 
 
 async def _register_and_retire(core: Core, session_id: str, reason: str | None) -> Session:
-    """Retire the session, in the commit that registers it if nothing has."""
+    """Retire the session, in the commit that registers it if it is not registered."""
     core.check_open()
     cached = core.sessions.get(checked_id(session_id, "session_id"))
     retire = Retire(now=core.now(), reason=reason)

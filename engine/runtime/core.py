@@ -43,7 +43,7 @@ class Core:
     The three functions are verbs that parts of the core call by themselves:
 
     - ``take_checkpoint`` records a checkpoint of a session, for a checkpointer;
-    - ``find_work`` says what a session's loop has to do;
+    - ``find_work`` finds the next work of a session, for its loop;
     - ``run_queued`` runs one turn on queued inputs, for a loop.
     """
 
@@ -93,7 +93,7 @@ class Core:
         )
 
     def check_open(self) -> None:
-        """Raise EngineClosed after the engine's closing, Unsupported in another event loop."""
+        """Raise EngineClosed if the engine is closed, Unsupported in another event loop."""
         if self.closed:
             raise EngineClosed("the engine is closed")
         self.check_event_loop()

@@ -1,7 +1,7 @@
-"""The engine: one door to everything a session can be asked, and its opening and closing.
+"""The engine: one class with every verb, and its opening and closing.
 
 Invariants: an engine belongs to the event loop it was opened in; after `close` no verb does
-anything, and everything submitted before has its outcome.
+anything, and each command that was submitted before has its outcome.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ from perdure.runtime.verbs import (
     checkpoints,
     context,
     forks,
-    groups,
     inputs,
     interrupts,
     loops,
+    mobs,
     reads,
     record,
     sessions,
@@ -42,11 +42,17 @@ from perdure.store import Durability, Store, open_store
 class Engine:
     """Sessions of agents, each an append-only log driven by one lifecycle.
 
-    Open one with `Engine.open`. It belongs to the event loop it was opened in, and is Unsupported
-    in another. All verbs raise `PerdureError` subclasses only: InvalidArgument for an id or another
-    argument that is malformed, EngineClosed after `close`, StoreError where the database fails,
-    LogCorrupt where a session's log cannot be folded, and those named at each verb. An id that is a
-    member of an enumeration of texts means its text.
+    Open one with `Engine.open`. It belongs to the event loop it was opened in: in another loop its
+    verbs raise Unsupported.
+
+    Every verb raises subclasses of `PerdureError` only. Besides those named at the verb:
+
+    - InvalidArgument for an argument that is malformed, an id among them;
+    - EngineClosed after `close`;
+    - StoreError if the database fails;
+    - LogCorrupt if a session's log cannot be folded.
+
+    An id that is a member of an enumeration of texts stands for its text.
     """
 
     def __init__(self, store: Store, environment: Environment, settings: Settings) -> None:
@@ -76,23 +82,29 @@ class Engine:
         retry_seconds: float = RETRY_SECONDS,
         checkpoints: CheckpointPolicy | None = None,
     ) -> "Opening[Engine]":
-        """Open ``memory:`` or ``sqlite:///path``, making the file if it is not there.
+        """Open ``memory:`` or ``sqlite:///path``; a file that does not exist is made.
 
-        The path is all that follows the three slashes, so an absolute one makes four. It is taken
-        as it is, be there a space, a percent sign or a ``~`` in it, but has no ``?`` and no ``#``;
-        its folder must be there. In place of a URL, a function that opens a store of your own; it
-        is called on another thread, and decides what the next three parameters would.
+        Everything after the three slashes is the path, so an absolute path makes four slashes. It
+        is used as it is, with any space, percent sign or ``~``; ``?`` and ``#`` are refused. Its
+        folder must exist. ``url`` may also be a function that opens a store of your own. It is
+        called on another thread, and ``durability``, ``busy_timeout_seconds`` and ``readonly`` have
+        no effect on it.
 
-        ``durability`` is what a returned call has survived: "full", a power cut; "normal", the
-        death of the process. ``environment`` gives time and ids. ``busy_timeout_seconds`` is how
-        long to wait for another process's write. ``readonly`` opens an existing file and never
-        changes it. ``agents`` makes an agent for a session that has none attached.
-        ``max_active`` limits how many turns run at once. ``lease_seconds`` is how long after this
-        engine was last heard of others may close its runs; ``grace_seconds``, how long an agent
-        has to stop; ``retry_seconds``, how long after a failed turn a session that is kept alive
-        tries again, which it does three times in all and waits twice as long the second time.
-        ``checkpoints`` is a policy by which sessions are checkpointed by themselves. Raises
-        InvalidArgument, Unsupported or StoreError.
+        - ``durability``: "full", so that a returned call survives a power cut; or "normal", so that
+          it survives the end of the process.
+        - ``environment``: where time and ids come from.
+        - ``busy_timeout_seconds``: how long to wait while another process writes.
+        - ``readonly``: open an existing file, and never change it.
+        - ``agents``: makes an agent for a session to which none is attached.
+        - ``max_active``: how many turns may run at once.
+        - ``lease_seconds``: other engines may close this engine's runs once its lease was not
+          renewed for so long.
+        - ``grace_seconds``: how long an agent has to stop.
+        - ``retry_seconds``: how long after a failed turn the loop of a session tries again. It
+          tries three times in all, and waits twice as long the second time.
+        - ``checkpoints``: a policy by which the engine checkpoints sessions by itself.
+
+        Raises InvalidArgument, Unsupported, StoreError.
         """
 
         def opener() -> Store:
@@ -125,7 +137,7 @@ class Engine:
 
     @property
     def control(self) -> Control:
-        """The control plane: what a runtime asks of sessions, answered with reports."""
+        """The control plane: verbs of a runtime over its sessions, which return reports."""
         return Control(self._core)
 
     runtime_adapter = verb(adapter.runtime_adapter)
@@ -136,10 +148,10 @@ class Engine:
     archive = verb(sessions.archive)
     discard_live = verb(sessions.discard_live)
     fork = verb(forks.fork)
-    join_mob = verb(groups.join_mob)
-    leave_mob = verb(groups.leave_mob)
-    belongs_to_mob = verb(groups.belongs_to_mob)
-    archive_mob = verb(groups.archive_mob)
+    join_mob = verb(mobs.join_mob)
+    leave_mob = verb(mobs.leave_mob)
+    belongs_to_mob = verb(mobs.belongs_to_mob)
+    archive_mob = verb(mobs.archive_mob)
 
     # Turns
     attach = verb(turns.attach)
@@ -218,26 +230,28 @@ class Engine:
         mob: str | None = None,
         live: bool = False,
     ) -> AsyncGenerator[Any, None]:
-        """Return recorded events from after a position, of one session, a group's, or all.
+        """Return recorded events from after a position: of one session, of a mob, or of all.
 
-        ``after`` is the last delivery's position, 0 for all there ever were, or "end" for what is
-        recorded from this call on.
+        - ``session_id``: the session whose events to return; of every session if None.
+        - ``after``: the position of the last delivery, 0 for everything from the beginning, or
+          "end" for the events recorded from this call on.
+        - ``mob``: only events of the mob's members, of each from its joining to its leaving.
+        - ``live``: also return, as `LiveEvent`, what turns of this engine emit from this call on. A
+          subscriber that is too slow for them loses the oldest, and `Missed` tells how many. It
+          never delays a turn.
 
-        A group's are those of its members, from joining to leaving. ``live`` adds what turns that
-        run in this engine emit from this call on, as `LiveEvent`; a subscriber too slow for them is
-        told with `Missed` how many are gone, and never delays a turn.
-
-        Each recorded event is delivered once, in order, after its commit, whichever process made
-        it. The iterator waits for more, and ends when the engine is closed. Keep the last
-        delivery's position to go on from there later. Raises InvalidArgument, StoreError.
+        Each recorded event is delivered once, in order and after its commit, also if another
+        process made it. The iterator waits for more events, and ends when the engine is closed.
+        Keep the position of the last delivery to go on from there later. Raises InvalidArgument,
+        StoreError.
         """
         return reads.subscribe(self._core, session_id, after, mob=mob, live=live)
 
     async def close(self) -> None:
-        """Let turns end, settle what was submitted, then release the database.
+        """Let running turns end, write the submitted commands, then release the database.
 
-        No turn is admitted any more. One that has not ended within the grace period is interrupted;
-        until then what it asks of the engine is answered. Safe to call again.
+        No further turn is admitted. A turn that has not ended within the grace period is
+        interrupted; until then it may still use the engine. Safe to call again.
         """
         core = self._core
         core.check_event_loop()
@@ -267,11 +281,14 @@ async def _close(core: Core) -> None:
         await core.writer.close()
         await core.ownership.release()
         await asyncio.to_thread(core.store.close)
-        await core.writer.close()  # what the last commits left behind
+        await core.writer.close()  # snapshots that the last commits made
 
 
 async def _end_turns(core: Core) -> None:
-    """Admit no more turns, interrupt those that do not end in time, and stop what begins them."""
+    """Admit no more turns, wait for those that run, and stop loops and checkpointers.
+
+    A turn that does not end within the grace period is interrupted.
+    """
     core.loops.start_no_more()
     if not await core.admission.shut_down(core.grace_seconds):
         for turn in core.turns.values():

@@ -1,7 +1,7 @@
-"""The one door to what is not deterministic: the clock, the minting of ids, other processes.
+"""Where nondeterminism comes in: the clock, new ids, and the fate of other processes.
 
-Invariants: the engine takes no recorded time and mints no id but here, so one given a scripted
-environment records the same every time. How long it waits is measured elsewhere too.
+Invariants: the engine takes every recorded time and every id from here, so an engine with a
+scripted environment records the same log each time. How long it waits is measured elsewhere too.
 """
 
 from collections.abc import Callable
@@ -25,10 +25,12 @@ def _uuid7() -> str:
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
-    """Where time and ids come from: the system's clock and UUIDv7 unless told otherwise.
+    """Where time and ids come from: the system's clock and UUIDv7 unless given.
 
-    ``now`` returns an aware datetime; ``new_id`` returns text that is unique for ever. ``holder``
-    says which process this is, and ``is_dead`` whether such a process is known to have ended.
+    - ``now`` returns an aware datetime.
+    - ``new_id`` returns a text that is unique for ever.
+    - ``holder`` returns the identity of this process.
+    - ``is_dead`` says if a process of some identity is known to have ended.
     """
 
     now: Callable[[], datetime] = _utc_now

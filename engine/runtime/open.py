@@ -1,6 +1,6 @@
-"""Opening an engine: off the event loop, and never leaving a store behind that nobody closes.
+"""Opening an engine off the event loop.
 
-Invariants: a cancelled opening closes what it opened.
+Invariants: a cancelled opening closes the store that it has opened.
 """
 
 import asyncio
@@ -14,10 +14,10 @@ from perdure.store import Store
 
 
 class Closeable(Protocol):
-    """What can be closed once it is open."""
+    """An object that can be closed once it is open."""
 
     async def close(self) -> None:
-        """Settle what was submitted, then release everything."""
+        """Write the submitted commands, then release everything."""
 
 
 _Engine = TypeVar("_Engine", bound=Closeable)
@@ -36,7 +36,7 @@ class Opening(Generic[_Engine]):
         in_a_thread = functools.partial(asyncio.get_running_loop().run_in_executor, None)
         opening, cancelled = await finish(in_a_thread(self._opener))
         if cancelled and opening.exception() is None:
-            await finish(in_a_thread(opening.result().close))  # nobody else will
+            await finish(in_a_thread(opening.result().close))  # which no engine will do
         self._engine = self._make(result_of(opening, cancelled=cancelled))
         return self._engine
 

@@ -1,7 +1,7 @@
-"""Recovery: closing runs whose owner is gone, and forgetting sessions that have ended.
+"""Recovery: close runs whose owner is gone, and forget sessions that have ended.
 
 Invariants: a run that an engine still drives is never closed here; a closed run keeps the
-boundaries that it landed; where nothing can be written, a lost run is shown as it will be closed.
+boundaries that it landed; if nothing can be written, a lost run is shown as it will be closed.
 """
 
 import msgspec
@@ -20,7 +20,7 @@ async def close_lost_run(core: Core, cached: CachedSession, folded: Folded) -> F
     """Close the session's run if its owner is gone, and return the fold after that (G9).
 
     The run's boundaries stay, its other inputs are queued again, and the tool calls that it left
-    open are unknown from here on. Nothing is kept in memory for a session found to have ended.
+    open are unknown from here on. A session that is found to have ended is forgotten.
     """
     if folded.state.phase in SESSION.final:  # perhaps elsewhere
         forget_session(core, folded.state.id)
@@ -31,10 +31,10 @@ async def close_lost_run(core: Core, cached: CachedSession, folded: Folded) -> F
 
 
 async def recover_and_read(core: Core, session_id: str) -> Session:
-    """Close the session's run if its owner is gone and that may be, and return the state.
+    """Close the session's run if its owner is gone, and return the session's state.
 
-    It may not be where the engine is read-only or the database locked, or where others write to
-    the session at the same time: then the state is as they made it.
+    If the engine is read-only, the database is locked, or other processes write to the session at
+    the same time, nothing is closed here, and the state is the recorded one.
     """
     core.check_open()
     if core.store.recorder.readonly:
@@ -52,7 +52,7 @@ async def recover_and_read(core: Core, session_id: str) -> Session:
 
 
 async def read_recorded(core: Core, session_id: str) -> Session:
-    """Return the session's state as it is recorded, a lost run's calls in doubt (G9)."""
+    """Return the recorded state, in which the calls of a lost run are in doubt (G9)."""
     state = (await core.sessions.read(checked_id(session_id, "session_id"))).state
     work = state.work
     if work.run is None or not await core.is_ownerless(state.id, work.run.epoch):

@@ -1,6 +1,6 @@
-"""What an engine is opened with, besides its store and its environment.
+"""Settings of an engine, besides its store and its environment.
 
-Invariants: settings are given once, by whoever opens the engine, and never change while it is open.
+Invariants: settings are given once, when the engine is opened, and never change while it is open.
 """
 
 from typing import Final
@@ -20,11 +20,13 @@ RETRY_SECONDS: Final = 1.0
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How an engine runs turns; see `Engine.open`.
 
-    ``agents`` makes an agent for a session that has none attached. ``max_active`` is the number of
-    turns that may run at once, None for no limit. ``lease_seconds`` is how long after the engine
-    was last heard of others may close its runs; ``grace_seconds``, how long an agent has to stop;
-    ``retry_seconds``, how long after a failed turn a loop tries again.
-    ``checkpoints`` says when sessions are checkpointed by themselves, None for never.
+    - ``agents`` makes an agent for a session to which none is attached.
+    - ``max_active`` is the number of turns that may run at once, None for no limit.
+    - ``lease_seconds``: other engines may close this engine's runs once its lease was not renewed
+      for so long.
+    - ``grace_seconds`` is how long an agent has to stop.
+    - ``retry_seconds`` is how long after a failed turn a loop tries again.
+    - ``checkpoints`` says when sessions are checkpointed by themselves, None for never.
     """
 
     agents: Builder | None = None
@@ -35,7 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     checkpoints: CheckpointPolicy | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what means nothing. Raises InvalidArgument."""
+        """Raise InvalidArgument for a value without meaning."""
         if self.agents is not None and not callable(self.agents):
             raise InvalidArgument(
                 f"agents must be callable with a session, not {self.agents!r}", parameter="agents"

@@ -15,8 +15,8 @@ from perdure.values import checked_id
 async def write(core: Core, session_id: str, command: SessionCommand) -> Written:
     """Decide on the command, alone among this engine's writers of the session, and commit it.
 
-    Raises SessionNotFound, InvalidArgument, EngineClosed, StaleWriter, StoreError, and what the
-    session's lifecycle refuses.
+    Raises SessionNotFound, InvalidArgument, EngineClosed, StaleWriter, StoreError, and the refusals
+    of the session's lifecycle.
     """
     core.check_open()
     cached = core.sessions.get(checked_id(session_id, "session_id"))

@@ -1,4 +1,4 @@
-"""The same engine, blocking: every verb of `engine.Engine`, for programs without an event loop."""
+"""The same engine, blocking: every verb of `perdure.Engine`, for programs without an event loop."""
 
 from perdure.sync.engine import Engine
 from perdure.sync.parts import Control, Reservation, RuntimeAdapter

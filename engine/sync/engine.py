@@ -1,4 +1,4 @@
-"""The blocking engine itself: its verbs, its opening and its closing.
+"""The blocking engine: its verbs, its opening and its closing.
 
 Invariants: there is no second implementation; each call runs the asynchronous verb on an event loop
 in a thread of its own and waits for it.
@@ -27,11 +27,11 @@ from perdure.values import ApplyOutput, Boundary
 
 
 class Engine:
-    """Sessions of agents, for blocking programs; see `engine.Engine` for every verb.
+    """Sessions of agents, for blocking programs; see `perdure.Engine` for every verb.
 
-    May be used from several threads. Use it as ``with Engine.open(url) as engine``. Its agents run
-    on one thread, which they must not block; what an agent leaves the program with (SystemExit,
-    KeyboardInterrupt) is recorded as its turn's failure, and raised where the turn is waited for.
+    It may be used from several threads, and as ``with Engine.open(url) as engine``. Its agents run
+    on one thread, which they must not block. If an agent raises SystemExit or KeyboardInterrupt,
+    its turn is recorded as failed, and the exception is raised again where the turn is waited for.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Engine:
         retry_seconds: float = RETRY_SECONDS,
         checkpoints: CheckpointPolicy | None = None,
     ) -> Self:
-        """Open an engine now; parameters and errors are those of `engine.Engine.open`."""
+        """Open an engine now; parameters and errors are those of `perdure.Engine.open`."""
 
         async def open_engine() -> AsyncEngine:
             engine = await AsyncEngine.open(
@@ -92,7 +92,7 @@ class Engine:
 
     @property
     def control(self) -> Control:
-        """The control plane: what a runtime asks of sessions, answered with reports."""
+        """The control plane: verbs of a runtime over its sessions, which return reports."""
         return Control(self._engine.control, self._host)
 
     register = blocking(AsyncEngine.register)
@@ -142,10 +142,10 @@ class Engine:
     discard_live = blocking(AsyncEngine.discard_live)
 
     def reserve(self, session_id: str) -> Reservation:
-        """Take the right to run the session's next turn; others are refused meanwhile.
+        """Reserve the session's next turn in this engine; other turns here are refused until then.
 
-        Give it to `apply_turn`, which uses it up, or back with `release`; or use it as a ``with``
-        block. Raises SessionBusy, AtCapacity, EngineClosed.
+        Give the reservation to `apply_turn`, which uses it up, or return it with `release`; or use
+        it as a ``with`` block. Raises SessionBusy, AtCapacity, EngineClosed.
         """
         return Reservation(self._host.wait(self._engine.reserve(session_id)), self._host)
 
@@ -214,9 +214,9 @@ class Engine:
         mob: str | None = None,
         live: bool = False,
     ) -> Subscription[Any]:
-        """Return recorded events from after a position, more awaited until the engine closes.
+        """Return recorded events from after a position, and wait for more until the engine closes.
 
-        See `engine.Engine.subscribe`. Close it, from any thread, to end it sooner.
+        See `perdure.Engine.subscribe`. Close the subscription, from any thread, to end it sooner.
         """
 
         async def begin() -> AsyncIterator[Any]:
@@ -225,7 +225,7 @@ class Engine:
         return Subscription(Source(self._host.wait(begin())), self._host)
 
     def close(self) -> None:
-        """Let turns end, settle what was submitted, then release the database.
+        """Let running turns end, write the submitted commands, then release the database.
 
         Agents that do not stop within the grace period are left behind. Safe to call again.
         """

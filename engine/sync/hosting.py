@@ -1,10 +1,10 @@
-"""The thread that a blocking engine lives on, with the event loop that it runs.
+"""The thread of a blocking engine, and the event loop that it runs.
 
-Invariants: who calls from another thread waits for what the loop makes of it; what runs on this
-thread (an agent, what makes one) is refused here, because it would wait for itself, and so is what
-a fork inherits, where the thread is not. A wait that is interrupted ends what it waits for. The
-thread outlives whatever runs on it, an agent that leaves the program included, and nobody waits
-longer than a grace period for what does not stop.
+Invariants: a caller on another thread waits for the loop's result. Calls from this thread, by an
+agent or the function that makes one, are refused, because they would wait for themselves; so are
+calls in a forked process, where the thread does not exist. An interrupted wait ends its call. An
+agent that raises SystemExit does not end the thread, and no caller waits longer than a grace period
+for an agent that does not stop.
 """
 
 import asyncio
@@ -27,14 +27,14 @@ _T = TypeVar("_T")
 _LOGGER: Final = logging.getLogger("perdure")
 _LOOK_UP_SECONDS: Final = 0.2
 _LEAST_PATIENCE_SECONDS: Final = 1.0
-"""So long is waited for what stops by itself, however little time agents are given."""
+"""The shortest wait for the thread to end, however short the grace period."""
 _LOOP_FILES: Final = 3  # a selector, and two ends of a socket to wake it
 _MOST_THREADS: Final = 1000
 """So many functions may block at once: agents' that wait for a verb leave threads for that verb."""
 
 
 class _Call:
-    """One verb that a thread waits for: its task, and those of the agents that run for it."""
+    """One verb that a thread waits for: its task, and the tasks of agents that run for it."""
 
     def __init__(self) -> None:
         self.task: asyncio.Task[Any] | None = None
@@ -43,7 +43,7 @@ class _Call:
         self._over = False
 
     async def run(self, verb: Coroutine[Any, Any, _T]) -> _T:
-        """Run the verb, and keep what an agent left the program with."""
+        """Run the verb, and keep the SystemExit or KeyboardInterrupt of its agents."""
         self.task = asyncio.current_task()
         _CALL.set(self)
         try:
@@ -55,7 +55,7 @@ class _Call:
             self.agents.clear()
 
     def add_agent(self, agent: asyncio.Task[Any]) -> None:
-        """Note an agent's task, unless it runs for a loop that the verb has only started."""
+        """Add an agent's task, unless it runs for a loop that the verb has only started."""
         if not self._over:
             self.agents.append(agent)
 
@@ -64,7 +64,7 @@ _CALL: Final[ContextVar[_Call | None]] = ContextVar("perdure_call", default=None
 
 
 def run_as_agent() -> None:
-    """Say that the running task is an agent's: who waits for its turn leaves when it does."""
+    """Mark the running task as an agent's: its SystemExit is raised in the waiting thread."""
     call, task = _CALL.get(), asyncio.current_task()
     if call is not None and task is not None:
         call.add_agent(task)
@@ -97,13 +97,13 @@ class Host:
         self._patience_seconds = GRACE_SECONDS
         self._ended: Final[asyncio.Future[None]] = self.loop.create_future()
         self._doing: Final[set[asyncio.Task[None]]] = set()
-        self._stopping: Final = threading.RLock()  # a signal's handler may close what is closing
+        self._stopping: Final = threading.RLock()  # a signal's handler may close it again
         self._stopped = False
         self._thread: Final = threading.Thread(target=self._run, name="perdure-sync", daemon=True)
         self._thread.start()
 
     def be_patient(self, grace_seconds: float) -> None:
-        """Wait so long for what does not stop."""
+        """Set how long to wait for agents that do not stop."""
         self._patience_seconds = max(grace_seconds, _LEAST_PATIENCE_SECONDS)
 
     @property
@@ -112,11 +112,11 @@ class Host:
         return self._stopped
 
     def is_ours(self) -> bool:
-        """Whether this process began the thread: it does not live on in a fork."""
+        """Whether this process started the thread, which a forked process does not have."""
         return os.getpid() == self._process
 
     def check_caller(self) -> None:
-        """Refuse who would wait for ever: a fork, and the thread itself. Raises Unsupported."""
+        """Raise Unsupported in a forked process and on this thread: both would wait for ever."""
         if not self.is_ours():
             raise Unsupported("this engine was opened by another process; open one here")
         if threading.current_thread() is self._thread:
@@ -125,12 +125,12 @@ class Host:
                 "cannot be waited for: ask the turn instead, or call from asyncio.to_thread"
             )
 
-    # What other threads ask
+    # For other threads
 
     def wait(self, verb: Coroutine[Any, Any, _T]) -> _T:
-        """Return what the verb comes to.
+        """Return the result of the verb.
 
-        Raises what it raises, or its agent left the program with; EngineClosed, Unsupported.
+        Raises its errors, an agent's SystemExit or KeyboardInterrupt, EngineClosed, Unsupported.
         """
         try:
             self.check_caller()
@@ -147,19 +147,19 @@ class Host:
             result = _result_of(waiting)
         except concurrent.futures.CancelledError:
             verb.close()  # which may not have begun
-            raise EngineClosed("the engine was closed meanwhile") from None
+            raise EngineClosed("the engine was closed during the call") from None
         except BaseException:
             if not waiting.done():  # it is the wait that was interrupted, as by Ctrl-C
                 self._cancel(call)
                 if not self._wait_until_settled(waiting):
-                    _LOGGER.warning("what was interrupted goes on: an agent blocks the engine")
+                    _LOGGER.warning("the interrupted call goes on: an agent blocks the engine")
             raise
         if call.exit is not None:
             raise call.exit
         return result
 
     def later(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Have something done before any verb called later; waits for nothing, takes no lock."""
+        """Run work on the loop before any later verb; waits for nothing and takes no lock."""
 
         def begin() -> None:
             if not self._stopped:  # the loop's own end does the rest
@@ -172,9 +172,9 @@ class Host:
                 self.loop.call_soon_threadsafe(begin)
 
     def end(self, last: Coroutine[Any, Any, None]) -> None:
-        """Run a last verb, then end the thread. Raises what the verb raises.
+        """Run a last verb, then end the thread. Raises the errors of the verb.
 
-        While an agent blocks the thread, both are left to happen when it lets go.
+        While an agent blocks the thread, both are left to happen once it stops blocking.
         """
         with self._stopping:
             if self._stopped:  # by a signal's handler, just now
@@ -196,23 +196,25 @@ class Host:
             waiting.add_done_callback(lambda _: self.loop.call_soon_threadsafe(self._end))
 
     def stop(self) -> None:
-        """End the thread. What is still waiting then ends with EngineClosed.
+        """End the thread. Callers that still wait get EngineClosed.
 
-        The thread stays behind with what does not stop, for as long as that takes.
+        If an agent does not stop, the thread stays behind with it, for as long as that takes.
         """
         with self._stopping:
             self._stopped = True
             with contextlib.suppress(RuntimeError):  # it has ended
                 self.loop.call_soon_threadsafe(self._end)
         if not _look_up_until(self._join, self._patience_seconds):
-            _LOGGER.warning("the engine is closed; what did not stop in time was left behind")
+            _LOGGER.warning(
+                "the engine is closed; agents that did not stop in time were left behind"
+            )
 
     def _join(self, seconds: float) -> bool:
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def _wait_until_settled(self, waiting: "concurrent.futures.Future[Any]") -> bool:
-        """Wait until it is done, or the loop does not come round in time; return whether it is."""
+        """Wait until it is done, or the loop stays blocked too long; return whether it is done."""
         while not waiting.done():
             came_round = threading.Event()
             try:
@@ -225,7 +227,7 @@ class Host:
         return waiting.done()
 
     def _cancel(self, call: _Call) -> None:
-        """Cancel what is waited for, as soon as it has begun."""
+        """Cancel the call's task, as soon as it has begun."""
 
         def cancel() -> None:
             if call.task is None:
@@ -236,14 +238,14 @@ class Host:
         with contextlib.suppress(RuntimeError):  # the loop has closed, and all has ended
             self.loop.call_soon_threadsafe(cancel)
 
-    # What the thread does
+    # On the thread itself
 
     def _end(self) -> None:
         if not self._ended.done():
             self._ended.set_result(None)
 
     def _run(self) -> None:
-        """Run the loop until it is ended, then end what it runs, as `asyncio.run` does."""
+        """Run the loop until its end, then end its tasks, as `asyncio.run` does."""
         with contextlib.closing(self.loop) as loop:
             self._run_until(self._ended)
             tasks = asyncio.all_tasks(loop)
@@ -255,7 +257,7 @@ class Host:
             self._run_until(loop.create_task(loop.shutdown_default_executor()))
 
     def _run_until(self, done: asyncio.Future[None]) -> None:
-        """Run the loop until then, whatever leaves it: who waits for that is told."""
+        """Run the loop until the future is done, although an exception may leave the loop."""
         done.add_done_callback(lambda _: self.loop.stop())
         while not done.done():
             with contextlib.suppress(SystemExit, KeyboardInterrupt):
@@ -265,8 +267,8 @@ class Host:
 def _look_up_until(happened: Callable[[float], object], seconds: float) -> bool:
     """Wait for something, looking up now and then; return whether it happened in time.
 
-    A signal that the system hands to another thread is handled by the main one when it next runs,
-    which one long wait would put off.
+    The main thread handles a signal that the system gives to another thread only when it runs
+    again, which one long wait would put off.
     """
     give_up_at = time.monotonic() + seconds
     while not happened(_LOOK_UP_SECONDS):
@@ -286,7 +288,7 @@ def _result_of(waiting: "concurrent.futures.Future[_T]") -> _T:
 
 
 def _exit_of(agent: asyncio.Task[Any]) -> BaseException | None:
-    """Return what an agent left the program with, None for one that did not."""
+    """Return the SystemExit or KeyboardInterrupt of an agent, None if it raised neither."""
     if not agent.done() or agent.cancelled():
         return None
     error = agent.exception()

@@ -1,7 +1,7 @@
-"""What stands in for the parts of an engine: each verb waits for the asynchronous one.
+"""The blocking twins of an engine's parts: each verb waits for the asynchronous one.
 
-Invariants: there is no second implementation, and a verb says of itself what the asynchronous one
-does.
+Invariants: there is no second implementation, and each verb has the docstring of the asynchronous
+one.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 
 
 class Blocking(Protocol[_S_co]):
-    """An object that stands in for an asynchronous one, ``_engine``, and waits for its verbs."""
+    """The blocking twin of an asynchronous object, ``_engine``, whose verbs it waits for."""
 
     @property
     def _engine(self) -> _S_co: ...
@@ -82,7 +82,7 @@ class Control:
 
 
 class Reservation:
-    """The right to run one turn of a session; given back by `release`, or at the end of a block."""
+    """The right to run one turn of a session; returned by `release` or as a block ends."""
 
     def __init__(self, claim: Claim, host: Host) -> None:
         self.claim: Final = claim
@@ -90,16 +90,16 @@ class Reservation:
 
     @property
     def session_id(self) -> str:
-        """The session whose next turn it is for."""
+        """The session whose next turn is reserved."""
         return self.claim.session_id
 
     def release(self) -> None:
-        """Give the right back; nothing while a turn uses it. Safe to call again."""
+        """Return the right; do nothing while a turn uses it. Safe to call again."""
 
         async def release_claim() -> None:
             self.claim.release()
 
-        with contextlib.suppress(EngineClosed):  # which gave it back
+        with contextlib.suppress(EngineClosed):  # which has returned it
             self._host.wait(release_claim())
 
     def __enter__(self) -> Self:
@@ -111,10 +111,10 @@ class Reservation:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._host.is_ours():  # a fork that leaves its parent's block has nothing to give back
+        if self._host.is_ours():  # a forked process that leaves its parent's block has none
             self.release()
 
 
 def claim_of(reservation: Any) -> Any:
-    """Return what the asynchronous engine takes for a reservation, anything else as it is."""
+    """Return the asynchronous engine's claim for a reservation, anything else as it is."""
     return reservation.claim if isinstance(reservation, Reservation) else reservation

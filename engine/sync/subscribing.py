@@ -1,8 +1,8 @@
 """A subscription of a blocking engine, which any thread may end.
 
-Invariants: what was taken from the log is delivered, and what was not is there for another
-subscription from the last delivery's position. A subscription is ended wherever the garbage
-collector drops it, so its end waits for nothing and takes no lock.
+Invariants: events that were taken from the log are delivered; another subscription from the
+position of the last delivery gets the others. The garbage collector may end a subscription in any
+thread, so its end waits for nothing and takes no lock.
 """
 
 import asyncio
@@ -19,20 +19,20 @@ _Event_co = TypeVar("_Event_co", covariant=True)
 
 
 class Source(Generic[_Event]):
-    """What a subscription has on the event loop: the asynchronous one, and who waits for it."""
+    """The event loop's side of a subscription: the asynchronous one, and the task that waits."""
 
     def __init__(self, events: AsyncIterator[_Event]) -> None:
         self._events: Final[Any] = events
         self._following: asyncio.Task[Any] | None = None
 
     async def next_event(self) -> _Event | None:
-        """Return the next event, None where there is none."""
+        """Return the next event, None at the end."""
         self._following = asyncio.current_task()
         event: _Event | None = await anext(self._events, None)
         return event
 
     async def end(self) -> None:
-        """End who waits, and the asynchronous subscription: at once where nobody does."""
+        """End the task that waits for an event, then the asynchronous subscription."""
         if self._following is not None and not self._following.done():
             self._following.cancel()
             await asyncio.wait({self._following})
@@ -40,10 +40,10 @@ class Source(Generic[_Event]):
 
 
 class Subscription(Iterator[_Event_co]):
-    """Recorded events, more awaited until it is closed; see `Engine.subscribe`.
+    """Recorded events, with more awaited until it is closed; see `perdure.Engine.subscribe`.
 
-    Several threads may take events from it, each of which goes to one of them. Use it as it is, or
-    as a ``with`` block, which closes it.
+    Several threads may take events from it; each event goes to one of them. Use it as it is, or as
+    a ``with`` block, which closes it.
     """
 
     def __init__(self, source: Source[_Event_co], host: Host) -> None:
@@ -60,7 +60,7 @@ class Subscription(Iterator[_Event_co]):
                 if not self._closed:
                     event = self._host.wait(self._source.next_event())
             except EngineClosed:
-                pass  # in the meantime: that ends it too
+                pass  # while it waited: that ends it too
             except BaseException:
                 self.close()
                 raise
@@ -70,9 +70,9 @@ class Subscription(Iterator[_Event_co]):
         return event
 
     def close(self) -> None:
-        """End it, from whichever thread: who waits for an event finds that there are no more.
+        """End the subscription, from any thread; a thread that waits for an event gets the end.
 
-        Safe to call again. Keep the last delivery's position to go on from there later.
+        Safe to call again. Keep the position of the last delivery to go on from there later.
         """
         if not self._closed:
             self._closed = True

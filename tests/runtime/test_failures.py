@@ -55,7 +55,7 @@ CONTEXT: Any = Kind.CONTEXT  # equal to a kind, and of another type
     ("error", "terminal"),
     [
         (StaleWriter("another session", 1, 2), Failed("turn", ANY)),
-        (Mute(), Failed("turn", "Mute: what it says cannot be told (RuntimeError)")),
+        (Mute(), Failed("turn", "Mute: its text cannot be read (RuntimeError)")),
         (AgentFailure("full", kind=CONTEXT), Failed("context", "full")),
         (ValueError("boom"), Failed("turn", "ValueError: boom")),
         (AgentFailure("no", kind="hook_denied"), Failed("hook_denied", "no")),
@@ -247,7 +247,7 @@ async def test_g9_a_reason_that_cannot_be_told_ends_the_turn_nevertheless(engine
 
     await attached(engine, agent)
     out = await engine.apply_turn("s", "a")
-    assert out.terminal == Cancelled("what it says cannot be told (RuntimeError)")
+    assert out.terminal == Cancelled("its text cannot be read (RuntimeError)")
     assert (await engine.read("s")).phase == "attached"
 
 

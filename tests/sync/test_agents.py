@@ -239,8 +239,12 @@ async def deaf(turn: Any) -> None:
 
 
 async def in_a_thread(turn: Any) -> None:
+    await asyncio.to_thread(blocking)
+
+
+def blocking() -> None:
     BEGUN.set()
-    await asyncio.to_thread(FREE.wait, 60)
+    FREE.wait(60)
 
 
 async def leaving_when_told_to_stop(turn: Any) -> None:
@@ -295,7 +299,7 @@ def test_an_agent_that_does_not_stop_is_left_behind_when_its_engine_closes(
             assert turn.result(SOON_SECONDS).terminal == Cancelled()
         in_time(engine.close)
         assert isinstance(turn.result(SOON_SECONDS).terminal, Cancelled)
-    assert "what did not stop in time was left behind" in caplog.text
+    assert "agents that did not stop in time were left behind" in caplog.text
     if url != "memory:":
         with Engine.open(url) as again:
             assert again.audit().ok
@@ -449,7 +453,10 @@ print("closed")
             "stubborn",
             0,
             "closed\n",
-            ["did not stop and was left behind", "what did not stop in time was left behind"],
+            [
+                "did not stop and was left behind",
+                "agents that did not stop in time were left behind",
+            ],
         ),
         ("block", 0, "closed\n", ["the engine closes later"]),
     ],

@@ -1,7 +1,7 @@
 """The simulation finds faults in what lives beside the log, planted one by one.
 
 They are in the live streams, subscriptions, the machine's authority, snapshots handed over, drained
-archives, groups, filters and forks. Each must be found within the runs that find nothing else.
+archives, mobs, filters and forks. Each must be found within the runs that find nothing else.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from perdure.runtime.session.cache import SessionCache
 from perdure.runtime.session.commit_queue import Submissions
 from perdure.runtime.turn import running_turn as turns
 from perdure.runtime.turn.running_turn import RunningTurn
-from perdure.runtime.verbs import checkpoints, forks, groups, interrupts
+from perdure.runtime.verbs import checkpoints, forks, interrupts, mobs
 from perdure.runtime.watch import subscriptions
 from perdure.runtime.watch.streams import LiveEvent, Missed, StreamBuffer
 from tests.simulation.clock import PROCESS
@@ -214,7 +214,7 @@ def a_drain_that_abandons(plant: Plant) -> None:
 
 def a_group_that_one_member_keeps(plant: Plant) -> None:
     """Archiving a group ends with the first member that cannot be archived."""
-    archived, whole = groups._archive_member, Engine.archive_mob
+    archived, whole = mobs._archive_member, Engine.archive_mob
     refused: list[PerdureError] = []
 
     async def stopping(*given: Any) -> bool:
@@ -230,7 +230,7 @@ def a_group_that_one_member_keeps(plant: Plant) -> None:
         refused.clear()
         return await whole(self, mob, **named)
 
-    plant.setattr(groups, "_archive_member", stopping)
+    plant.setattr(mobs, "_archive_member", stopping)
     plant.setattr(Engine, "archive_mob", beginning)
 
 

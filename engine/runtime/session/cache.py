@@ -1,8 +1,8 @@
-"""Live sessions: folded state kept at hand, and never trusted over the log.
+"""The session cache: folded states kept in memory, and never trusted over the log.
 
-Invariants: what is decided on a live copy stands only if the log is still where the copy is, by
-version; a copy that another process outran is caught up from the log; one that is in use is never
-evicted; dropping one loses nothing.
+Invariants: a decision on a cached state stands only if the log still ends at that version; a state
+that another process has outrun is caught up from the log; a state in use is never evicted; dropping
+one loses nothing.
 """
 
 import asyncio
@@ -22,28 +22,32 @@ MAX_CACHED: Final = 4096
 
 
 def keep_snapshot(store: Store, session_id: str, due: tuple[int, bytes]) -> None:
-    """Keep a snapshot that fell due. A failure is logged and nothing more: it is only a cache."""
+    """Keep a snapshot that fell due. A failure is only logged, as snapshots are a cache."""
     try:
         store.derived.put_snapshot(session_id, *due)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the write has landed
+    except Exception as error:  # noqa: BLE001 - the write has landed
         _LOGGER.warning("the snapshot of session %r was not kept: %s", session_id, error)
 
 
 def make_snapshot(folded: Folded) -> Kept | None:
-    """Return the snapshot of a fold that fell due. A failure is logged, as with `keep_snapshot`."""
+    """Return the snapshot of a fold that fell due, None with a logged warning if it fails."""
     try:
         return snapshot_of(folded)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the write has landed
+    except Exception as error:  # noqa: BLE001 - the write has landed
         _LOGGER.warning("no snapshot of session %r was made: %s", folded.state.id, error)
         return None
 
 
 class CachedSession:
-    """One session in this process: its fold, and who is at work on it.
+    """The cached state of one session, and its use by this engine.
 
-    ``lock`` is held from the decision to the outcome of the commit; ``turn`` says that a turn is
-    among them; ``fresh``, that the copy was compared with the log since the lock was taken;
-    ``driving`` says that this engine drives the current run, ``terminal`` how the last one ended.
+    - ``folded``: the state with its place in the log.
+    - ``fresh``: it was compared with the log since ``lock`` was taken.
+    - ``lock``: held from a decision to the outcome of its commit.
+    - ``turn``: a turn of this engine uses the session, or is about to.
+    - ``driving``: this engine drives the current run.
+    - ``terminal``: how the last run of this engine ended.
+    - ``users``: how many tasks use the state, which is not dropped before there are none.
     """
 
     __slots__ = ("driving", "folded", "fresh", "lock", "terminal", "turn", "users")
@@ -59,7 +63,7 @@ class CachedSession:
 
 
 class SessionCache:
-    """The live copies of one engine, by session id, least recently used first."""
+    """The cached sessions of one engine, by session id, least recently used first."""
 
     def __init__(self, store: Store, mapper: Mapper) -> None:
         self._store: Final = store
@@ -67,7 +71,7 @@ class SessionCache:
         self._cached: Final[collections.OrderedDict[str, CachedSession]] = collections.OrderedDict()
 
     def get(self, session_id: str) -> CachedSession:
-        """Return the session's live copy, an empty one at first."""
+        """Return the session's cached state, an empty one at first."""
         cached = self._cached.get(session_id)
         if cached is None:
             self._evict()
@@ -82,7 +86,7 @@ class SessionCache:
         return cached is not None and cached.driving
 
     def discard(self, session_id: str) -> bool:
-        """Drop the live copy, if there is one and nobody is at work on it."""
+        """Drop the cached state, unless there is none or a task uses it; return whether."""
         cached = self._cached.get(session_id)
         if cached is None or cached.users:
             return False
@@ -90,23 +94,24 @@ class SessionCache:
         return True
 
     def is_current(self, cached: CachedSession) -> bool:
-        """Whether the live copy has all that the log has."""
+        """Whether the cached state has all that the log has."""
         state = cached.folded.state
         return (self._store.recorder.last_version(state.id) or 0) == state.version
 
     def check_current(self, cached: CachedSession) -> None:
-        """Raise StaleWriter where the live copy never had all of the log since it was locked.
+        """Raise StaleWriter if the cached state lacked part of the log ever since it was locked.
 
-        What was true of the log during the call is an answer, whatever others wrote since.
+        An answer that was true of the log at some moment of the call is good, although other
+        processes have written since.
         """
         if not cached.fresh and not self.is_current(cached):
             version = cached.folded.state.version
             raise StaleWriter(cached.folded.state.id, version, version + 1)
 
     async def refresh(self, cached: CachedSession) -> Folded:
-        """Bring the live copy up to the log and return its fold.
+        """Bring the cached state up to the log and return its fold.
 
-        Raises LogCorrupt where the log cannot be folded, StoreError where it cannot be read.
+        Raises LogCorrupt if the log cannot be folded, StoreError if it cannot be read.
         """
         folded = cached.folded
         session_id = folded.state.id
@@ -127,7 +132,7 @@ class SessionCache:
         return folded
 
     async def read(self, session_id: str) -> Folded:
-        """Return the session's fold. Raises SessionNotFound where nothing is recorded."""
+        """Return the session's fold. Raises SessionNotFound if nothing is recorded."""
         cached = self.get(session_id)
         cached.users += 1
         try:

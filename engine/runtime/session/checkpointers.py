@@ -1,9 +1,9 @@
 """Checkpointers: automatic checkpoints, on a policy, through a gate for each session.
 
 Invariants: a checkpoint is taken only while the session's gate is armed; a session in which nothing
-happened is skipped; a session that has ended has its gate closed for good, and nothing is kept of
-it; once stopped, nothing is begun. A checkpoint that fails delays no turn and fails none: it is
-logged, and taken with a later one.
+happened is skipped; the gate of a session that has ended is closed for good, and its count is
+dropped; a stopped checkpointer begins nothing. A checkpoint that fails delays no turn and fails no
+turn: it is logged, and taken with a later one.
 """
 
 import asyncio
@@ -33,15 +33,16 @@ _AUTHORITY: Final = Authority(GATE)
 _TURN_ENDS: Final = (TurnApplied, RunCompleted, RunFailed, RunCancelled)
 
 MAX_COUNTED: Final = 4096
-"""Sessions counted at once; of the least recently used the count begins anew."""
+"""Sessions counted at once; the least recently used lose their count."""
 
 
 class CheckpointPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """When a session is checkpointed by itself; whichever comes first, None for never.
+    """When the engine checkpoints a session by itself: at the first limit reached, None for none.
 
-    ``turns`` that ended and ``message_bytes`` that landed are counted since the last checkpoint;
-    ``seconds`` pass from the first of either. What a turn lands at its boundaries counts as it
-    lands, so a long one is checkpointed while it runs.
+    - ``turns``: so many turns have ended since the last checkpoint.
+    - ``message_bytes``: messages of so many bytes have landed since then. Boundaries of a running
+      turn count as they land, so a long turn is checkpointed while it runs.
+    - ``seconds``: so much time has passed since the first of either.
     """
 
     turns: int | None = None
@@ -49,7 +50,7 @@ class CheckpointPolicy(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what means nothing. Raises InvalidArgument."""
+        """Raise InvalidArgument for a value without meaning."""
         checked_limit(self.turns, "turns")
         checked_limit(self.message_bytes, "message_bytes")
         if self.seconds is not None:
@@ -57,7 +58,7 @@ class CheckpointPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _SinceCheckpoint:
-    """What was recorded since the last checkpoint, and the gate."""
+    """The counts of one session since its last checkpoint, and its gate."""
 
     __slots__ = ("gate", "message_bytes", "timer", "turns")
 
@@ -73,7 +74,7 @@ class _SinceCheckpoint:
             self.timer = None
 
     def fire(self, verb: str) -> bool:
-        """Move the gate; return whether its machine lets it."""
+        """Move the gate; return whether its machine allows that."""
         if verb not in _AUTHORITY.allowed(self.gate):
             return False
         self.gate = _AUTHORITY.fire(self.gate, verb)
@@ -83,8 +84,8 @@ class _SinceCheckpoint:
 class Checkpointers:
     """The checkpointers of one engine; ``take`` records a checkpoint of a session.
 
-    A session is counted until a checkpoint is due, which is taken and the session forgotten; or it
-    is overdue, where its gate is not armed.
+    A session is counted until a checkpoint is due. Then the checkpoint is taken and the count
+    dropped, or the session is overdue if its gate is not armed.
     """
 
     def __init__(
@@ -101,9 +102,9 @@ class Checkpointers:
         self._stopped = False
 
     def count_landed(self, session_id: str, events: Iterable[SessionEvent]) -> None:
-        """Count what was recorded of turns and messages; take a checkpoint if one is due.
+        """Count the turns and messages of recorded events; take a checkpoint if one is due.
 
-        Whoever took one, the count begins anew with it.
+        Any checkpoint, also one that a caller took, begins the count anew.
         """
         policy = self._policy
         if policy is None or self._stopped:
@@ -133,25 +134,25 @@ class Checkpointers:
             session.timer = loop.call_later(policy.seconds, self._due, session_id)
 
     def cancel_all(self) -> None:
-        """Let no session be checkpointed by itself until rearmed."""
+        """Checkpoint no session by itself until `rearm_all`."""
         self._fire_all("cancel")
 
     def rearm_all(self) -> None:
-        """Let every session be checkpointed by itself again, but for those that have ended.
+        """Checkpoint sessions by themselves again, except those that have ended.
 
-        What was due meanwhile is taken now.
+        Checkpoints that fell due in between are taken now.
         """
         self._fire_all("rearm")
         for session_id in list(self._overdue):
             self._write(session_id, self._overdue.pop(session_id))
 
     def close(self, session_id: str) -> None:
-        """Never checkpoint the session again: it has ended, and nothing lands in it any more."""
+        """Never checkpoint the session again: it has ended, and nothing more lands in it."""
         for session in self._forget(session_id):
             session.fire("close")
 
     async def stop(self) -> None:
-        """Take no more, whatever lands yet, and wait for those being taken."""
+        """Take no more checkpoints, and wait for those that are being taken."""
         self._stopped = True
         for session in self._counted.values():
             session.stop_timer()
@@ -161,7 +162,7 @@ class Checkpointers:
             await asyncio.wait(self._taking)
 
     def _forget(self, session_id: str) -> list[_SinceCheckpoint]:
-        """Count nothing of the session any more; return what was counted or overdue."""
+        """Stop counting the session; return its counts, current and overdue."""
         found = [held.pop(session_id, None) for held in (self._counted, self._overdue)]
         sessions = [session for session in found if session is not None]
         for session in sessions:
@@ -171,7 +172,7 @@ class Checkpointers:
     def _of(self, session_id: str, policy: CheckpointPolicy) -> _SinceCheckpoint:
         session = self._counted.get(session_id)
         if session is None:
-            # Where a timer runs for each, they are no more than land something in its time.
+            # With timers, only sessions that landed something within those seconds are counted.
             if policy.seconds is None and len(self._counted) >= MAX_COUNTED:
                 self._counted.popitem(last=False)
             session = self._counted[session_id] = _SinceCheckpoint(self._new_gate)
@@ -180,7 +181,7 @@ class Checkpointers:
         return session
 
     def _fire_all(self, verb: str) -> None:
-        """Move every gate, those of sessions to come too."""
+        """Move every gate, also those of later sessions."""
         self._new_gate = _AUTHORITY.fire(self._new_gate, verb)
         for held in (self._counted, self._overdue):
             for session in held.values():
@@ -192,7 +193,7 @@ class Checkpointers:
         self._write(session_id, session)
 
     def _write(self, session_id: str, session: _SinceCheckpoint) -> None:
-        """Take a checkpoint through the session's gate, or once it is armed again."""
+        """Take a checkpoint through the session's gate, or once the gate is armed again."""
         if not session.fire("write"):
             self._overdue[session_id] = session
             return
@@ -204,6 +205,6 @@ class Checkpointers:
         try:
             await self._take(session_id)
         except (IllegalTransition, EngineClosed):
-            pass  # it ended meanwhile, or the engine did, and nothing is recorded of it any more
+            pass  # the session or the engine has ended since, and nothing more is recorded
         except PerdureError as error:
             _LOGGER.warning("session %r was not checkpointed by itself: %s", session_id, error)

@@ -1,9 +1,9 @@
-"""How a verb becomes a commit: decide on the live copy, append, and only then move it on.
+"""How a decision becomes a commit: decide on the cached state, append, and only then move it.
 
 Invariants: a decision lands only if the session is still where the decision saw it, which the store
-checks under its write lock; a refusal, or "nothing to do", is told only after the copy it was
-decided on was found current. A copy that another process has outrun is caught up from the log and
-decided on again, once; if it is outrun again meanwhile, that is a race, and it is the caller's.
+checks under its write lock; a refusal, or "nothing to do", is returned only after its cached state
+was found current. A state that another process has outrun is caught up from the log and decided on
+again, once; if it is outrun again, that is a race, and the caller gets StaleWriter.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 
 
 class Written(msgspec.Struct, frozen=True):
-    """What a command led to: the fold after it, its events, and the snapshot that fell due."""
+    """The outcome of a command: the fold after it, its events, and a snapshot that fell due."""
 
     folded: Folded
     events: tuple[SessionEvent, ...]
@@ -31,7 +31,7 @@ class Written(msgspec.Struct, frozen=True):
 
 
 class Writer:
-    """The writing side of one engine; ``landed`` is told what each commit has recorded."""
+    """The writing side of one engine; ``landed`` is called with the events of each commit."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Writer:
         self._background: Final[set[asyncio.Task[None]]] = set()
 
     async def run_alone(self, cached: CachedSession, work: Callable[[Folded], Awaitable[_T]]) -> _T:
-        """Do the work on the session's fold, alone among this process's writers of the session."""
+        """Do the work on the session's fold, while no other task of this engine writes to it."""
         cached.users += 1
         self._at_work += 1
         try:
@@ -74,9 +74,9 @@ class Writer:
     async def commit(
         self, cached: CachedSession, folded: Folded, *commands: SessionCommand
     ) -> Written:
-        """Append what the commands lead to, one after the other, and move the live copy there.
+        """Append the events of the commands, one after the other, and move the cached state there.
 
-        All of it is one commit. Raises what `decide` raises, StaleWriter, or StoreError; then
+        All of it is one commit. Raises the refusals of `decide`, StaleWriter, StoreError; then
         nothing was written.
         """
         events = decide(folded.state, commands[0])
@@ -118,7 +118,7 @@ class Writer:
 
 
 def expect_version(folded: Folded, expected: int | None) -> None:
-    """Raise StaleWriter where the session is not at the version the caller has seen."""
+    """Raise StaleWriter unless the session is at the version the caller expects."""
     version = folded.state.version
     if expected is not None and expected != version:
         raise StaleWriter(folded.state.id, expected, version)

@@ -1,9 +1,9 @@
-"""Handing commits to the store, and bringing their outcomes back to the event loop.
+"""The queue between the event loop and the store: commits go in, outcomes come back.
 
-Invariants: what is submitted goes to the store in the order it came, within the iteration of the
-loop that follows; a coroutine that has submitted learns the outcome before it ends, even when it is
-cancelled meanwhile: the cancellation is held back until the outcome is known, because the commit
-can no longer be taken back.
+Invariants: commits reach the store in the order they were submitted, within the next iteration of
+the event loop; a coroutine that has submitted learns the outcome before it ends. If it is cancelled
+in between, the cancellation is held back until the outcome is known, because the commit can no
+longer be taken back.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ GIVE_WAY_SECONDS: Final = 0.0005
 
 
 class Submission:
-    """One commit that was submitted, and its outcome once there is one."""
+    """One submitted commit, and its outcome once there is one."""
 
     __slots__ = ("outcome", "rows", "waiter")
 
@@ -35,7 +35,7 @@ class Submission:
 
 
 class Submissions:
-    """Gathers what the tasks of one event loop submit, for one iteration of it at a time."""
+    """Gathers the commits of one event loop's tasks, an iteration of the loop at a time."""
 
     def __init__(self, store: Store, loop: asyncio.AbstractEventLoop) -> None:
         self._store: Final = store
@@ -44,10 +44,10 @@ class Submissions:
         self._give_way_at = 0.0
 
     async def commit(self, rows: Sequence[StoredRow], *, alone: bool) -> tuple[Outcome, bool]:
-        """Return the outcome, and whether the waiting task was cancelled in the meantime.
+        """Return the outcome, and whether the waiting task was cancelled in between.
 
-        ``alone`` says that nobody else is about to commit: then there is nobody to wait for, and
-        the other tasks of the loop need not be given way to each time.
+        ``alone`` says that no other task is about to commit. Then there is none to wait for, and
+        the other tasks of the loop need not run first each time.
         """
         if alone and self._loop.time() < self._give_way_at:
             outcomes = self._store.commit_now((rows,))
@@ -74,7 +74,7 @@ class Submissions:
         return pending.outcome, cancelled
 
     def _flush(self) -> None:
-        """Commit what was gathered: at once where the store can, else on the store's thread."""
+        """Commit the gathered rows: at once if the store can, else on the store's thread."""
         if self._gathered:
             outcomes = self._store.commit_now([pending.rows for pending in self._gathered])
             if outcomes is None:
@@ -93,7 +93,7 @@ class Submissions:
 
     def _teller(self, gathered: Sequence[Submission]) -> Callable[[Sequence[Outcome]], None]:
         def tell(outcomes: Sequence[Outcome]) -> None:
-            with contextlib.suppress(RuntimeError):  # a loop that has closed hears nothing any more
+            with contextlib.suppress(RuntimeError):  # the loop has closed
                 self._loop.call_soon_threadsafe(_settle, gathered, outcomes)
 
         return tell

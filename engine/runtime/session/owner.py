@@ -1,9 +1,9 @@
 """Ownership: which runs are this engine's, and which have an owner that is gone.
 
 Invariants: an engine has one epoch for its lifetime, recorded with each run it begins; it holds a
-lease before its first run and renews it while any is in flight. A run whose owner is gone may be
-closed by whoever touches the session next; if the owner was only slow, the log refuses its late
-commit, because the run is no longer current.
+lease before its first run and renews the lease while any run is in flight. A run whose owner is
+gone is closed by the next engine that meets it. If the owner was only slow, the log refuses its
+late commit, because the run is no longer current.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ from perdure.store import Store
 _LOGGER: Final = logging.getLogger("perdure")
 
 FORGOTTEN_SECONDS: Final = 24 * 3600.0
-"""How long after they expired the leases of others are deleted, which crashed without giving theirs
-up. Expired is said by our clock, and others' may be right: a wrong time zone is at most 14 hours
-off. Whoever lives all the same puts its lease again at its next renewal."""
+"""How long after its expiry the lease of another engine is deleted, if that engine never gave it
+up. Expiry is judged by our clock, which may be wrong: a wrong time zone is at most 14 hours
+off. An engine that lives all the same puts its lease again at its next renewal."""
 
 
 class Ownership:
@@ -39,12 +39,12 @@ class Ownership:
 
     @functools.cached_property
     def epoch(self) -> str:
-        """The engine's epoch, minted when it is first needed."""
+        """The engine's epoch, made when it is first needed."""
         return self._environment.new_id()
 
     @asynccontextmanager
     async def hold_lease(self) -> AsyncIterator[None]:
-        """Hold the lease for as long as a run is in flight. Raises StoreError."""
+        """Hold the lease while a run is in flight. Raises StoreError."""
         if self._environment.timestamp() >= self._renew_at:
             await self._renew()
         self._in_flight += 1
@@ -56,18 +56,18 @@ class Ownership:
             self._in_flight -= 1
 
     async def is_gone(self, epoch: str) -> bool:
-        """Whether nobody lives under this epoch any more, as far as can be known."""
+        """Whether no engine of this epoch lives any more, as far as can be known."""
         if epoch == self.epoch:
             return False
         lease = await asyncio.to_thread(self._store.leases.find, epoch, now=self._environment.now())
         return lease is None or lease.expired or self._environment.is_dead(lease.holder)
 
     async def release(self) -> None:
-        """Give the lease up, if it was ever held: nobody needs to wait for it to expire."""
+        """Give the lease up, if it was ever held, so that it need not expire."""
         renewal, self._renewal = self._renewal, None
         if renewal is not None:
             renewal.cancel()
-            await asyncio.wait({renewal})  # what it puts is put before it is given up
+            await asyncio.wait({renewal})  # a lease that it is putting is put first
         if self._renew_at:
             self._renew_at = ""
             try:
@@ -76,7 +76,7 @@ class Ownership:
                 _LOGGER.warning("the lease of epoch %s was not given up: %s", self.epoch, error)
 
     async def _renew(self) -> None:
-        # Also where it is cancelled, for a thread goes on: nobody would give up what landed later.
+        # Finished although cancelled: its thread goes on, and a lease put later would stay behind.
         putting, cancelled = await finish(
             asyncio.to_thread(
                 self._store.leases.put,

@@ -1,8 +1,8 @@
-"""Turn admission in one engine: who may run a turn of which session.
+"""Turn admission in one engine: which turns may run.
 
-Invariants: one claim of a session at a time, and nothing waits in line; no more claims at once than
-the engine's capacity; once the engine shuts down nothing new is admitted. Where a session's
-admission stands is what its machine says.
+Invariants: one claim of a session at a time, and no queue of claims; no more claims at once than
+the engine's capacity; once the engine shuts down no turn is admitted. The phase of a session's
+admission is that of its machine.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ _AUTHORITY: Final = Authority(ADMISSION)
 
 
 class Claim:
-    """The right to run one turn of a session; given back by `release`, or at the end of a block.
+    """The right to run one turn of a session; returned by `release`, or at the end of a block.
 
-    ``in_use`` says that a turn was begun with it, which then gives it back.
+    ``in_use`` says that a turn was begun with it; that turn then returns it.
     """
 
     def __init__(self, session_id: str, give_back: Callable[["Claim"], None]) -> None:
@@ -31,16 +31,16 @@ class Claim:
         self._standing = _AUTHORITY.fire(_AUTHORITY.initial, "claim", (), session_id)
 
     def fire(self, verb: str) -> None:
-        """Move the session's admission. Raises IllegalTransition where its machine refuses."""
+        """Move the session's admission. Raises IllegalTransition if its machine refuses."""
         self._standing = _AUTHORITY.fire(self._standing, verb, (), self.session_id)
 
     @property
     def phase(self) -> str:
-        """Where the session's admission stands."""
+        """The phase of the session's admission."""
         return self._standing.phase
 
     def release(self) -> None:
-        """Give the right back; nothing while a turn uses it. Safe to call again."""
+        """Return the right; do nothing while a turn uses it. Safe to call again."""
         if self.in_use:
             return
         for verb in ("abort_claim", "resolve", "finalise"):
@@ -73,9 +73,9 @@ class Admission:
         self._empty.set()
 
     def check(self, session_id: str) -> None:
-        """Refuse a turn of the session, also one that has been run already and needs no claim.
+        """Refuse a turn of the session, also one that was run outside and needs no claim.
 
-        Raises SessionBusy where somebody has claimed it, EngineClosed once the engine shuts down.
+        Raises SessionBusy if the session is claimed, EngineClosed once the engine shuts down.
         """
         if self._closing:
             raise EngineClosed("the engine is shutting down and admits no more turns")
@@ -85,8 +85,8 @@ class Admission:
     def claim(self, session_id: str) -> Claim:
         """Return the right to run a turn of the session.
 
-        Raises SessionBusy where somebody has it, AtCapacity where too many do, EngineClosed once
-        the engine shuts down.
+        Raises SessionBusy if the session is claimed, AtCapacity if too many sessions are,
+        EngineClosed once the engine shuts down.
         """
         self.check(session_id)
         if self._capacity is not None and len(self._claims) >= self._capacity:
@@ -97,7 +97,7 @@ class Admission:
         return claim
 
     def note_interrupt_request(self, session_id: str) -> None:
-        """Note that the turn of a claim was asked to end, where its machine knows such a thing."""
+        """Note that the turn of a claim was asked to end, if its machine allows it."""
         claim = self._claims.get(session_id)
         if claim is not None:
             with contextlib.suppress(IllegalTransition):
@@ -113,9 +113,9 @@ class Admission:
         return len(self._claims)
 
     async def shut_down(self, grace_seconds: float) -> bool:
-        """Admit nothing more, release what only waits, and wait for turns that run.
+        """Admit no more turns, release unused claims, and wait for running turns.
 
-        Returns whether all had ended within the grace period.
+        Returns whether all turns ended within the grace period.
         """
         self._closing = True
         for claim in list(self._claims.values()):

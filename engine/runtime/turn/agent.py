@@ -1,8 +1,7 @@
-"""Agents: what an embedder hands the engine to run turns with.
+"""Agents: the embedder's code that runs turns for the engine.
 
-Invariants: an agent sees a session only through the `Turn` it is given, and what it says becomes
-part of the conversation only through what it returns or lands at a boundary. Any async callable
-works as an agent.
+Invariants: an agent sees a session only through its `Turn`; its messages join the conversation only
+as it returns them or lands them at a boundary. Any async callable works as an agent.
 """
 
 import asyncio
@@ -29,10 +28,12 @@ PlainMessages = list[dict[str, Any]]
 
 
 class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What a turn leads to: the agent's own messages, and how it ended.
+    """The result of a turn: the agent's own messages, and how the turn ended.
 
-    ``messages`` land behind the request; ``terminal`` holds the run's result, the call that waits
-    for outside, or that there was nothing to do.
+    - ``messages`` land after the request.
+    - ``terminal`` holds the run's result, the call that waits for an answer from outside, or that
+      there was nothing to do.
+    - ``usage`` counts the tokens that the turn used.
     """
 
     messages: Sequence[Message] = ()
@@ -41,9 +42,10 @@ class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgentFailure(Exception):
-    """What an agent raises to say how a turn failed; any other exception is a failed ``turn``.
+    """The exception by which an agent fails a turn; any other exception fails it as kind ``turn``.
 
-    ``recoverable`` says that asking again may help. A subclass may set both, as it likes.
+    ``recoverable`` says that another try may succeed. A subclass may set ``kind`` and
+    ``recoverable`` itself.
     """
 
     kind: FailureKind = "turn"
@@ -58,7 +60,7 @@ class AgentFailure(Exception):
 
 
 class TurnInput(msgspec.Struct, frozen=True, kw_only=True):
-    """An input that a run has taken, and the messages it brings."""
+    """An input that a run has taken, with its messages."""
 
     id: str
     messages: PlainMessages
@@ -72,7 +74,7 @@ class LandedBoundary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CancelScope:
-    """Whether a turn is asked to end. A cooperative agent looks, an eager one waits."""
+    """Whether a turn is asked to end. A cooperative agent reads it, an eager one waits for it."""
 
     def __init__(self) -> None:
         self._requested: Final = asyncio.Event()
@@ -80,11 +82,11 @@ class CancelScope:
 
     @property
     def requested(self) -> bool:
-        """Whether the turn is to end: at its next boundary, or now."""
+        """Whether the turn is asked to end, at its next boundary or now."""
         return self._requested.is_set()
 
     def request(self, reason: str | None = None) -> None:
-        """Ask for the turn to end."""
+        """Ask the turn to end."""
         self.reason = self.reason or reason
         self._requested.set()
 
@@ -96,9 +98,15 @@ class CancelScope:
 class Turn(Protocol):
     """One turn, as its agent sees it.
 
-    ``request`` are the messages that were asked with, ``inputs`` what the run took from the queue,
-    ``results`` and ``context`` what had been staged; all of these land before the agent's own
-    messages. ``tool_filter`` is what the session's tools are filtered by, any JSON value or None.
+    - ``session``: the session at the beginning of the turn, or after the last boundary.
+    - ``run_id``: the id of the run.
+    - ``request``: the messages that the turn was asked with.
+    - ``inputs``: the inputs that the run took from the queue.
+    - ``results``, ``context``: the staged results and context. These, the inputs and the request
+      land before the agent's own messages.
+    - ``open_calls``: the tool calls without a result.
+    - ``tool_filter``: the filter of the session's tools, any JSON value or None.
+    - ``scope``: whether the turn is asked to end.
     """
 
     session: SessionView
@@ -112,37 +120,37 @@ class Turn(Protocol):
     scope: CancelScope
 
     async def history(self, *, offset: int = 0, limit: int | None = None) -> PlainMessages:
-        """Return the conversation as it is recorded, oldest first."""
+        """Return the recorded conversation, oldest first."""
 
     async def prompt(self) -> PlainMessages:
-        """Return all that a model needs to see: the history, what was staged, and the request."""
+        """Return everything for the model: history, staged messages, inputs, request."""
 
     def emit(self, event: Any) -> None:
-        """Send something to whoever watches the turn, now: it is not recorded. Never waits.
+        """Send an event to the turn's watchers at once. It is not recorded. Never waits.
 
-        It is passed on as it is and not copied, so it must not be changed afterwards.
+        It is passed on as it is, without a copy, so do not change it afterwards.
         """
 
     async def boundary(
         self, messages: Iterable[Message] = (), *, usage: Usage | None = None
     ) -> LandedBoundary:
-        """Land what the run has so far, with a receipt of its own, and go on.
+        """Land the messages of the run so far, with a receipt of their own, and go on.
 
-        Raises InvalidMessage; CallNotOpen for the result of a call which one from outside answered
-        at a boundary before; and StaleWriter where the run is not this engine's any more. Where
-        the turn is asked to end after a boundary, this does not return: the task is cancelled.
+        Raises InvalidMessage, CallNotOpen for the result of a call that was answered from outside
+        at an earlier boundary, StaleWriter if the run is no longer this engine's. If the turn is
+        asked to end after a boundary, this does not return: the agent's task is cancelled.
         """
 
 
 @runtime_checkable
 class Agent(Protocol):
-    """What runs turns.
+    """An object that runs turns.
 
-    It may also offer ``execution_snapshot``, ``tool_scope_snapshot``,
-    ``external_tool_surface_snapshot`` and ``peer_ingress_snapshot``: plain methods without
-    arguments, which return at once what `Engine` shows under these names (an `ExecutionSnapshot`,
-    and so on), or None. The engine's verb raises InvalidArgument for one that raises, is
-    asynchronous, or returns something else.
+    It may also have the methods ``execution_snapshot``, ``tool_scope_snapshot``,
+    ``external_tool_surface_snapshot`` and ``peer_ingress_snapshot``. Each is a plain method without
+    arguments that returns at once: the value that the verb of `Engine` of this name returns (an
+    `ExecutionSnapshot`, and so on), or None. The verb raises InvalidArgument for a method that
+    raises, is asynchronous, or returns something else.
     """
 
     async def run_turn(self, turn: Turn) -> Any:
@@ -151,7 +159,7 @@ class Agent(Protocol):
 
 AgentLike = Agent | Callable[[Turn], Awaitable[Any]]
 Builder = Callable[[SessionView], AgentLike | Awaitable[AgentLike]]
-"""Makes an agent for a session that has none attached."""
+"""Makes an agent for a session to which none is attached."""
 
 
 class _CallableAgent:
@@ -165,7 +173,7 @@ class _CallableAgent:
 def as_agent(given: object) -> Agent:
     """Return an agent, or an async callable as one.
 
-    Raises InvalidArgument for anything else, among it a class that makes agents and an asynchronous
+    Raises InvalidArgument for anything else, such as a class that makes agents or an asynchronous
     generator.
     """
     if isinstance(given, type):
@@ -180,7 +188,7 @@ def as_agent(given: object) -> Agent:
         ) from error
     if inspect.isasyncgenfunction(runs):
         raise InvalidArgument(
-            "an agent returns once and does not yield: what it streams, it emits with turn.emit",
+            "an agent returns once and does not yield: it streams with turn.emit",
             parameter="agent",
         )
     if isinstance(given, Agent):
@@ -195,9 +203,9 @@ def as_agent(given: object) -> Agent:
 
 
 def name_of(agent: object) -> str:
-    """Return what an agent calls itself: its ``name``, or that of its class or function.
+    """Return the agent's ``name``, or the name of its class or function.
 
-    Raises InvalidArgument for a name that fails, or is not Unicode and could not be recorded.
+    Raises InvalidArgument if reading the name fails, or it is not Unicode and cannot be recorded.
     """
     try:
         own = getattr(agent, "name", None)
@@ -211,7 +219,7 @@ def name_of(agent: object) -> str:
 
 
 def answer_of(agent: object, answer: object) -> Awaitable[Any]:
-    """Return what an agent gave when it was run, which is to be waited for.
+    """Return the awaitable that an agent returned.
 
     Raises AgentFailure for an agent that is not asynchronous.
     """
@@ -223,9 +231,9 @@ def answer_of(agent: object, answer: object) -> Awaitable[Any]:
 
 
 def as_result(given: object) -> TurnResult:
-    """Return what an agent returned as a `TurnResult`.
+    """Return the agent's answer as a `TurnResult`.
 
-    A text is what the assistant says; a mapping is one message; a list of them, several.
+    A text is a message of the assistant; a mapping is one message; a list of mappings is several.
     """
     match given:
         case TurnResult():
@@ -246,7 +254,7 @@ def as_result(given: object) -> TurnResult:
 
 
 class EchoAgent:
-    """Says what it was asked. For tests and for trying things out."""
+    """Repeats its request. For tests and first steps."""
 
     name = "echo"
 
@@ -260,11 +268,11 @@ class EchoAgent:
 
 
 class ScriptedAgent:
-    """Says what a recorded conversation says, turn by turn.
+    """Replays a recorded conversation, turn by turn.
 
-    A turn begins at each user message, as in `perdure import`. Where the script stands follows from
-    how much of it the session already has, so an agent made anew goes on where the last one was.
-    With ``boundaries`` each message but the last lands by itself.
+    A turn begins at each user message, as in `perdure import`. The place in the script follows from
+    the number of messages that the session has, so a new agent goes on where the last one stopped.
+    With ``boundaries`` each message except the last lands at a boundary of its own.
     """
 
     name = "scripted"
@@ -274,17 +282,17 @@ class ScriptedAgent:
         self._boundaries: Final = boundaries
 
     def requests(self, recorded: int) -> PlainMessages:
-        """Return what is asked next, once so many of the script's messages are recorded.
+        """Return the next request, given how many of the script's messages are recorded.
 
-        What comes before the first user message belongs to the first turn's request. In the middle
-        of a turn that was left unfinished nothing is asked: the agent goes on with it.
+        Messages before the first user message belong to the first turn's request. In the middle of
+        an unfinished turn the request is empty: the agent goes on with that turn.
         """
         next_user = self._next_user(recorded)
         begun = self._next_user(0) < recorded
         return [] if begun and recorded < next_user else self._script[recorded : next_user + 1]
 
     async def run_turn(self, turn: Turn) -> TurnResult:
-        """Return the messages that follow what lands before them, up to the next user message."""
+        """Return the script's next messages, up to the next user message."""
         brought = sum(len(item.messages) for item in turn.inputs)
         landing = len(turn.results) + len(turn.context) + brought + len(turn.request)
         start = turn.session.message_count + landing
@@ -296,7 +304,7 @@ class ScriptedAgent:
         return TurnResult(messages=said)
 
     def _next_user(self, place: int) -> int:
-        """Return where the next user message is, from a place on; the end where there is none."""
+        """Return the place of the next user message, or the script's end."""
         while place < len(self._script) and self._script[place].get("role") != "user":
             place += 1
         return place

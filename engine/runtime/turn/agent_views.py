@@ -1,7 +1,7 @@
-"""Live views: what an embedder can see of an agent at work.
+"""Live views: how an agent at work shows itself to its embedder.
 
-Invariants: these are looked at and never decided on; an agent offers what it has, and None stands
-for what it does not offer.
+Invariants: no verb decides on a view; an agent offers the views it has, and None stands for the
+others.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from perdure.runtime.turn.running_turn import RunningTurn
 from perdure.values import Terminal
 
 Shown = TypeVar("Shown")
-"""What an agent shows: one of the snapshots here."""
+"""One of the snapshots here."""
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """Something an agent waits for, such as a tool call; ``barrier`` holds the whole turn up."""
+    """Something that an agent waits for, such as a tool call; a ``barrier`` blocks the turn."""
 
     id: str
     kind: str
@@ -28,11 +28,11 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an agent is in its work.
+    """How far an agent is in its work.
 
-    The engine fills in what it knows: ``loop_state`` and ``turn_phase``, the run, the boundaries it
-    has landed, whether it was asked to end, and how the last run ended that it saw to its end
-    itself, None once it has dropped its live copy of the session. The rest is the agent's.
+    The engine fills in ``loop_state`` and ``turn_phase``, the run, the number of boundaries that
+    landed, ``cancel_requested``, and ``terminal``: how the last run ended that this engine drove to
+    its end, None once the session is no longer cached. The other fields are the agent's.
     """
 
     loop_state: Literal["none", "waiting", "running"] = "none"
@@ -56,10 +56,10 @@ class StagedFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ToolScopeSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Which tools an agent knows and may use.
+    """The tools that an agent knows and may use.
 
-    ``active`` is in effect, ``staged`` will be from the next boundary on; the session's own filters
-    (`Engine.stage_tool_filter`) stand there where the agent offers none.
+    ``active`` is in effect, ``staged`` will be from the next boundary on. If the agent offers
+    neither, they are the session's own filters (`Engine.stage_tool_filter`).
     """
 
     known: tuple[str, ...] = ()
@@ -91,7 +91,7 @@ class ExternalToolSurfaceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PeerIngressSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """What other agents may send to this one."""
+    """The messages that other agents may send to this one."""
 
     self_id: str
     authentication_required: bool = True
@@ -106,7 +106,7 @@ def execution_of(
     loop_state: Literal["none", "waiting", "running"],
     terminal: Terminal | None,
 ) -> ExecutionSnapshot:
-    """Return what the agent shows of its execution, with what the engine knows filled in."""
+    """Return the agent's view of its execution, with the engine's fields filled in."""
     shown = given or ExecutionSnapshot()
     if turn is None:
         return msgspec.structs.replace(
@@ -127,7 +127,7 @@ def execution_of(
 def tool_scope_of(
     given: ToolScopeSnapshot | None, filters: tuple[StagedFilter | None, StagedFilter | None]
 ) -> ToolScopeSnapshot | None:
-    """Return what the agent shows of its tools, with the session's filters where it has none."""
+    """Return the agent's view of its tools, with the session's filters where it has none."""
     active, staged = filters
     if given is None and active is None and staged is None:
         return None
@@ -138,19 +138,19 @@ def tool_scope_of(
 
 
 def shown_by(agent: object, hook: str, kind: type[Shown]) -> Shown | None:
-    """Return what the agent's hook shows, None where it has none or shows nothing.
+    """Return the result of the agent's hook, None if it has no hook or the hook returns None.
 
-    Raises InvalidArgument where the hook fails, is asynchronous, or shows something else.
+    Raises InvalidArgument if the hook fails, is asynchronous, or returns something else.
     """
     try:
         method = getattr(agent, hook, None)
         shown = method() if callable(method) else None
-    except (Exception, asyncio.CancelledError) as error:  # nothing is awaited: nobody cancelled it
+    except (Exception, asyncio.CancelledError) as error:  # nothing is awaited: no cancellation
         raise _misshown(hook, kind, f"it raised {type(error).__name__}: {said(error)}") from error
     if shown is None or isinstance(shown, kind):
         return shown
     if inspect.iscoroutine(shown):
-        shown.close()  # nobody will await it
+        shown.close()  # it is never awaited
     raise _misshown(hook, kind, f"it returned {type(shown).__name__}")
 
 

@@ -1,10 +1,9 @@
-"""One engine-driven turn: its run begun, its agent run, its end recorded.
+"""One turn that the engine drives: its run begun, its agent run, its end recorded.
 
-Invariants: a run that was begun is ended by whoever began it, on every way out that the process
-survives: returned, raised, interrupted, the waiting caller cancelled. Nothing the agent does
-reaches the log but through a boundary or what it returns. An agent that does not heed its
-cancellation is left behind after a grace period, and whatever it still tries to land is refused as
-stale.
+Invariants: the engine that began a run ends it on every way out that the process survives:
+returned, raised, interrupted, the waiting caller cancelled. An agent's messages reach the log only
+through a boundary or its result. An agent that ignores its cancellation is left behind after a
+grace period, and its later boundaries are refused as stale.
 """
 
 import asyncio
@@ -70,7 +69,7 @@ History = Callable[[int, int | None], Awaitable[list[dict[str, Any]]]]
 
 
 class RunningTurn:
-    """A turn as its agent sees it (see `agents.Turn`), and as its engine drives it."""
+    """A turn as its agent sees it (see `agent.Turn`), and as its engine drives it."""
 
     def __init__(
         self,
@@ -102,7 +101,7 @@ class RunningTurn:
         self.inputs = inputs_of(state, begun.input_ids)
 
     def _look(self, state: Session) -> None:
-        """See the session as it is now."""
+        """Take the session's state over."""
         work = state.work
         self.session: SessionView = view_of(state)
         self.results = [msgspec.json.decode(message) for message in work.results]
@@ -110,22 +109,22 @@ class RunningTurn:
         self.open_calls = open_calls_of(state)
         self.tool_filter = None if work.filter is None else msgspec.json.decode(work.filter)
 
-    # What the agent may do
+    # For the agent
 
     async def history(self, *, offset: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
-        """Return the conversation as it is recorded, oldest first."""
+        """Return the recorded conversation, oldest first."""
         return await self._history(offset, limit)
 
     async def prompt(self) -> list[dict[str, Any]]:
-        """Return all that a model needs to see: the history, what was staged, and the request."""
+        """Return everything for the model: history, staged messages, inputs, request."""
         brought = [message for item in self.inputs for message in item.messages]
         asked = [] if self.boundaries else self.request
         return [*await self.history(), *self.results, *self.context, *brought, *asked]
 
     def emit(self, event: Any) -> None:
-        """Send something to whoever watches the turn, now: it is not recorded, nor copied.
+        """Send an event to the turn's watchers at once: it is not recorded, nor copied.
 
-        Of an agent that was left behind, nobody hears any more.
+        After the end of the turn, events of an agent that was left behind are dropped.
         """
         if not self._ended.is_set():
             self._emit(event)
@@ -133,8 +132,8 @@ class RunningTurn:
     async def boundary(
         self, messages: Iterable[Message] = (), *, usage: Usage | None = None
     ) -> LandedBoundary:
-        """Land what the run has so far, with a receipt of its own, and go on."""
-        landing, cancelled = await finish(  # for what lands is to be known
+        """Land the messages of the run so far, with a receipt of their own, and go on."""
+        landing, cancelled = await finish(  # so that its receipt is known
             self._land(
                 ApplyBoundary(
                     now=self._now(),
@@ -149,7 +148,7 @@ class RunningTurn:
         refused = landing.exception() is not None
         written = result_of(landing, cancelled=cancelled and refused)
         event, state = written.events[0], written.folded.state
-        assert isinstance(event, BoundaryApplied)  # noqa: S101 - that is what was asked for
+        assert isinstance(event, BoundaryApplied)  # noqa: S101 - the command's event
         self.boundaries += 1
         self.inputs = inputs_of(state, event.steered_input_ids)
         self._look(state)
@@ -165,16 +164,16 @@ class RunningTurn:
         return LandedBoundary(receipt=event.receipt, steered=self.inputs)
 
     async def _land(self, command: ApplyBoundary) -> Written:
-        """Land a boundary, its receipt known at once: its agent may be left behind meanwhile."""
+        """Land a boundary and keep its receipt, as its agent may be left behind by then."""
         written = await self._commit(command)
         self._receipt = receipt_in(written.events[0])
         return written
 
-    # What the engine does
+    # For the engine
 
     @property
     def machine_owned(self) -> bool:
-        """Whether the run began as the machine's, whose it stays to its end."""
+        """Whether the run began as the machine's, and so stays that to its end."""
         return self._begun.machine_owned
 
     @property
@@ -184,7 +183,7 @@ class RunningTurn:
 
     @property
     def over(self) -> bool:
-        """Whether its agent is done, so that what ends it is decided."""
+        """Whether the agent is done, so that the turn's end is decided."""
         return self._task is not None and self._task.done()
 
     def interrupt(self, reason: str | None = None) -> None:
@@ -199,10 +198,10 @@ class RunningTurn:
     async def drive(
         self, agent_of: Callable[[], Awaitable[Agent]], grace_seconds: float
     ) -> tuple[Written, Terminal]:
-        """Have the agent, run it, record the run's end, and return it with what it meant.
+        """Get the agent, run it, record the run's end, and return that commit and the outcome.
 
-        Raises StaleWriter where somebody else closed the run meanwhile, StoreError, and
-        CancelledError where the caller is cancelled: the run then ends as interrupted first.
+        Raises StaleWriter if the run was closed from outside, StoreError, and CancelledError if the
+        caller is cancelled: the run then ends as interrupted first.
         """
         try:
             self._task = asyncio.ensure_future(self._run(agent_of))
@@ -215,7 +214,7 @@ class RunningTurn:
             self._ended.set()
 
     async def _end(self, task: asyncio.Task[Any]) -> tuple[Written, Terminal]:
-        """Record the run's end, given what became of the agent; return it with what it means."""
+        """Record the run's end, given the agent's task; return the commit and the outcome."""
         command, terminal = self._outcome(task)
         try:
             written = await self._commit(command)
@@ -237,9 +236,9 @@ class RunningTurn:
         return await answer_of(agent, agent.run_turn(self))
 
     async def _wait_for_agent(self, task: asyncio.Task[Any], grace_seconds: float) -> bool:
-        """Wait until the agent is done, or did not stop in time.
+        """Wait until the agent is done, or has not stopped in time.
 
-        Returns whether the caller was cancelled meanwhile.
+        Returns whether the caller was cancelled in between.
         """
         stopped = asyncio.ensure_future(self._stopped.wait())
         cancelled = False
@@ -256,14 +255,14 @@ class RunningTurn:
         return cancelled
 
     def _stop(self) -> None:
-        """Cancel the agent, once: what it does to clean up is not cut off again."""
+        """Cancel the agent, but only once, so that its cleaning up is not cut off."""
         if not self._stopped.is_set():
             self._stopped.set()
             if self._task is not None:
                 self._task.cancel()
 
     def _outcome(self, task: asyncio.Task[Any]) -> tuple[SessionCommand, Terminal]:
-        """Return how the run ends, given what became of the agent."""
+        """Return the command that ends the run, given the agent's task, and the outcome."""
         if not task.done():
             _LOGGER.warning("the agent of run %s did not stop and was left behind", self.run_id)
             task.add_done_callback(_forget)
@@ -293,7 +292,7 @@ class RunningTurn:
             else msgspec.to_builtins(terminal)
         }
         encoded = msgspec.json.decode(encode_object(given, "result"), type=dict[str, msgspec.Raw])
-        if not isinstance(terminal, Completed):  # as a retry will read it, or not at all
+        if not isinstance(terminal, Completed):  # as a retry reads it
             terminal = msgspec.json.decode(encoded["result"], type=type(terminal))
         elif terminal.result is not None:
             terminal = Completed(result=msgspec.json.decode(encoded["result"]))
@@ -349,7 +348,7 @@ _TAGS: Final[dict[type, Any]] = {
 
 
 def inputs_of(state: Session, input_ids: Iterable[str]) -> list[TurnInput]:
-    """Return inputs that a session has in hand, with the messages they bring."""
+    """Return inputs that the session has in hand, with their messages."""
     return [
         TurnInput(id=one, messages=decode_messages(state.work.inputs[one].messages))
         for one in input_ids
@@ -380,6 +379,6 @@ def _encoded(messages: Iterable[Message]) -> EncodedMessages:
 
 
 def _forget(task: asyncio.Task[Any]) -> None:
-    """Look at what an agent that was left behind came to, so that nobody asks for it."""
+    """Read the exception of an agent that was left behind, so that asyncio does not report it."""
     if not task.cancelled():
         task.exception()

@@ -1,7 +1,7 @@
-"""The verbs over work in hand: tool calls, filters, what is published, and the control plane.
+"""The verbs over work in hand: tool calls, tool filters, and published events.
 
-Invariants: nothing is made up for a tool call: it is answered from outside, or given up by a
-recorded decision.
+Invariants: the engine invents no result of a tool call: it comes from outside, or the call is
+abandoned by a recorded decision.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,12 +41,12 @@ async def open_calls(core: Core, session_id: str) -> OpenCalls:
 async def stage_tool_results(
     core: Core, session_id: str, messages: Iterable[Mapping[str, Any]]
 ) -> OpenCalls:
-    """Keep the results of open tool calls for the next turn, which will begin with them.
+    """Keep the results of open tool calls for the next turn, which begins with them.
 
-    ``messages`` are in the provider's own shape; each must answer open calls. The same results
-    again change nothing. Returns the calls that are open, as `open_calls` does. Raises
-    SessionNotFound, InvalidMessage, CallNotOpen, Conflict for a call with another result
-    staged, IllegalTransition, StaleWriter.
+    ``messages`` have the shape of the provider; each must answer open calls. The same results again
+    change nothing. Returns the calls that are open, as `open_calls` does. Raises SessionNotFound,
+    InvalidMessage, CallNotOpen, Conflict for a call of which another result is staged,
+    IllegalTransition, StaleWriter.
     """
     core.check_open()
     command = StageToolResults(now=core.now(), messages=encode_messages(messages))
@@ -59,29 +59,28 @@ async def abandon_call(
 ) -> OpenCalls:
     """Decide, on the record, that an open tool call will have no result.
 
-    Returns the calls that are still open. Raises SessionNotFound, InvalidArgument,
-    CallNotOpen, Conflict for a call whose result is staged, IllegalTransition for a session
-    that has ended, StaleWriter.
+    Returns the calls that are still open. Raises SessionNotFound, InvalidArgument, CallNotOpen,
+    Conflict for a call whose result is staged, IllegalTransition for a session that has ended,
+    StaleWriter.
     """
     core.check_open()
     if not isinstance(call_id, str):
         raise InvalidArgument("call_id must be text", parameter="call_id")
-    given = str.__str__(call_id)  # of whatever form the provider gave it
+    given = str.__str__(call_id)  # providers' ids have no common form
     command = AbandonCall(now=core.now(), call_id=given, reason=optional_text(reason))
     written = await write(core, session_id, command)
     return open_calls_of(written.folded.state)
 
 
-# Notes
+# Tool filters and published events
 
 
 async def stage_tool_filter(core: Core, session_id: str, tool_filter: Any) -> SessionView:
-    """Filter the agent's tools like this from the next boundary on; any JSON value.
+    """Filter the agent's tools by this from the next boundary on; it may be any JSON value.
 
-    For a turn that runs that is the next one that it lands; else the next turn's beginning.
-
-    Recorded as a fact; one staged later takes its place. Raises SessionNotFound,
-    InvalidMessage, IllegalTransition for a session that has ended, StaleWriter.
+    That is the next boundary of the running turn, or the beginning of the next turn. The filter is
+    recorded; a later one takes its place. Raises SessionNotFound, InvalidMessage, IllegalTransition
+    for a session that has ended, StaleWriter.
     """
     core.check_open()
     command = StageToolFilter(now=core.now(), filter=encoded_json(tool_filter, "tool_filter"))
@@ -89,7 +88,7 @@ async def stage_tool_filter(core: Core, session_id: str, tool_filter: Any) -> Se
 
 
 async def publish(core: Core, session_id: str, name: str, payload: Any = None) -> SessionView:
-    """Record something for the session's subscribers to learn, once and in order.
+    """Record an event for the session's subscribers, who receive it once and in order.
 
     ``payload`` is any JSON value. Raises SessionNotFound, InvalidArgument, InvalidMessage,
     IllegalTransition for a session that has ended, StaleWriter.

@@ -24,7 +24,7 @@ class _Versioned(msgspec.Struct):
 
 
 async def checkpoint(core: Core, session_id: str) -> Checkpoint:
-    """Commit a checkpoint of the session as it is; nothing if nothing happened since the last.
+    """Commit a checkpoint of the session as it is; nothing if nothing has happened since the last.
 
     Raises SessionNotFound, IllegalTransition for a session that has ended, StaleWriter.
     """
@@ -43,24 +43,24 @@ async def checkpoint(core: Core, session_id: str) -> Checkpoint:
 
 
 async def cancel_all_checkpointers(core: Core) -> None:
-    """Let no session be checkpointed by itself until `rearm_all_checkpointers`."""
+    """Stop automatic checkpoints of all sessions until `rearm_all_checkpointers`."""
     core.check_open()
     core.checkpointers.cancel_all()
 
 
 async def rearm_all_checkpointers(core: Core) -> None:
-    """Let sessions be checkpointed by themselves again."""
+    """Allow automatic checkpoints again, and take those that fell due in between."""
     core.check_open()
     core.checkpointers.rearm_all()
 
 
 async def checkpoint_committed(core: Core, session_id: str, snapshot: bytes) -> None:
-    """Keep a snapshot that came with a commit, once it is found to agree with the log.
+    """Keep a snapshot that came with a commit, if it agrees with the log.
 
-    Agreeing means to be, byte for byte, what the log folds to: a seal has no key, and what is
-    kept is believed until the next audit. Costs a fold up to the snapshot's version.
-    Raises SessionNotFound, InvalidArgument for what is not bytes, Conflict for one that is
-    another session's, or not what the log folds to, and LogCorrupt where it cannot be folded.
+    It agrees if it is, byte for byte, the snapshot that the log folds to: a snapshot's seal has no
+    key, and a kept snapshot is trusted until the next audit. Costs a fold up to the snapshot's
+    version. Raises SessionNotFound, InvalidArgument unless it is bytes, Conflict if it belongs to
+    another session or does not agree with the log, LogCorrupt if the log cannot be folded.
     """
     session_id = core.check_known(session_id)
     if not isinstance(snapshot, bytes):
@@ -79,7 +79,7 @@ async def checkpoint_committed(core: Core, session_id: str, snapshot: bytes) -> 
     )
     if snapshot_of(folded) != kept:
         raise Conflict(
-            f"the snapshot is not what the log of session {session_id!r} says",
+            f"the snapshot does not agree with the log of session {session_id!r}",
             session_id=session_id,
             version=version,
         )

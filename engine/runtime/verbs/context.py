@@ -23,14 +23,17 @@ async def append_context(
     idempotency_key: str | None = None,
     run_id: str | None = None,
 ) -> ContextOutput:
-    """Make a text part of the conversation at once, as a system message with its receipt.
+    """Add a text to the conversation at once, as a system message with its own receipt.
 
-    With another ``boundary`` it is staged, as `stage_context` does, and becomes part of the
-    conversation with the next one that lands: the next turn's, or one of the turn that runs;
-    what makes a retry safe then is the idempotency key, and not a ``run_id``. The text is
-    trimmed and must not be empty. An idempotency key seen before with the same text and source
-    answers ``duplicate``. Raises SessionNotFound, InvalidArgument, InvalidMessage, Conflict for
-    a known key with other content, IllegalTransition, StaleWriter.
+    - ``text`` is trimmed, and must not be empty.
+    - ``boundary``: any other than "immediate" stages the text, as `stage_context` does. It then
+      joins the conversation with the next boundary that lands, of the running or the next turn.
+    - ``source``: where the text comes from.
+    - ``idempotency_key``: a key seen before with the same text and source answers ``duplicate``.
+    - ``run_id``: makes a retry safe too, but only of a text that is added at once.
+
+    Raises SessionNotFound, InvalidArgument, InvalidMessage, Conflict for a known key with other
+    content, IllegalTransition, StaleWriter.
     """
     if checked_boundary(boundary) != "immediate":
         if run_id is not None:
@@ -59,9 +62,9 @@ async def stage_context(
     source: str | None = None,
     idempotency_key: str | None = None,
 ) -> ContextOutput:
-    """Keep a text for the next turn, whose commit will put it before the turn's messages.
+    """Keep a text for the next turn, whose commit puts it before the turn's messages.
 
-    Durable at once. Trimming, keys and errors are as with `append_context`.
+    It is durable at once. The parameters and errors are those of `append_context`.
     """
     command = StageContext(
         now=core.now(),

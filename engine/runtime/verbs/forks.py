@@ -1,7 +1,7 @@
-"""Forks: a new session that goes on from another's conversation, as it was at some point.
+"""The verb that forks a session: a new session continues another's conversation from some point.
 
-Invariants: a fork writes its own events and nothing else, and never to its origin; what it goes on
-from is read from the origin's rows, checked, and named in its first event with its digest.
+Invariants: a fork writes its own events only, and never to its origin; it reads the origin's rows,
+checks them, and names them in its first event with their digest.
 """
 
 import asyncio
@@ -33,27 +33,36 @@ async def fork(
     labels: Mapping[str, str] | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> SessionView:
-    """Make a session that goes on from another's conversation; the other is left as it is.
+    """Make a new session that continues the conversation of this one, its origin, from some point.
 
-    The fork keeps what the conversation was ``at_version``, or its first ``at_message``
-    messages, or all of it. With ``replace``, a message, it records that one in the place of
-    the first message it does not keep, in the same commit, as a turn with a receipt. It copies
-    nothing: history, digests and audits read on into the origin's rows, whatever becomes of the
-    origin. Labels and metadata are its own; runs, inputs, keys and staged context stay with the
-    origin.
+    - ``at_version``: keep the conversation as it was at this version of the origin.
+    - ``at_message``: keep this many messages from the beginning. Give at most one of the two; with
+      neither, all messages are kept.
+    - ``new_session_id``: the id of the fork. A given one, with a given point, makes a retry safe.
+    - ``replace``: a message to record in the place of the first one that is not kept. It needs
+      ``at_message``, and is recorded in the same commit, as a turn with a receipt.
+    - ``labels``, ``metadata``: those of the fork; it has none of its origin's.
 
-    Tool calls that are open among the messages kept are open in the fork, and unknown where
-    they may have been executed by now, however the point is named: where they are or were
-    unknown in the origin, where a run that had them is not over, and where there is a result,
-    staged or behind the point. What the origin gave up is open in the fork all the same if more
-    messages followed. Where calls are open, the version named is the origin's newest.
+    The origin is not changed, and nothing is copied: history, digests and audits of the fork read
+    the origin's rows, also after the origin has ended. Runs, inputs, idempotency keys and staged
+    context stay with the origin.
 
-    A ``new_session_id`` makes a retry safe, where the point is given too. Raises
-    SessionNotFound, InvalidArgument for a point the session never had, InvalidMessage, Conflict
-    where the new id is in use, IllegalTransition where the fork has ended since, LogCorrupt
-    where the origin does not hold what its receipts say. Raises CallsUnresolved, of the fork
-    that there would be, where ``replace`` would come behind calls that are unknown, and says
-    nothing of them: fork without it, resolve them in the fork, and record the message there.
+    A tool call without a result among the kept messages is open in the fork. Its status there is
+    unknown if the tool may have been executed: the call is or was unknown in the origin, a run that
+    has the call has not ended, or a result of the call is staged or recorded after the point. A
+    call that the origin has abandoned is abandoned in the fork too, unless the origin has more
+    messages than the fork keeps: then the fork decides for itself. A fork with open calls names the
+    newest version of its origin, because their status depends on it.
+
+    Raises:
+    - SessionNotFound;
+    - InvalidArgument for a point that the session never had;
+    - InvalidMessage;
+    - Conflict if the new id is in use;
+    - IllegalTransition if a fork of this id has ended since;
+    - LogCorrupt if the origin's rows do not match its receipts;
+    - CallsUnresolved if ``replace`` would follow calls that are unknown. Nothing is written. Fork
+      without ``replace``, resolve the calls in the fork, and record the message there.
     """
     session_id = core.check_known(session_id)
     _check_point(at_version, at_message, replace=replace is not None)
@@ -81,7 +90,7 @@ async def fork(
 
 
 async def commit_fork(core: Core, point: ForkPoint, fork: Fork, turn: RecordTurn | None) -> Written:
-    """Commit the fork, and the turn that replaces a message; a retry writes nothing again."""
+    """Commit the fork, with the turn that replaces a message; a retry writes nothing."""
     before = point.state
     cached = core.sessions.get(before.id)
 
@@ -99,7 +108,7 @@ async def commit_fork(core: Core, point: ForkPoint, fork: Fork, turn: RecordTurn
 
 
 async def _check_same_start(core: Core, state: Session, turn: RecordTurn | None) -> None:
-    """Refuse a retry of a fork that began with another message, or with one more or less."""
+    """Raise Conflict unless a retried fork has the same replacing message, or none."""
     version = state.runs.get(REPLACEMENT_RUN)
     if turn is None or version is None:
         same = turn is None and version is None
@@ -129,5 +138,5 @@ def _check_point(at_version: int | None, at_message: int | None, *, replace: boo
         )
     if replace and at_message is None:
         raise InvalidArgument(
-            "replace needs at_message, which says what is replaced", parameter="at_message"
+            "replace needs at_message, the place of the message to replace", parameter="at_message"
         )

@@ -1,7 +1,7 @@
-"""The verbs over inputs: taking them in, replacing them, joining them, giving them up.
+"""The verbs over inputs: accept them, replace them, join them, abandon them.
 
-Invariants: an input that was accepted is durable and ends exactly once; the same id or key with the
-same content is accepted once, however often it comes, and whatever became of it since.
+Invariants: an accepted input is durable and ends exactly once; the same id or key with the same
+content is accepted once, however often it is sent, also after the input has ended.
 """
 
 import asyncio
@@ -50,14 +50,18 @@ async def ingest(
     idempotency_key: str | None = None,
     source: str | None = None,
 ) -> IngestOutput:
-    """Keep an input until a run takes it: durable once this returns.
+    """Accept an input and keep it until a run takes it. It is durable once this returns.
 
-    ``content`` is a text (a user message), a message or several. ``lane`` is "queue", for the
-    next turn, or "steer", for the running one at its next boundary. An ``input_id`` or
-    ``idempotency_key`` seen before with the same content answers ``duplicate``, whatever
-    became of the input since. Raises SessionNotFound, InvalidMessage, InvalidArgument,
-    Conflict for a known id or key with other content, IllegalTransition where the lifecycle
-    takes no input (retired, stopped, ended) or no more of it, StaleWriter.
+    - ``content``: a text, which becomes a user message; a message; or several messages.
+    - ``lane``: "queue", for the next turn; or "steer", for the running turn at its next boundary.
+    - ``input_id``: the input's id; a new one if None.
+    - ``idempotency_key``: another name for the input, which makes a retry safe.
+    - ``source``: where the input comes from.
+
+    An ``input_id`` or ``idempotency_key`` that is known with the same content answers
+    ``duplicate``, also after the input has ended. Raises SessionNotFound, InvalidMessage,
+    InvalidArgument, Conflict for a known id or key with other content, IllegalTransition where the
+    lifecycle takes no input (retired, stopped, ended) or no more of it, StaleWriter.
     """
     core.check_open()
     command = AcceptInput(
@@ -72,7 +76,7 @@ async def ingest(
 
 
 async def inputs(core: Core, session_id: str) -> Inputs:
-    """Return every input the session ever accepted, in that order, with what became of it.
+    """Return every input that the session ever accepted, in that order, with its outcome.
 
     Raises SessionNotFound.
     """
@@ -89,14 +93,17 @@ async def supersede_input(
     by: str | None = None,
     reason: str | None = None,
 ) -> IngestOutput:
-    """Put another input in the place of a queued one, in one commit.
+    """Replace a queued input by another, in one commit.
 
-    With ``content`` that is a new input, in the lane of the old; ``by`` is its id, which makes
-    a retry safe. A session that is retired takes no new input, this way either. Without
-    ``content`` it is the one that ``by`` names, itself queued already, which brings what it
-    brings; that is no new input, so a retired session allows it. The answer is ``duplicate``
-    where this very replacement is recorded. Raises SessionNotFound, InputNotQueued,
-    InvalidMessage, InvalidArgument, Conflict, IllegalTransition, StaleWriter.
+    - With ``content``, the replacement is a new input in the lane of the old one. ``by`` is its id,
+      and makes a retry safe. A retired session takes no new input, so it refuses this.
+    - Without ``content``, the replacement is the input that ``by`` names, which must be queued
+      itself and stays as it is. A retired session allows this.
+    - ``reason`` is recorded with the input that is replaced.
+
+    The answer is ``duplicate`` if this very replacement is recorded already. Raises
+    SessionNotFound, InputNotQueued, InvalidMessage, InvalidArgument, Conflict, IllegalTransition,
+    StaleWriter.
     """
     core.check_open()
     old, fresh = checked_id(input_id, "input_id"), core.new_or_checked(by, "by")
@@ -111,7 +118,7 @@ async def supersede_input(
     if content is None:
         if by is None or by == old:
             raise InvalidArgument(
-                "by must name another queued input, or content be what a new one brings",
+                "by must name another queued input, or content be given for a new one",
                 parameter="by",
             )
         return await _drop_for(core, session_id, drop, old, fresh)
@@ -135,10 +142,13 @@ async def coalesce_inputs(
 ) -> IngestOutput:
     """Join queued inputs of one lane into a new one, in one commit.
 
-    The new one brings all of their messages, in the order given, and goes behind what is
-    queued. ``into`` is its id; given, it makes a retry safe. A session that is retired takes no
-    new input, this way either: a turn that takes all of them (``input_ids``) joins them too.
-    Raises as `supersede_input`.
+    - ``input_ids``: the inputs to join. The new input has all their messages, in this order, and
+      goes to the end of the queue.
+    - ``into``: the id of the new input; a given one makes a retry safe.
+    - ``reason`` is recorded with the inputs that are joined.
+
+    A retired session takes no new input, so it refuses this; there, one turn can take all the
+    inputs (``input_ids`` of `apply_turn`). Raises as `supersede_input` does.
     """
     core.check_open()
     names = checked_ids(input_ids, "input_ids")
@@ -175,7 +185,7 @@ async def coalesce_inputs(
 async def abandon_input(
     core: Core, session_id: str, input_id: str, *, reason: str = "cancelled"
 ) -> None:
-    """Give a queued input up, saying why.
+    """Give a queued input up, for a recorded reason.
 
     Raises SessionNotFound, InputNotQueued, InvalidArgument, IllegalTransition, StaleWriter.
     """
@@ -208,9 +218,9 @@ async def _accept(
 async def _find_accepted(
     core: Core, state: Session, command: AcceptInput, *, given: bool
 ) -> str | None:
-    """Return the id under which this very input was accepted, None where it was not.
+    """Return the id under which this very input was accepted, None if it was not.
 
-    Raises Conflict where its id or key was used for another.
+    Raises Conflict if its id or key was used for another input.
     """
     key = command.idempotency_key
     seen = [("idempotency key", key, None if key is None else state.keys.get(key))]
@@ -234,7 +244,7 @@ async def _find_accepted(
 async def _drop_for(
     core: Core, session_id: str, drop: DropInputs, old: str, by: str
 ) -> IngestOutput:
-    """Drop a queued input for another that is queued too."""
+    """Drop a queued input in favour of another that is queued too."""
     cached = core.sessions.get(checked_id(session_id, "session_id"))
 
     async def work(folded: Folded) -> IngestOutput:
@@ -262,7 +272,7 @@ async def _replace(
 ) -> IngestOutput:
     """Drop inputs and accept the one that replaces them, in one commit.
 
-    ``messages`` is what the replacement brings, where a retry must bring the same.
+    ``messages`` are those of the replacement, if a retry must have the same ones.
     """
     cached = core.sessions.get(checked_id(session_id, "session_id"))
     fresh = str(drop.into)
@@ -280,7 +290,7 @@ async def _replace(
         try:
             await core.writer.commit(cached, folded, drop, accept)
         except IllegalTransition:
-            decide(folded.state, accept)  # refused as the session is, not with some dropped
+            decide(folded.state, accept)  # refuses it as the session is, before the drops
             raise
         return IngestOutput(status="accepted", input_id=fresh)
 
@@ -293,7 +303,7 @@ def _replaced(
     drop: DropInputs,
     messages: EncodedMessages | None,
 ) -> bool:
-    """Whether the two recorded events are what the replacement asked for."""
+    """Whether the two recorded events are this very replacement."""
     return (
         isinstance(dropped, InputsDropped)
         and isinstance(accepted, InputAccepted)

@@ -1,8 +1,8 @@
-"""The verbs by which turns that run are ended: now, or after their next boundary.
+"""The verbs that end running turns: at once, or after their next boundary.
 
-Invariants: a turn of this engine is ended at once, and one of another engine by a recorded request,
-which its owner notices; a session whose control belongs to the machine, and a turn that began while
-it did, are interrupted with this engine's own token or not at all.
+Invariants: a turn of this engine is ended at once; a turn of another engine by a recorded request,
+which its engine notices. If a session belongs to the machine, or a turn began while it did, only
+the holder of this engine's token may end the turn.
 """
 
 import asyncio
@@ -27,10 +27,10 @@ async def interrupt(
 ) -> None:
     """End the session's turn now, and return once its end is recorded.
 
-    A turn that another engine runs is asked to end, on the record and without the reason; it
-    notices within a moment, which is not waited for. What the turn had landed stays. Raises
-    SessionNotFound, SessionNotRunning, AuthorityRequired for a session whose control belongs to
-    the machine.
+    If another engine runs the turn, a request is recorded, without the reason. That engine notices
+    it within a moment; this does not wait for that. The boundaries that the turn has landed stay.
+    Raises SessionNotFound, SessionNotRunning, AuthorityRequired if the session belongs to the
+    machine.
     """
     reason = optional_text(reason)
     turn = controlled_turn(core, session_id, authority)
@@ -47,7 +47,7 @@ async def interrupt(
     turn.interrupt(reason)
     await turn.wait_until_ended()
     if not in_time or turn.terminal is None:
-        # It was over before, or somebody had closed its run: another engine's turn may run.
+        # It was over before, or its run was closed: another engine's turn may run.
         with contextlib.suppress(SessionNotRunning):
             await _ask_to_end(core, session_id, "interrupt", authority)
 
@@ -55,9 +55,10 @@ async def interrupt(
 async def cancel_after_boundary(
     core: Core, session_id: str, *, authority: Token | None = None
 ) -> None:
-    """Ask for the session's turn to end once its next boundary has landed.
+    """Request the end of the session's turn after its next boundary.
 
-    Recorded, and noticed wherever the turn runs. Raises as `interrupt` does.
+    The request is recorded, and noticed by the engine that runs the turn. Raises as `interrupt`
+    does.
     """
     turn = controlled_turn(core, session_id, authority)
     await _ask_to_end(core, session_id, "cancel_after_boundary", authority)
@@ -65,11 +66,14 @@ async def cancel_after_boundary(
         turn.scope.request()
 
 
-# How a turn is ended
+# Steps of the verbs
 
 
 def controlled_turn(core: Core, session_id: str, authority: Token | None) -> RunningTurn | None:
-    """Return the turn that this engine runs, for who may control it."""
+    """Return the turn of the session that this engine runs, None if it runs none.
+
+    Raises AuthorityRequired unless the caller may end it.
+    """
     core.check_open()
     name = checked_id(session_id, "session_id")
     turn = core.turns.get(name)
@@ -105,20 +109,20 @@ async def _ask_to_end(
 
 
 def watch_turns(core: Core) -> None:
-    """Look after the turns that run, until none does."""
+    """Start the task that watches running turns, unless it runs already."""
     if core.turn_watch is None or core.turn_watch.done():
         core.turn_watch = asyncio.create_task(_watch_turns(core))
 
 
 async def _watch_turns(core: Core) -> None:
-    """Notice what other processes ask of the turns that run here."""
+    """Apply the requests of other processes to the turns of this engine, until none runs."""
     while core.turns:
         await asyncio.sleep(WATCH_SECONDS)
         for session_id, turn in list(core.turns.items()):
             cached = core.sessions.get(session_id)
             if cached.lock.locked():
                 continue
-            with contextlib.suppress(PerdureError):  # the turn will meet what is wrong
+            with contextlib.suppress(PerdureError):  # the turn meets the same error
                 if not core.sessions.is_current(cached):
                     await core.sessions.read(session_id)
             run = cached.folded.state.work.run
@@ -131,7 +135,7 @@ async def _watch_turns(core: Core) -> None:
 
 
 def stop_closed_turn(core: Core, session_id: str) -> None:
-    """Stop the agent of a run that was closed from outside, if this engine runs it."""
+    """Stop the agent of a run that was closed from outside, if it runs here."""
     turn = core.turns.get(session_id)
     if turn is not None:
         turn.closed = True

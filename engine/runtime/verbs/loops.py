@@ -24,13 +24,13 @@ from perdure.values import Cancelled, Failed, checked_id
 
 
 async def keep_alive(core: Core, session_id: str) -> None:
-    """Run the session's queued input through its agent, now and whenever there is more.
+    """Start a loop that runs the session's queued input through its agent, now and later.
 
-    The loop ends with the session, when a retired one is drained, with `stop_loop`, or with
-    the engine. A turn that fails is tried again after ``retry_seconds`` (see `Engine.open`),
-    and then twice as long; its inputs are abandoned once three turns have had them. An
-    interrupted turn is tried again once something new is recorded. Raises SessionNotFound,
-    IllegalTransition for a session that has ended.
+    The loop ends with the session, once a retired session has no more input, by `stop_loop`, or
+    with the engine. A failed turn is tried again after ``retry_seconds`` (see `Engine.open`), then
+    after twice as long; after three failed turns their inputs are abandoned. An interrupted turn is
+    tried again once something new is recorded. Raises SessionNotFound, IllegalTransition for a
+    session that has ended.
     """
     state = (await core.sessions.read(core.check_known(session_id))).state
     if state.phase in SESSION.final:
@@ -45,13 +45,13 @@ async def keep_alive(core: Core, session_id: str) -> None:
 
 
 async def stop_loop(core: Core, session_id: str) -> bool:
-    """Stop the session's loop, its turn interrupted; return whether there was one."""
+    """Stop the session's loop, interrupting its turn; return whether there was one."""
     core.check_open()
     return await core.loops.stop(checked_id(session_id, "session_id"))
 
 
 async def find_work(core: Core, session_id: str) -> ToDo | None:
-    """Return the work of the session's loop, None once the session takes no more turns."""
+    """Return the next work of the session's loop, None once the session takes no turns."""
     state = await recover_and_read(core, session_id)
     work, waiting = state.work, queued(state.work)
     if not waiting and "append_context" not in LIFECYCLE.allowed(state.lifecycle):
@@ -69,7 +69,7 @@ async def run_queued(core: Core, session_id: str, input_ids: Sequence[str]) -> D
     cancelled = isinstance(out.terminal, Cancelled)
     ended_at = await _find_end(core, session_id, run_id) if cancelled else 0
     retries = isinstance(out.terminal, Failed)
-    if retries and input_ids:  # which may be abandoned now, and nothing after them has to wait
+    if retries and input_ids:  # abandoned by now, perhaps: then later inputs need not wait
         waiting = queued((await core.sessions.read(session_id)).state.work)
         retries = not set(input_ids).isdisjoint(waiting)
     return Drained(out.terminal, ended_at, retries)
@@ -88,7 +88,7 @@ async def _find_end(core: Core, session_id: str, run_id: str) -> int:
 
 
 async def drain(core: Core, session_id: str) -> None:
-    """Run the session's queued inputs until none is left or one of the turns is interrupted."""
+    """Run the session's queued inputs, until none is left or a turn is interrupted."""
     failures = Backoff(core.retry_seconds, LONGEST_RETRY_SECONDS)
     while True:
         waiting = queued((await recover_and_read(core, session_id)).work)

@@ -1,7 +1,7 @@
-"""The verbs that read: of one session as it is or was, of many, and of what is being recorded.
+"""The verbs that read one session, now or as of a version, or many, or new events as they come.
 
-Invariants: nothing here writes to the log; what is shown of a run says whether it has lost its
-owner; long reads run off the event loop, on connections that no commit waits for.
+Invariants: the only thing written here is the end of a lost run; a view says if its run has lost
+its owner; long reads run off the event loop, on connections that no commit waits for.
 """
 
 import asyncio
@@ -34,11 +34,11 @@ Receipts = list[Receipt]
 
 
 async def read(core: Core, session_id: str) -> SessionView:
-    """Return the session as it is now, whatever its phase.
+    """Return the session as it is now, in any phase.
 
-    A run whose owner is gone is closed first, as whenever such a session is touched (G9).
-    Where that cannot be written (the engine is read-only, the database locked) the view is of
-    what is recorded, and its ``ownerless`` is True. Raises SessionNotFound.
+    A run whose owner is gone is closed first (G9). If that cannot be written, because the engine is
+    read-only or the database is locked, the view shows the recorded run, with ``ownerless`` True.
+    Raises SessionNotFound.
     """
     view = await _read_recorded(core, session_id)
     if not view.ownerless:
@@ -54,9 +54,9 @@ async def _read_recorded(core: Core, session_id: str) -> SessionView:
 
 
 async def load_persisted(core: Core, session_id: str) -> SessionView | None:
-    """Return the session if it may still go on, None where it was archived or destroyed.
+    """Return the session if it can still go on, None if it was archived or destroyed.
 
-    So "it has ended" is never mistaken for "there is none", which raises SessionNotFound.
+    A session that was never registered raises SessionNotFound instead.
     """
     view = await read(core, session_id)
     return None if view.phase in SESSION.final else view
@@ -71,13 +71,16 @@ async def list_sessions(
     after: str | None = None,
     limit: int | None = None,
 ) -> Sessions:
-    """Return sessions in the order they were registered, those with this phase and labels.
+    """Return sessions in the order of their registration.
 
-    ``mob`` is a group that they belong to. Those whose run has lost its owner are listed as
-    they are recorded, with ``ownerless`` saying so: a listing closes nothing.
+    - ``phase``: only sessions in this phase.
+    - ``labels``: only sessions that have all these labels.
+    - ``mob``: only members of this mob.
+    - ``after``: only sessions after this one; give the last of the page before.
+    - ``limit``: at most so many.
 
-    ``after`` is the id of the last session of the page before. Raises SessionNotFound for one
-    that is not there, InvalidArgument.
+    Listing closes no run: a run that has lost its owner is shown as recorded, with ``ownerless``
+    True. Raises SessionNotFound for an unknown ``after``, InvalidArgument.
     """
     core.check_open()
     if limit is not None:
@@ -152,7 +155,7 @@ async def load_receipt(core: Core, session_id: str, run_id: str, sequence: int =
 async def as_of(core: Core, session_id: str, version: int) -> SessionView:
     """Return the session as it was at a version.
 
-    Raises SessionNotFound, and InvalidArgument for a version it never had.
+    Raises SessionNotFound, InvalidArgument for a version that it never had.
     """
     session_id = core.check_known(session_id)
     checked_count(version, "version")
@@ -167,7 +170,7 @@ async def as_of(core: Core, session_id: str, version: int) -> SessionView:
 
 
 async def head(core: Core, session_id: str) -> Head:
-    """Return the session's newest version and link, for keeping elsewhere.
+    """Return the session's newest version and link, to be kept in another place.
 
     Raises SessionNotFound.
     """
@@ -180,9 +183,13 @@ async def head(core: Core, session_id: str) -> Head:
 async def audit(
     core: Core, session_ids: Iterable[str] = (), *, heads: Iterable[Head] = (), jobs: int = 1
 ) -> AuditReport:
-    """Replay and verify sessions, all unless some are named; see `projections.audit_store`.
+    """Replay and verify the named sessions, or all; see `projections.audit_store`.
 
-    Raises InvalidArgument for what are no ids, no heads, or not one process at least.
+    - ``session_ids``: the sessions to audit; every session if there are none.
+    - ``heads``: exported heads that the log must still hold.
+    - ``jobs``: how many processes share the work.
+
+    Raises InvalidArgument.
     """
     from perdure.projections.audit.store import audit_store  # noqa: PLC0415 - few processes audit
 
@@ -217,7 +224,7 @@ def subscribe(
 
 
 def _checked_head(given: object) -> Head:
-    """Return the head if it could be one of a session."""
+    """Return the head if it has the form of one."""
     if not isinstance(given, Head) or not isinstance(given.link, str):
         raise InvalidArgument(f"heads must be Heads, not {given!r}", parameter="heads")
     checked_count(given.version, "heads.version")

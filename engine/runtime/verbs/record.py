@@ -31,17 +31,21 @@ async def record_turn(
     usage: Usage | None = None,
     expected_version: int | None = None,
 ) -> ApplyOutput:
-    """Record a turn that has already been run: its messages and receipt, in one commit.
+    """Record a turn that was run outside the engine: its messages and receipt, in one commit.
 
-    ``messages`` are JSON objects, recorded verbatim in order behind any staged tool results
-    and context. ``input_ids`` names queued inputs that the turn consumed. ``run_id`` makes a
-    retry safe: the same id with the same content returns what is recorded.
-    ``expected_version`` is the version that the model was run on, if it must still be that.
+    - ``messages``: JSON objects. They are recorded verbatim and in order, after any staged tool
+      results and context.
+    - ``run_id``: makes a retry safe. A known id with the same content returns the recorded turn.
+    - ``boundary``: the kind of boundary that lands.
+    - ``input_ids``: queued inputs that the turn consumed.
+    - ``usage``: the tokens that the turn used.
+    - ``expected_version``: the version of the session that the model was run on, if it must still
+      be at that.
+
     Raises SessionNotFound, InvalidMessage, InvalidArgument, SessionBusy while a turn of this
-    session is in flight, CallsUnresolved while tool calls are unknown, InputNotQueued,
-    Conflict for a known run id with other content, IllegalTransition where the lifecycle
-    allows no turn, StaleWriter where another process wrote meanwhile or the session is not at
-    ``expected_version``.
+    session runs, CallsUnresolved while tool calls are unknown, InputNotQueued, Conflict for a known
+    run id with other content, IllegalTransition where the lifecycle allows no turn, StaleWriter if
+    another process has written in between or the session is not at ``expected_version``.
     """
     core.check_open()
     command = RecordTurn(

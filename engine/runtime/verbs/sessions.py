@@ -35,11 +35,11 @@ async def register(
     labels: Mapping[str, str] | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> SessionView:
-    """Make a session exist, under a new UUIDv7 or an id of your own (1 to 255 characters).
+    """Make a session exist, under a new UUIDv7 or a given id (1 to 255 characters).
 
-    ``labels`` are short texts to filter by, ``metadata`` any JSON object. Registering again
-    changes nothing. Raises InvalidArgument, InvalidMessage (for metadata), Conflict where it
-    is registered with other labels or metadata, IllegalTransition where it has ended.
+    ``labels`` are short texts to filter by, ``metadata`` any JSON object. Registering again changes
+    nothing. Raises InvalidArgument, InvalidMessage (for metadata), Conflict if it is registered
+    with other labels or metadata, IllegalTransition if it has ended.
     """
     name = core.new_or_checked(session_id, "session_id")
     command = Register(
@@ -56,9 +56,10 @@ async def register(
 
 
 async def retire(core: Core, session_id: str, *, reason: str | None = None) -> SessionView:
-    """Take no new input from here on; a second time changes nothing.
+    """Let the session take no new input; a second time changes nothing.
 
-    Raises SessionNotFound, IllegalTransition for a session that has ended, StaleWriter.
+    Queued input may still be run. Raises SessionNotFound, InvalidArgument, IllegalTransition if the
+    session has ended, StaleWriter.
     """
     written = await write(core, session_id, Retire(now=core.now(), reason=optional_text(reason)))
     return view_of(written.folded.state)
@@ -71,14 +72,18 @@ async def archive(
     reason: str | None = None,
     pending: PendingPolicy = "refuse",
 ) -> SessionView:
-    """End the session for good, retiring it first in the same commit if it is live.
+    """End the session for good. The same commit retires it first, if it is not retired yet.
 
-    ``pending`` says what to do about queued input: "refuse" to archive, "abandon" it in the
-    same commit, or "drain" it first: retire, and run what is queued through the agent. Input
-    whose turns all fail is abandoned then, and a draining that is cut short leaves the session
-    retired. Raises SessionNotFound, InvalidArgument, IllegalTransition where the session has
-    ended, runs a turn, or still has input queued, StaleWriter, and where it drains what
-    `apply_turn` raises.
+    ``pending`` decides about input that is still queued:
+
+    - "refuse": do not archive (IllegalTransition);
+    - "abandon": give the input up in the same commit;
+    - "drain": retire the session, run the queued input through its agent, then archive. Input whose
+      turns all fail is abandoned. If a turn is interrupted, the draining ends and the session stays
+      retired.
+
+    Raises SessionNotFound, InvalidArgument, IllegalTransition if the session has ended, runs a turn
+    or still has input queued, StaleWriter; with "drain" also the errors of `apply_turn`.
     """
     checked_pending(pending)
     return view_of(await archive_session(core, session_id, reason=reason, pending=pending))
@@ -92,16 +97,16 @@ async def archive_session(
     pending: PendingPolicy,
     mob: str | None = None,
 ) -> Session:
-    """Archive the session, its queued input drained first if asked, and return its state.
+    """Archive the session, and return its state; see `archive` for ``pending``.
 
-    With ``mob``, a session that is no member of that group is left as it is; one that leaves while
-    it is drained stays retired.
+    With ``mob``, a session that is not a member of that mob is left as it is. A member that leaves
+    while it is drained stays retired.
     """
     if pending == "drain":
         state = await recover_and_read(core, session_id)
         if mob is not None and mob not in state.mobs:
             return state
-        if state.phase not in SESSION.final:  # of which the commit below is refused
+        if state.phase not in SESSION.final:  # else the commit below is refused
             if queued(state.work):
                 core.check_agent(session_id)
             await retire(core, session_id, reason=reason)
@@ -132,6 +137,9 @@ async def archive_session(
 
 
 async def discard_live(core: Core, session_id: str) -> bool:
-    """Drop the session's live copy, if it has an idle one; the log is untouched."""
+    """Drop the cached state of the session; return whether there was one that was not in use.
+
+    The log is not changed: the next verb loads the session again.
+    """
     core.check_open()
     return core.sessions.discard(checked_id(session_id, "session_id"))

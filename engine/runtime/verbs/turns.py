@@ -1,7 +1,7 @@
-"""The verbs by which the engine runs turns itself: attach an agent, apply a turn.
+"""The verbs by which the engine runs turns itself: attach an agent, reserve and apply a turn.
 
 Invariants: a turn is admitted before its run is begun, and its admission ends after the run's end
-is recorded; what a run's owner has to record is recorded, whoever else writes meanwhile.
+is recorded; the owner of a run records its commands even while other processes write.
 """
 
 import asyncio
@@ -47,8 +47,8 @@ BEGINNINGS: Final = 8
 async def attach(core: Core, session_id: str, agent: AgentLike) -> SessionView:
     """Bind an agent to the session, in place of any other; a stopped session is revived.
 
-    ``agent`` has an async ``run_turn(turn)``, or is an async callable. The binding is this
-    engine's; that the session is attached is recorded. Raises SessionNotFound, InvalidArgument,
+    ``agent`` has an async ``run_turn(turn)``, or is an async callable. Only this engine has the
+    binding; the log says that the session is attached. Raises SessionNotFound, InvalidArgument,
     SessionBusy while a turn runs, IllegalTransition for a session that has ended.
     """
     bound = as_agent(agent)
@@ -74,9 +74,9 @@ async def attach(core: Core, session_id: str, agent: AgentLike) -> SessionView:
 
 
 async def detach(core: Core, session_id: str) -> SessionView:
-    """Bind the agent no more.
+    """Unbind the session's agent.
 
-    Raises SessionNotFound, IllegalTransition where none is attached or a turn runs.
+    Raises SessionNotFound, IllegalTransition if none is attached or a turn runs.
     """
     written = await finish_and_apply(
         lambda: write(core, session_id, Detach(now=core.now())),
@@ -86,12 +86,11 @@ async def detach(core: Core, session_id: str) -> SessionView:
 
 
 async def reserve(core: Core, session_id: str) -> Claim:
-    """Take the right to run the session's next turn; others here are refused meanwhile.
+    """Reserve the session's next turn in this engine; other turns here are refused until then.
 
-    It is this engine's, as nothing of it is recorded: another engine on the same database is
-    refused once the turn has begun, and may begin its own before. Give it to `apply_turn`,
-    which uses it up, or back with `release`; or use it as an ``async with`` block. Raises
-    SessionBusy, AtCapacity, EngineClosed.
+    Nothing is recorded, so another engine on the same database may still begin a turn first. Give
+    the reservation to `apply_turn`, which uses it up, or return it with `release`; or use it as an
+    ``async with`` block. Raises SessionBusy, AtCapacity, EngineClosed.
     """
     core.check_open()
     name = checked_id(session_id, "session_id")
@@ -104,7 +103,7 @@ async def release(
     core: Core,  # noqa: ARG001 - as every verb
     reservation: Claim,
 ) -> None:
-    """Give a reservation back, unused. Safe to call again, and after it was used."""
+    """Return an unused reservation. Safe to call again, and after it was used."""
     if not isinstance(reservation, Claim):
         raise InvalidArgument(f"{reservation!r} is no reservation", parameter="reservation")
     reservation.release()
@@ -122,16 +121,21 @@ async def apply_turn(
 ) -> ApplyOutput:
     """Run a turn with the session's agent, and record it: request, answer, receipt, outcome.
 
-    ``request`` is a text (a user message), a message or several, or None where staged results
-    or inputs are all there is to go on. ``input_ids`` are queued inputs for this turn to take.
-    The run's beginning is recorded first; its end is one commit. How it ended is in
-    ``terminal``; a failed turn raises nothing. ``run_id`` makes a retry safe: the same id with
-    the same request and inputs returns what is recorded, and runs nothing.
+    - ``request``: a text, which becomes a user message; a message; several messages; or None, if
+      staged results or inputs are enough.
+    - ``run_id``: makes a retry safe. A known id with the same request and inputs returns the
+      recorded outcome, and runs nothing.
+    - ``boundary``: the kind of boundary that the end of the turn lands.
+    - ``input_ids``: queued inputs that the turn takes.
+    - ``reservation``: one of `reserve`, which is used up.
 
-    Cancelling the awaiting task interrupts the turn. Raises SessionNotFound, NoAgent,
-    SessionBusy while another turn runs anywhere, AtCapacity, CallsUnresolved, InputNotQueued,
-    InvalidMessage, InvalidArgument, Conflict for a known run id with another request,
-    IllegalTransition, and StaleWriter where another engine closed this run meanwhile.
+    The beginning of the run is one commit, and its end another. ``terminal`` of the result says how
+    the turn ended: a failed turn raises nothing. Cancelling the awaiting task interrupts the turn.
+
+    Raises SessionNotFound, NoAgent, SessionBusy while another turn of the session runs in any
+    process, AtCapacity, CallsUnresolved, InputNotQueued, InvalidMessage, InvalidArgument, Conflict
+    for a known run id with another request, IllegalTransition, StaleWriter if another engine has
+    closed this run.
     """
     core.check_open()
     name = checked_id(session_id, "session_id")
@@ -163,7 +167,7 @@ async def apply_turn(
         claim.release()
 
 
-# How a turn runs
+# Steps of a turn
 
 
 def _claim_turn(
@@ -227,14 +231,14 @@ async def _run_claimed_turn(
 
 
 async def _begin_run(core: Core, cached: CachedSession, command: BeginRun) -> Written | ApplyOutput:
-    """Record the run's beginning, or return what is recorded of it already."""
+    """Record the beginning of the run, or return the recorded outcome of a known one."""
 
     async def work(folded: Folded) -> Written | ApplyOutput:
         folded = await close_lost_run(core, cached, known(folded))
         state = folded.state
         version = state.runs.get(command.run_id)
         if version is None:
-            if "begin_run" in LIFECYCLE.allowed(state.lifecycle):  # or that is what is wrong
+            if "begin_run" in LIFECYCLE.allowed(state.lifecycle):  # else the commit refuses it
                 core.check_agent(state.id)
             cached.driving = True
             return await core.writer.commit(cached, folded, command)
@@ -249,14 +253,14 @@ async def _begin_run(core: Core, cached: CachedSession, command: BeginRun) -> Wr
                 return await core.writer.run_alone(cached, work)
         return await core.writer.run_alone(cached, work)
     except asyncio.CancelledError:
-        # The commit may have landed all the same, and then nobody else would end the run.
+        # The commit may have landed, and then only this call can end the run.
         if _is_of(cached.folded, command):
             await _roll_back_run(core, cached, command, "cancelled", cancelled=True)
         raise
 
 
 async def _find_outcome(core: Core, cached: CachedSession, command: BeginRun) -> ApplyOutput | None:
-    """Return what a run of this id came to, None where there is none or it has not ended."""
+    """Return the outcome of the run, None if there is no such run or it has not ended."""
     state = (await core.sessions.read(cached.folded.state.id)).state
     version = state.runs.get(command.run_id)
     return None if version is None else await _load_outcome(core, state.id, command, version)
@@ -281,9 +285,10 @@ async def _load_outcome(
 async def _roll_back_run(
     core: Core, cached: CachedSession, begun: BeginRun, reason: str, *, cancelled: bool = False
 ) -> None:
-    """Roll a run back if nobody else has ended it, however often the caller is cancelled.
+    """Roll a run back unless it has ended, however often the caller is cancelled.
 
-    Raises CancelledError where it was meanwhile, or is ``cancelled`` already; StoreError.
+    Raises CancelledError if the caller was cancelled on the way, or is ``cancelled`` already;
+    StoreError.
     """
     rolled_back = RollBackRun(now=core.now(), run_id=begun.run_id, epoch=begun.epoch, reason=reason)
     rolling, again = await finish(_commit_for_run(core, cached, begun, rolled_back))
@@ -294,11 +299,11 @@ async def _roll_back_run(
 async def _commit_for_run(
     core: Core, cached: CachedSession, begun: BeginRun, command: SessionCommand
 ) -> Written:
-    """Commit what the run's owner asks, for as long as the run is current and its own.
+    """Commit a command of the run's owner, for as long as the run is current and its own.
 
-    Others may write to the session meanwhile, as often as they like: that makes the owner
-    decide again, and never lose what its agent has done. Raises StaleWriter once the run is
-    another's or over.
+    Other processes may write to the session at the same time, any number of times: the owner then
+    decides again, and loses nothing that its agent has done. Raises StaleWriter once the run has
+    ended or belongs to another owner.
     """
     while True:
         try:
@@ -313,7 +318,7 @@ async def _commit_for_run(
 
 
 async def _find_or_make_agent(core: Core, state: Session) -> Agent:
-    """Return the session's agent, made for it where none is attached."""
+    """Return the session's agent; one is made if none is attached."""
     core.agent_starts()
     agent = core.agents.get(state.id)
     if agent is not None:

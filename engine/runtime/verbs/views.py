@@ -1,6 +1,6 @@
-"""The verbs that show an agent at work: its execution, its tools, and what it receives from peers.
+"""The verbs that show an agent at work: its execution, its tools, its messages from other agents.
 
-Invariants: nothing here is recorded, and nothing is decided on it.
+Invariants: nothing here is recorded, and no verb decides on it.
 """
 
 import msgspec
@@ -18,15 +18,13 @@ from perdure.runtime.turn.agent_views import (
     tool_scope_of,
 )
 
-# Views
-
 
 async def execution_snapshot(core: Core, session_id: str) -> ExecutionSnapshot | None:
-    """Return where the session's agent is in its work, None where it has no agent.
+    """Return how far the session's agent is in its work, None if the session has no agent.
 
-    An agent that was made on demand is the session's while it runs a turn, here and in the
-    other views. Raises SessionNotFound, and InvalidArgument where what the agent offers for
-    this (see `Agent`) fails or returns something else.
+    In this and the other views, an agent that was made on demand is the session's while it runs a
+    turn. Raises SessionNotFound, and InvalidArgument if the agent's own method for this (see
+    `Agent`) fails or returns something else.
     """
     session_id = core.check_known(session_id)
     given = _show(core, session_id, "execution_snapshot", ExecutionSnapshot)
@@ -38,7 +36,7 @@ async def execution_snapshot(core: Core, session_id: str) -> ExecutionSnapshot |
 
 
 async def tool_scope_snapshot(core: Core, session_id: str) -> ToolScopeSnapshot | None:
-    """Return which tools the session's agent knows and may use, None where nothing says.
+    """Return the tools that the session's agent knows and may use, None if nothing says so.
 
     Raises as `execution_snapshot` does.
     """
@@ -58,7 +56,7 @@ async def tool_scope_snapshot(core: Core, session_id: str) -> ToolScopeSnapshot 
 async def external_tool_surface_snapshot(
     core: Core, session_id: str
 ) -> ExternalToolSurfaceSnapshot | None:
-    """Return what the session's agent shows of tools from outside, None where it does not.
+    """Return the agent's view of tools from outside, None if it offers none.
 
     Raises as `execution_snapshot` does.
     """
@@ -67,7 +65,7 @@ async def external_tool_surface_snapshot(
 
 
 async def peer_ingress_snapshot(core: Core, session_id: str) -> PeerIngressSnapshot | None:
-    """Return what other agents may send to the session's, None where it does not say.
+    """Return which messages of other agents the session's agent accepts, None if it does not say.
 
     Raises as `execution_snapshot` does.
     """
@@ -76,7 +74,7 @@ async def peer_ingress_snapshot(core: Core, session_id: str) -> PeerIngressSnaps
 
 
 def _show(core: Core, session_id: str, hook: str, kind: type[Shown]) -> Shown | None:
-    """Return what the agent shows that runs the session's turn, or is attached to it."""
+    """Return the snapshot of the agent that runs the session's turn, or is attached to it."""
     turn = core.turns.get(session_id)
     agent = None if turn is None else turn.agent
     return shown_by(core.agents.get(session_id) if agent is None else agent, hook, kind)

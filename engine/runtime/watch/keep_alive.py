@@ -1,8 +1,8 @@
-"""Runtime loops: a session kept alive, its queued input drained through its agent.
+"""Runtime loops: a session is kept alive by running its queued input through its agent.
 
-Invariants: one loop a session and one turn at a time; a loop never spins: it sleeps until something
-of its session is recorded, by whichever process, or until a failed turn may be tried again;
-stopping it lets its turn end as any interrupted turn does.
+Invariants: one loop a session and one turn at a time; a loop never spins: it sleeps until a process
+records something of its session, or until a failed turn may be tried again; stopping a loop ends
+its turn as any interrupted turn ends.
 """
 
 import asyncio
@@ -27,16 +27,16 @@ from perdure.values import Cancelled, Terminal
 _LOGGER: Final = logging.getLogger("perdure")
 
 TROUBLE_SECONDS: Final = (0.05, 5.0)
-"""The first and the longest wait of a loop that could not look, or whose turn was not recorded."""
+"""The first and the longest wait of a loop after an error of the store."""
 
 LONGEST_RETRY_SECONDS: Final = 60.0
 BUSY_DELAY_SECONDS: Final = 0.05
 OWNER_SECONDS: Final = 1.0
-"""How often a loop that waits for another's turn looks whether that one is still there."""
+"""How often a loop that waits for another engine's turn checks that the turn still runs."""
 
 
 class Backoff:
-    """Ever longer waits, until something goes well."""
+    """Ever longer waits, until a reset."""
 
     def __init__(self, first_seconds: float, longest_seconds: float) -> None:
         self._first: Final = first_seconds
@@ -54,9 +54,10 @@ class Backoff:
 
 
 class Drained(NamedTuple):
-    """How a turn ended, and the version that its end was recorded at, if it was cancelled.
+    """The end of a turn that a loop has run.
 
-    ``retries`` is it where it failed and what it took is to be tried again.
+    ``version`` is where its end is recorded, if it was interrupted. ``retries`` says that it failed
+    and that its inputs are to be tried again.
     """
 
     terminal: Terminal
@@ -65,13 +66,13 @@ class Drained(NamedTuple):
 
 
 Drain = Callable[[str, Sequence[str]], Awaitable[Drained]]
-"""Runs one turn of a session that takes these inputs."""
+"""Runs one turn of a session on these inputs."""
 
 
 class ToDo(NamedTuple):
-    """What a loop finds of its session at a version: its queued inputs, and whether to run now.
+    """The work of a session at a version: its queued inputs, and whether to run a turn now.
 
-    ``busy`` is it while another runs a turn of the session, of whose end it may never be told.
+    ``busy`` says that another engine runs a turn of the session; its end may go unnoticed.
     """
 
     version: int
@@ -81,7 +82,7 @@ class ToDo(NamedTuple):
 
 
 Finding = Callable[[str], Awaitable[ToDo | None]]
-"""Says what there is to do for a session, None once it takes no more turns."""
+"""Finds the work of a session, None once it takes no more turns."""
 
 
 _NOT_INTERRUPTED: Final[tuple[int, frozenset[str]]] = (0, frozenset())
@@ -113,9 +114,9 @@ class _Loop:
         self._interrupted = _NOT_INTERRUPTED
 
     def wake(self, version: float = math.inf) -> None:
-        """Look for something to do, if what was recorded at the version is new to the loop.
+        """Look for work, if the loop has not seen this version of the session yet.
 
-        Without a version it is something that is not recorded, and an interrupted turn may run.
+        Without a version the news is nothing recorded, and an interrupted turn may run again.
         """
         if version == math.inf:
             self._interrupted = _NOT_INTERRUPTED
@@ -124,7 +125,7 @@ class _Loop:
 
     async def _run(self) -> None:
         while True:
-            self._told = 0  # what was told so far is found by the look that follows
+            self._told = 0  # the next look finds all news so far
             try:
                 found = await self._to_do(self._session_id)
                 if found is None:
@@ -134,19 +135,21 @@ class _Loop:
             except EngineClosed:
                 return
             except PerdureError as error:
-                _LOGGER.warning("session %r was not looked after: %s", self._session_id, error)
+                _LOGGER.warning(
+                    "the loop of session %r could not look: %s", self._session_id, error
+                )
                 await self._trouble.wait()
                 continue
             if seen is not None:
                 await self._wait_for_news(seen, self._patience(found))
 
     def _patience(self, found: ToDo) -> float:
-        """Return after how many seconds to look again by itself."""
+        """Return after how many seconds to look again without news."""
         longest = self._look_again_seconds
         return min(OWNER_SECONDS, longest) if found.busy else longest
 
     async def _wait_for_news(self, seen: int, seconds: float) -> None:
-        """Wait to be told of something newer than a version, or until it is time to look again."""
+        """Wait for news after a version, or until it is time to look again."""
         # Not `wait_for`: before Python 3.12 it loses a cancellation that comes as it is woken.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -162,7 +165,8 @@ class _Loop:
     async def _run_turn(self, found: ToDo) -> int | None:
         """Run a turn; return the version up to which nothing is a reason to run another.
 
-        None is to look at once. A refused turn has recorded nothing, and has seen what was found.
+        None means to look again at once. A refused turn has recorded nothing, so the version is
+        that of the work found.
         """
         self.state = "running"
         try:
@@ -193,9 +197,13 @@ class _Loop:
 class Loops:
     """The runtime loops of one engine.
 
-    ``newest`` is the log's newest position, ``follow`` yields the places of events from after one.
-    A loop that nothing wakes looks again by itself after ``look_again_seconds``: an owner may be
-    gone by then. After a turn that failed it waits ``retry_seconds``, and twice as long each time.
+    - ``to_do`` finds the work of a session.
+    - ``drain`` runs one turn.
+    - ``newest`` is the log's newest position.
+    - ``follow`` yields the places of events after a position.
+    - ``look_again_seconds``: a loop without news looks again after so long, as an owner may be gone
+      by then.
+    - ``retry_seconds``: a loop waits so long after a failed turn, and twice as long each time.
     """
 
     def __init__(
@@ -220,14 +228,14 @@ class Loops:
         self._following: asyncio.Task[None] | None = None
 
     def start(self, session_id: str) -> None:
-        """Start the session's loop, if it has none or one that is being stopped.
+        """Start the session's loop, unless it has one that is not being stopped.
 
         Raises EngineClosed after `start_no_more`.
         """
         if self._ending:
             raise EngineClosed("the engine is shutting down and starts no more loops")
         if self._following is None or self._following.done():
-            # From before the loop looks for the first time, whenever its task comes to run.
+            # The position is taken here, before the loop looks for the first time.
             self._following = asyncio.create_task(self._wake_by_the_log(self._newest()))
         loop = self._loops.get(session_id)
         if loop is None or loop.task.done() or loop.task.cancelling():
@@ -243,12 +251,12 @@ class Loops:
             loop.task.add_done_callback(lambda task: self._forget_loop(session_id, task))
 
     def state(self, session_id: str) -> Literal["none", "waiting", "running"]:
-        """Return what the session's loop does."""
+        """Return the state of the session's loop."""
         loop = self._loops.get(session_id)
         return "none" if loop is None or loop.task.done() else loop.state
 
     async def stop(self, session_id: str) -> bool:
-        """Stop the session's loop, its turn interrupted; return whether there was one."""
+        """Stop the session's loop, interrupting its turn; return whether there was one."""
         loop = self._loops.get(session_id)
         if loop is None or loop.task.done():
             return False
@@ -257,7 +265,7 @@ class Loops:
         return True
 
     def start_no_more(self) -> None:
-        """Start no loop any more; those that run are stopped later."""
+        """Start no more loops; running loops are stopped later."""
         self._ending = True
 
     async def stop_all(self) -> None:
@@ -283,13 +291,13 @@ class Loops:
             self._following = None
 
     def wake(self, session_id: str, version: float = math.inf) -> None:
-        """Let the session's loop look for something to do, if it has one."""
+        """Let the session's loop look for work, if it has one."""
         loop = self._loops.get(session_id)
         if loop is not None:
             loop.wake(version)
 
     async def _wake_by_the_log(self, position: int) -> None:
-        """Wake the loop of each session of which something is recorded, whatever goes wrong."""
+        """Wake the loops of the sessions of new events; an error is logged and retried."""
         while True:
             try:
                 async with contextlib.aclosing(self._follow(position)) as following:

@@ -1,7 +1,7 @@
-"""Live streams: what running turns emit, to whoever watches, as it happens.
+"""Live streams: events that running turns emit, passed to watchers as they happen.
 
-Invariants: nothing here is a fact: it is not recorded, and it is marked as what it is. Emitting
-never waits; a watcher that falls behind loses the oldest and is told how many.
+Invariants: a live event is not recorded, and its type says so. Emitting never waits; a watcher that
+falls behind loses the oldest events and is told how many.
 """
 
 import collections
@@ -12,11 +12,11 @@ from typing import Any, Final
 import msgspec
 
 BUFFERED: Final = 1024
-"""So many events wait for a watcher before it begins to lose them."""
+"""So many events wait for a watcher before it loses the oldest."""
 
 
 class LiveEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """Something a running turn emitted; ``number`` counts from 1 within the run."""
+    """An event that a running turn emitted; ``number`` counts from 1 within the run."""
 
     session_id: str
     run_id: str
@@ -25,13 +25,13 @@ class LiveEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Missed(msgspec.Struct, frozen=True, kw_only=True):
-    """So many live events came too fast and are gone; what was recorded is not among them."""
+    """So many live events came too fast for the watcher and are lost; none was recorded."""
 
     count: int
 
 
 class StreamBuffer:
-    """One watcher's buffer."""
+    """The events that wait for one watcher."""
 
     def __init__(self, session_id: str | None, ring: Callable[[], None]) -> None:
         self.session_id: Final = session_id
@@ -51,12 +51,12 @@ class StreamBuffer:
         self._ring()
 
     def close(self) -> None:
-        """Keep nothing more, and ring no more."""
+        """Keep no more events, and ring no more."""
         self._closed = True
         self._events.clear()
 
     def take(self) -> list[LiveEvent | Missed]:
-        """Return what has come since, oldest first, and what was lost before it."""
+        """Return the waiting events, oldest first, after the number of those lost."""
         missed, self._missed = self._missed, 0
         events = list(self._events)
         self._events.clear()
@@ -73,7 +73,7 @@ class Streams:
         self._numbers: Final[dict[tuple[str, str], int]] = {}
 
     def emit(self, session_id: str, run_id: str, payload: Any) -> None:
-        """Pass on what a running turn emitted."""
+        """Pass an event of a running turn to its watchers."""
         run = session_id, run_id
         number = self._numbers[run] = self._numbers.get(run, 0) + 1
         event = LiveEvent(session_id=session_id, run_id=run_id, number=number, payload=payload)
@@ -82,13 +82,13 @@ class Streams:
                 watching.put(event)
 
     def forget_run(self, session_id: str, run_id: str) -> None:
-        """Forget a run that emits nothing any more."""
+        """Forget a run that emits no more events."""
         self._numbers.pop((session_id, run_id), None)
 
     def watch(self, session_id: str | None, ring: Callable[[], None]) -> StreamBuffer:
-        """Keep what running turns emit, of one session or all, for whoever holds what is returned.
+        """Return a buffer for the events of running turns, of one session or of all.
 
-        ``ring`` is called at each.
+        It is filled for as long as the caller holds it. ``ring`` is called at each event.
         """
         watching = StreamBuffer(session_id, ring)
         self._watching[id(watching)] = watching

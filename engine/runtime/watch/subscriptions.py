@@ -1,11 +1,11 @@
-"""Subscriptions: recorded events in the order of their positions, old ones first, then new.
+"""Subscriptions: recorded events in the order of their positions, old events first, then new ones.
 
-What running turns emit can come along, marked as what it is. It does not wait for a subscription
-that is behind with what is recorded; all of a run's comes before the run's end.
+Live events of running turns can come along, as a type of their own. They do not wait while a
+subscription is behind with recorded events; all live events of a run come before its end.
 
-Invariants: nothing is delivered before its commit, nothing is missed and nothing is repeated; a
-slow subscriber delays no commit, because it reads the log at its own pace; a row that is no event
-is delivered as such and does not end the subscription; closing the engine does end it.
+Invariants: no event is delivered before its commit, none is missed and none is repeated; a slow
+subscriber delays no commit, because it reads the log at its own pace; a row that is no event is
+delivered as such and does not end the subscription; closing the engine ends it.
 """
 
 import asyncio
@@ -47,9 +47,9 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 async def places(
     recorder: Recorder, after: int, is_closed: Callable[[], bool]
 ) -> AsyncGenerator[Sequence[EventPlace], None]:
-    """Yield the places of all events after a position, some at a time, and never the events.
+    """Yield the places of all events after a position, some at a time, without the events.
 
-    For whoever only needs to know which sessions moved on. Ends once the engine is closed.
+    This is enough to know which sessions have moved on. Ends once the engine is closed.
     """
     bell = _Bell()
     recorder.listen(bell)
@@ -72,7 +72,7 @@ async def places(
 
 
 class Members:
-    """Which sessions belong to a group, as far as a subscription has come."""
+    """The members of a mob, as far as a subscription has read."""
 
     def __init__(self, store: Store, mapper: Mapper, mob: str) -> None:
         self._store: Final = store
@@ -82,7 +82,7 @@ class Members:
         self._newest: Final[dict[str, bool]] = {}
 
     async def concerns(self, delivery: Delivery) -> bool:
-        """Whether the event is one of the group's: of a member, or of one that joins or leaves."""
+        """Whether the event is the mob's: of a member, or of one that joins or leaves."""
         name, event = delivery.session_id, delivery.event
         if name not in self._known:
             self._known[name] = delivery.version > 1 and await asyncio.to_thread(
@@ -99,10 +99,10 @@ class Members:
         return before or self._known[name]
 
     async def has(self, session_id: str, *, behind: bool) -> bool:
-        """Whether the session belongs to the group now, as what it emits is of now.
+        """Whether the session is a member now, which is when it emits.
 
-        The log says so of a session that the subscription has not met, and of any while it is
-        ``behind``.
+        The log answers this for a session that the subscription has not met yet, and for every
+        session while the subscription is ``behind``.
         """
         if not behind and session_id in self._known:
             self._newest.pop(session_id, None)
@@ -116,7 +116,7 @@ class Members:
 
 
 class _Bell(threading.Event):
-    """What a recorder rings, on any thread, after a commit; the event loop waits for it."""
+    """A bell that a recorder rings after a commit, on any thread; the event loop waits for it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -125,10 +125,10 @@ class _Bell(threading.Event):
         self._rung: Final = asyncio.Event()
 
     def set(self) -> None:
-        """Ring, if it has not rung already: whoever heard that has yet to be quiet, and to look."""
+        """Set the event once; `quiet` re-arms it."""
         if self._rung.is_set():
             return
-        with contextlib.suppress(RuntimeError):  # the loop has closed, so nobody listens
+        with contextlib.suppress(RuntimeError):  # the loop has closed
             if threading.get_ident() == self._thread:
                 self._rung.set()
             else:
@@ -144,10 +144,10 @@ class _Bell(threading.Event):
 
 
 class EventFeed:
-    """One subscriber: of the events after a position, of one session or of all.
+    """The events of one subscriber: after a position, of one session or of all.
 
-    ``mob`` leaves out what is not of a group's members; ``streams`` adds what running turns emit,
-    from here on and not only once the first event is asked for.
+    ``mob`` leaves out events of sessions that are not members. ``streams`` adds live events, from
+    now on and not only from the first event that is asked for.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class EventFeed:
     async def events(
         self, after: int, is_closed: Callable[[], bool]
     ) -> AsyncGenerator[Delivery | LiveEvent | Missed, None]:
-        """Yield them until the engine is closed, or this is."""
+        """Yield the events until the engine is closed, or this is."""
         recorder = self._store.recorder
         behind = True
         recorder.listen(self._bell)
@@ -205,8 +205,8 @@ class EventFeed:
     async def _select(
         self, page: Sequence[PositionedRow], *, behind: bool
     ) -> list[Delivery | LiveEvent | Missed]:
-        """Return what of a page, and of what was emitted, concerns the subscriber."""
-        # Taken once the page is read: what a turn emitted comes before its recorded end.
+        """Return the subscriber's events among a page and the live events."""
+        # Taken after the page is read, so that a turn's live events come before its recorded end.
         emitted = [] if self._watching is None else self._watching.take()
         found = [
             _delivery(self._mapper, row)
@@ -215,7 +215,7 @@ class EventFeed:
         ]
         if self._members is not None:
             found = [one for one in found if await self._members.concerns(one)]
-            # What is of no member yet is looked at once more: the page may be older.
+            # An event of no member yet gets a second chance: the page may be older.
             just = {one.session_id for one in found}
             emitted, self._held = await _select_of_members(
                 self._members, just, self._held, emitted, behind=behind
@@ -245,10 +245,11 @@ async def _select_of_members(
     *,
     behind: bool,
 ) -> tuple[list[LiveEvent | Missed], list[LiveEvent | Missed]]:
-    """Return which live events are the group's, and those just emitted that are of no member yet.
+    """Return the mob's live events, and those just emitted by sessions that are no members yet.
 
-    Those ``held`` were of no member when they were emitted; they are looked at a last time. What
-    is of a session that was a member ``just`` now is the group's, though it may have left.
+    Events in ``held`` were of no member when they were emitted; this is their last chance. Sessions
+    in ``just`` were members a moment ago, so their events are the mob's although they may have
+    left.
     """
     ours: list[LiveEvent | Missed] = []
     later: list[LiveEvent | Missed] = []

@@ -1,7 +1,7 @@
-"""The verbs over groups of sessions, called mobs: join, leave, and archive all at once.
+"""The verbs over mobs, which are named groups of sessions: join, leave, archive all members.
 
-Invariants: membership is recorded by each session for itself; archiving a group is one commit for
-each member, and one that is refused stops no other.
+Invariants: each session records its own membership; archiving a mob is one commit for each member,
+and the refusal of one member does not stop the others.
 """
 
 from perdure.aggregates import JoinMob, LeaveMob
@@ -18,9 +18,10 @@ MobMembers = list[MobMember]
 
 
 async def join_mob(core: Core, session_id: str, mob: str) -> SessionView:
-    """Make the session a member of a group; a second time changes nothing.
+    """Make the session a member of a mob; a second time changes nothing.
 
-    Raises SessionNotFound, InvalidArgument, IllegalTransition for a session that has ended,
+    A mob is a named group of sessions. It needs no registration: it exists while a session is a
+    member. Raises SessionNotFound, InvalidArgument, IllegalTransition if the session has ended,
     StaleWriter.
     """
     core.check_open()
@@ -29,7 +30,7 @@ async def join_mob(core: Core, session_id: str, mob: str) -> SessionView:
 
 
 async def leave_mob(core: Core, session_id: str, mob: str) -> SessionView:
-    """Make the session a member of the group no more; nothing if it was none.
+    """End the session's membership of a mob; changes nothing if it is not a member.
 
     Raises as `join_mob` does.
     """
@@ -39,7 +40,7 @@ async def leave_mob(core: Core, session_id: str, mob: str) -> SessionView:
 
 
 async def belongs_to_mob(core: Core, session_id: str, mob: str) -> bool:
-    """Whether the session is a member of the group now. Raises SessionNotFound."""
+    """Return whether the session is a member of the mob now. Raises SessionNotFound."""
     core.check_open()
     mob = checked_id(mob, "mob")
     return mob in (await reads.read(core, session_id)).mobs
@@ -52,12 +53,12 @@ async def archive_mob(
     reason: str | None = None,
     pending: PendingPolicy = "refuse",
 ) -> MobMembers:
-    """Archive every member of the group; return what came of it, session by session.
+    """Archive every member of the mob, and return one report for each member.
 
-    ``pending`` is as in `archive`. A member that cannot be archived is reported with the error
-    that `archive` raises, and the others go on. One that has left by its turn is left alone,
-    and out of the report; so is one that leaves while it is drained, but for being retired.
-    Raises InvalidArgument, StoreError.
+    ``pending`` means the same as in `archive`. If a member cannot be archived, its report has the
+    error that `archive` would raise, and the other members are archived. A member that has left
+    before its turn comes is left as it is and not reported; one that leaves while it is drained
+    stays retired and is not reported. Raises InvalidArgument, StoreError.
     """
     checked_pending(pending)
     reason = optional_text(reason)
@@ -82,7 +83,7 @@ async def archive_mob(
 async def _archive_member(
     core: Core, mob: str, session_id: str, reason: str | None, pending: PendingPolicy
 ) -> bool:
-    """Archive the session if it is still a member of the group, and return whether it was."""
+    """Archive the session if it is still a member, and return whether it was."""
     state = await sessions.archive_session(
         core, session_id, reason=reason, pending=pending, mob=mob
     )

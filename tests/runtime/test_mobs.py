@@ -8,7 +8,7 @@ import pytest
 
 from perdure import Engine, IllegalTransition, InvalidArgument, SessionNotFound, Turn
 from perdure.runtime.turn.agent import EchoAgent
-from perdure.runtime.verbs.groups import _archive_member
+from perdure.runtime.verbs.mobs import _archive_member
 from tests.support.processes import message
 from tests.support.sessions import said
 
