@@ -27,8 +27,8 @@ demo: $(VENV)/run  ## the main job, end to end, on an embedded SQLite file
 test: $(VENV)/dev  ## the suite without its thorough tests; PYTEST_ARGS="-k g7_" for a part of it
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not thorough" $(PYTEST_ARGS)
 
-thorough: $(VENV)/dev  ## the thorough tests alone: more seeds, kills, alterations and models
-	$(BIN)/python -m pytest -n $(WORKERS) -m thorough $(PYTEST_ARGS)
+thorough: $(VENV)/dev  ## the thorough tests: more seeds, kills, alterations, models, drawn examples
+	$(BIN)/python -m pytest -n $(WORKERS) -m "thorough or hypothesis" --hypothesis-profile thorough $(PYTEST_ARGS)
 
 soak: $(VENV)/dev  ## very many simulated runs, on all cores; SEEDS=100000 for more
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)

@@ -10,8 +10,10 @@ from typing import Any, Final
 import pytest
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")  # no test asks how long something takes
+_UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("few", _UNHURRIED, max_examples=40)
+settings.register_profile("thorough", _UNHURRIED, max_examples=200)
+settings.load_profile("few")  # unless another is asked for; no test asks how long something takes
 
 TESTS = Path(__file__).resolve().parent
 

@@ -31,7 +31,7 @@ CHEAP = ("append", "history", "decision")
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Kept]:
-    """What the cheap items find in a quick run without peers."""
+    """What the cheap items find in a quick run without peers, which takes ten seconds."""
     where = tmp_path_factory.mktemp("bench")
     kept, failed = command.run(CHEAP, quick=True, peers=False, where=where)
     assert failed == []
@@ -39,6 +39,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Kept]:
     return {one.name: one for one in kept}
 
 
+@pytest.mark.thorough
 def test_every_item_that_was_asked_for_has_its_tables(found: dict[str, Kept]) -> None:
     assert list(found) == list(CHEAP)
     for one in found.values():
@@ -47,6 +48,7 @@ def test_every_item_that_was_asked_for_has_its_tables(found: dict[str, Kept]) ->
             assert all(len(row) == len(table.columns) for row in table.rows)
 
 
+@pytest.mark.thorough
 def test_perdure_is_measured_at_the_durability_it_promises(found: dict[str, Kept]) -> None:
     rows = {row[0]: row for row in found["append"].report.tables[0].rows}
     assert rows["perdure, full"][1] == "wal, FULL"
@@ -54,6 +56,7 @@ def test_perdure_is_measured_at_the_durability_it_promises(found: dict[str, Kept
     assert rows["raw sqlite3 rows"][1] == "wal, FULL"
 
 
+@pytest.mark.thorough
 def test_a_contender_that_is_not_there_is_listed_with_the_reason(found: dict[str, Kept]) -> None:
     rows = {row[0]: row for row in found["append"].report.tables[0].rows}
     peers = [name for name in append.CONTENDERS if CONTENDERS[name].environment == "peers"]
@@ -123,6 +126,7 @@ def test_labels_of_a_listing_do_not_tell_the_phase() -> None:
     assert retired == times
 
 
+@pytest.mark.thorough
 def test_every_verb_is_decided_where_it_is_allowed(found: dict[str, Kept]) -> None:
     moves = decision._moves()
     assert {verb for verb, _ in moves} == {verb.name for verb in SESSION.verbs}
@@ -133,6 +137,7 @@ def test_every_verb_is_decided_where_it_is_allowed(found: dict[str, Kept]) -> No
     assert {verb.name for verb in SESSION.verbs} <= set(rows)
 
 
+@pytest.mark.thorough
 def test_a_history_page_is_asked_of_a_live_session_and_of_a_fresh_process(
     found: dict[str, Kept],
 ) -> None:
@@ -144,6 +149,7 @@ def test_a_history_page_is_asked_of_a_live_session_and_of_a_fresh_process(
     ]
 
 
+@pytest.mark.thorough
 def test_a_turn_is_set_beside_a_raw_commit_with_the_copying_of_the_log_too(
     found: dict[str, Kept],
 ) -> None:
@@ -227,6 +233,7 @@ def test_a_peer_that_was_not_asked_or_came_less_far_is_said_to_be_that() -> None
     assert rows["DBOS, file put into WAL"]["resume 10 turns"] == "not reached"
 
 
+@pytest.mark.thorough
 def test_items_of_several_runs_are_not_said_to_be_of_one(found: dict[str, Kept]) -> None:
     one, *others = found.values()
     assert len(results.measured([one, *others])) == 2
@@ -271,6 +278,7 @@ def test_the_bytes_of_a_turn_are_those_of_the_point_they_are_told_for(tmp_path: 
     }
 
 
+@pytest.mark.thorough
 def test_the_picture_is_an_svg_with_every_contender_that_took_part(found: dict[str, Kept]) -> None:
     drawn = plot.draw(found["append"].report.figures)
     root = ET.fromstring(drawn)  # noqa: S314 - our own
@@ -280,6 +288,7 @@ def test_the_picture_is_an_svg_with_every_contender_that_took_part(found: dict[s
     assert "whole session each turn (naive)" in words
 
 
+@pytest.mark.thorough
 def test_the_picture_ends_a_line_where_its_session_did(found: dict[str, Kept]) -> None:
     figures = dict(found["append"].report.figures)
     drawn = plot.draw(figures)
@@ -294,6 +303,7 @@ def test_the_picture_ends_a_line_where_its_session_did(found: dict[str, Kept]) -
     assert all(float(after) < float(before) for before, after in zip(*ends, strict=True))
 
 
+@pytest.mark.thorough
 def test_results_can_be_kept_and_read_again(found: dict[str, Kept]) -> None:
     for one in found.values():
         assert msgspec.json.decode(msgspec.json.encode(one), type=Kept) == one

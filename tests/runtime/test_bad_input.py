@@ -31,6 +31,7 @@ from perdure import (
 from perdure.runtime.control import Control
 from tests.support.processes import message
 from tests.support.sessions import receipt_of
+from tests.support.thorough import few_of
 
 Call = Callable[[Engine], Awaitable[Any]]
 RESULT = {"role": "tool", "tool_call_id": "c", "content": "x"}
@@ -415,14 +416,17 @@ def test_an_iterable_of_messages_that_fails_leaves_the_session_free(url: str) ->
     asyncio.run(main())
 
 
-def test_a_message_of_fifty_megabytes_is_recorded_with_the_right_digest(url: str) -> None:
+@pytest.mark.parametrize("megabytes", few_of([10, 50], [10]))
+def test_a_message_of_many_megabytes_is_recorded_with_the_right_digest(
+    url: str, megabytes: int
+) -> None:
     async def main() -> None:
         async with Engine.open(url, durability="normal") as engine:
             await engine.register("s")
-            large = message("ü" * 25_000_000)
+            large = message("ü" * (megabytes * 500_000))
             out = await engine.record_turn("s", [large], run_id="r")
             recorded = json.dumps([large], ensure_ascii=False, separators=(",", ":")).encode()
-            assert len(recorded) > 50_000_000
+            assert len(recorded) > megabytes * 1_000_000
             assert receipt_of(out).conversation_digest == hashlib.sha256(recorded).hexdigest()
             await engine.discard_live("s")
             assert (await engine.record_turn("s", [large], run_id="r")).duplicate

@@ -28,6 +28,7 @@ from perdure.store import Mapper, links, open_store
 from tests.support.alterations import loosened
 from tests.support.messages import digest
 from tests.support.processes import message
+from tests.support.thorough import few_of
 
 Messages = list[dict[str, Any]]
 
@@ -160,6 +161,7 @@ def test_every_page_of_a_fork_of_a_fork_is_that_of_the_whole_conversation(url: s
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("url", few_of(["memory", "sqlite"], ["memory"]), indirect=True)
 def test_a_chain_of_forks_is_walked_and_not_recursed_into(url: str) -> None:
     async def main() -> None:
         async with Engine.open(url, durability="normal") as engine:

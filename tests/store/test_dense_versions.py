@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from eventsourcing.persistence import IntegrityError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure import StaleWriter
@@ -132,7 +132,6 @@ SUBMISSIONS = st.lists(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("together", [True, False])
-@settings(max_examples=120)
 @given(drawn=SUBMISSIONS, steps=st.lists(st.integers(1, 4), min_size=12, max_size=12))
 def test_g4_random_submissions_leave_what_a_dict_of_versions_says(
     kind: str,
