@@ -3,6 +3,8 @@
 import contextlib
 import io
 import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -27,15 +29,24 @@ def blocks(page: Path) -> list[tuple[str, str]]:
     return FENCE.findall(page.read_text("utf-8"))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_python_snippet_runs_and_prints_what_follows_it(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Work in a folder from which modules can be imported, and forget those afterwards."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    for file in tmp_path.glob("*.py"):
+        sys.modules.pop(file.stem, None)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_python_snippet_runs_and_prints_what_follows_it(page: Path, folder: Path) -> None:
     found = blocks(page)
     for place, (language, text) in enumerate(found):
         if language != "python":
             continue
+        if named := re.match(r"# (\w+\.py)\n", text):  # which the page says to save
+            (folder / named[1]).write_text(text, "utf-8")
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(compile(text, f"{page.name}[{place}]", "exec"), {"__name__": "__main__"})  # noqa: S102

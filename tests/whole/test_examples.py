@@ -62,12 +62,14 @@ def test_what_it_logs_is_a_path_of_the_machine() -> None:
     assert (trace.ok, trace.events, trace.configuration) == (True, 3, request.observe())
 
 
-def test_the_page_shows_the_declaration_as_it_is() -> None:
+def test_the_page_shows_the_declaration_and_the_implementation_as_they_are() -> None:
     page = (ROOT / "docs" / "lifecycles.md").read_text("utf-8")
-    shown = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[0]
+    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     source = (ROOT / "examples" / "approval.py").read_text("utf-8")
-    assert shown.split("\n\n", 1)[1].strip() in source
-    assert set(_imported(shown)) <= set(_imported(source))
+    for name, after in (("approval", "\n\n"), ("approving", "\n\n\n")):
+        (shown,) = (block for block in blocks if block.startswith(f"# {name}.py\n"))
+        assert shown.split(after, 1)[1].strip() in source
+        assert set(_imported(shown)) - {"LARGEST", "LIMIT"} <= set(_imported(source))
 
 
 def _imported(text: str) -> list[str]:
