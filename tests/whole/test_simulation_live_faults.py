@@ -193,7 +193,7 @@ def a_copy_that_is_dropped_while_in_use(plant: Plant) -> None:
     plant.setattr(
         SessionCache,
         "discard",
-        lambda self, session_id: self._live.pop(session_id, None) is not None,
+        lambda self, session_id: self._cached.pop(session_id, None) is not None,
     )
 
 
