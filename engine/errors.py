@@ -1,7 +1,7 @@
 """One error tree: every failure a caller can meet has a stable code and carries its data.
 
 Invariants: ``code`` never changes once released; ``data`` holds only values that JSON can carry;
-the message says what was refused and, where there is a choice, what was allowed.
+the message names the refusal and, where there is a choice, the allowed alternatives.
 """
 
 from collections.abc import Iterable
@@ -84,7 +84,8 @@ class AtCapacity(PerdureError):
 
     def __init__(self, capacity: int) -> None:
         super().__init__(
-            f"the engine runs {capacity} turns already, as many as it may", capacity=capacity
+            f"the engine runs {capacity} turns, the most that its max_active allows",
+            capacity=capacity,
         )
 
 
@@ -107,7 +108,7 @@ class SessionNotRunning(PerdureError):
 
 
 class CallsUnresolved(PerdureError):
-    """A run broke off during tool calls, and nobody has said yet what became of them.
+    """A run broke off during tool calls, so it is unknown whether they were executed.
 
     ``data["call_ids"]`` names them. Stage each one's result, or abandon it.
     """
@@ -117,8 +118,9 @@ class CallsUnresolved(PerdureError):
     def __init__(self, session_id: str, call_ids: Iterable[str]) -> None:
         names = list(call_ids)
         super().__init__(
-            f"a run of session {session_id!r} broke off during tool calls, and what became of them "
-            f"is unknown: {', '.join(names)}; stage their results or abandon them first",
+            f"a run of session {session_id!r} broke off during tool calls, and it is unknown "
+            f"whether they were executed: {', '.join(names)}; stage their results or abandon them "
+            "first",
             session_id=session_id,
             call_ids=names,
         )
@@ -208,7 +210,7 @@ class StaleWriter(PerdureError):
 
 
 class StoreError(PerdureError):
-    """The database refused, is locked, full, read-only, missing, or is not ours."""
+    """The database is locked, full, read-only, damaged, missing, or not one of perdure's."""
 
     code = "STORE_ERROR"
 

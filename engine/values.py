@@ -17,7 +17,7 @@ Boundary = Literal["immediate", "run_start", "run_checkpoint"]
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """The proof that a boundary landed: what the conversation was when it did.
+    """The proof that a boundary landed: the state of the conversation at that moment.
 
     ``conversation_digest`` is the hex SHA-256 of the JSON array of all messages recorded so far
     (``[m1,m2,…]``, compact), ``message_count`` their number, and ``sequence`` counts the
@@ -65,7 +65,7 @@ class NoPendingBoundary(
 ):
     """The run ended and had nothing to do, so its end lands nothing and has no receipt.
 
-    Where it brought messages after all, or had taken inputs, those land as they always do.
+    If it brought messages after all, or had taken inputs, those land, and the end has a receipt.
     """
 
 
@@ -100,7 +100,7 @@ Terminal = Completed | NoPendingBoundary | CallbackPending | Failed | Cancelled
 
 
 class ApplyOutput(msgspec.Struct, frozen=True, kw_only=True):
-    """What a turn gives back: its receipt, how it ended, and a snapshot if one fell due.
+    """The result of a turn: its receipt, how it ended, and a snapshot if one fell due.
 
     ``receipt`` is that of the run's last boundary; None where none landed. ``snapshot`` is the
     encoded snapshot that the growth policy took at this boundary, or None (most turns take none).
@@ -114,7 +114,7 @@ class ApplyOutput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContextOutput(msgspec.Struct, frozen=True, kw_only=True):
-    """What appending or staging context gives back.
+    """The result of appending or staging context.
 
     ``receipt`` is that of the context's own boundary; None where it was staged, and lands with the
     boundary of a turn.
@@ -125,7 +125,7 @@ class ContextOutput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IngestOutput(msgspec.Struct, frozen=True, kw_only=True):
-    """What taking an input in gives back; ``duplicate`` says that it was accepted before."""
+    """The result of accepting an input; ``duplicate`` says that it was accepted before."""
 
     status: Literal["accepted", "duplicate"]
     input_id: str
@@ -148,7 +148,7 @@ class OpenCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StopReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What stopping came to: the run that it interrupted, and what became of that run's inputs."""
+    """The result of stopping: the run that it interrupted, and where that run's inputs went."""
 
     run_id: str | None
     requeued: tuple[str, ...]
@@ -156,7 +156,7 @@ class StopReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RetireReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What retiring came to: the inputs abandoned (none ever is), and those that still drain."""
+    """The result of retiring: the inputs abandoned (none ever is), and those that still drain."""
 
     abandoned: tuple[str, ...]
     pending_drain: tuple[str, ...]
@@ -175,11 +175,12 @@ class RecycleReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecoverReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the inputs of a run whose owner is gone.
+    """The inputs of a run whose owner is gone, by where they went.
 
-    ``recovered`` were in the receipts that the run left, so they count as consumed; ``requeued``
-    were not; ``abandoned`` had been staged too often. ``details`` says the same in sentences, and
-    names the tool calls that are unknown now.
+    - ``recovered``: named by a receipt of the run, so they count as consumed.
+    - ``requeued``: named by none, and queued again.
+    - ``abandoned``: named by none, and staged too often to be queued again.
+    - ``details``: the same in sentences, and the tool calls that are unknown now.
     """
 
     run_id: str | None
@@ -196,11 +197,14 @@ class DestroyReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuntimeState(msgspec.Struct, frozen=True, kw_only=True):
-    """What a session has in hand: its run, its inputs, its open calls, what waits for a boundary.
+    """The work of a session in hand: its run, inputs, open calls and staged messages.
 
-    ``ownerless`` says that nobody drives the run any more, which only an engine that cannot write
-    leaves at that. ``tool_filter`` is in effect, ``next_tool_filter`` from the next boundary on;
-    both are None where there is none.
+    - ``ownerless``: no engine drives the run any more. An engine that can write closes such a run,
+      so only an engine that cannot write shows this.
+    - ``queued``, ``staged``: ids of inputs that wait, and of those that the run has taken.
+    - ``staged_context``, ``staged_results``: how many messages wait for the next boundary.
+    - ``tool_filter``, ``next_tool_filter``: the filter in effect, and the one that takes effect at
+      the next boundary; None for none.
     """
 
     session_id: str
@@ -220,7 +224,7 @@ class RuntimeState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MobMember(msgspec.Struct, frozen=True, kw_only=True):
-    """What archiving a group came to for one session; ``code`` and ``message`` say why not."""
+    """The result of archiving a group for one session; ``code`` and ``message`` say why not."""
 
     session_id: str
     outcome: Literal["archived", "already_ended", "refused"]

@@ -373,7 +373,7 @@ def test_f_what_keeps_a_session_from_being_archived_is_named_with_how_to_go_on(
                 await engine.archive("s")
             assert str(refused.value).startswith(
                 f"cannot archive session 's': it is {phase} (2 inputs are queued: 'in-1', 'in-2'; "
-                "abandon or drain what is queued: pending='abandon' or 'drain'); allowed: "
+                "abandon or drain them: pending='abandon' or 'drain'); allowed: "
             )
             assert refused.value.data["phase"] == phase
             assert refused.value.data["input_ids"] == ["in-1", "in-2"]

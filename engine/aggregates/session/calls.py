@@ -33,7 +33,7 @@ class CallAnswered(NamedTuple):
 
 
 class Tools(NamedTuple):
-    """What messages say about tools, in the order they say it.
+    """The tool calls that messages make and answer, in the order of the messages.
 
     A provider may give an id again to another call once the first is answered, so the order counts.
     """
@@ -47,7 +47,7 @@ class Tools(NamedTuple):
 
 
 def tools_in(array: msgspec.Raw | bytes) -> Tools | None:
-    """Return what a recorded JSON array of messages says about tools, None where it is nothing."""
+    """Return the tool calls and answers in a recorded JSON array of messages, None for none."""
     recorded = bytes(array)
     if b"_" not in recorded:  # a single byte is found many times faster than a word
         return None
@@ -87,7 +87,7 @@ def _answered(message: dict[str, Any]) -> Iterator[str]:
 
 
 def _given(call: dict[str, Any]) -> Any:
-    """Return what a call gives its tool, under the name that its shape has for it."""
+    """Return a call's arguments, under the name that its shape has for them."""
     return next(
         (call[name] for name in ("arguments", "input", "action", "operation") if name in call), None
     )

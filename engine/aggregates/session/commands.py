@@ -1,4 +1,4 @@
-"""What may be asked of a session: commands, each with all that deciding it needs.
+"""The commands of a session, each with everything that deciding it needs.
 
 Invariants: time, ids and randomness arrive on the command; a command is data and refuses nothing.
 """
@@ -50,7 +50,7 @@ __all__ = [
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """What every command has: when it was given, as RFC 3339 text in UTC with microseconds."""
+    """The field of every command: the time it was given, RFC 3339 in UTC with microseconds."""
 
     now: str
 
@@ -139,14 +139,14 @@ class BeginRun(Command, frozen=True, kw_only=True):
 
 
 class OfRun(Command, frozen=True, kw_only=True):
-    """What every command of a run's owner has: which run, and which epoch owns it."""
+    """The fields of every command by a run's owner: the run, and the epoch that owns it."""
 
     run_id: str
     epoch: str
 
 
 class ApplyBoundary(OfRun, frozen=True, kw_only=True):
-    """Land what the run has so far, and take on what is queued to steer it.
+    """Land the run's messages so far, and take on the inputs that are queued to steer it.
 
     ``request`` lands with the run's first boundary, before the agent's own ``messages``.
     """
@@ -158,9 +158,9 @@ class ApplyBoundary(OfRun, frozen=True, kw_only=True):
 
 
 class CompleteRun(OfRun, frozen=True, kw_only=True):
-    """End the run well, landing what it has.
+    """End the run well, landing its last messages.
 
-    ``waits_for`` is the id of the call whose result the run says is to come from outside.
+    ``waits_for`` is the id of the call whose result is to come from outside.
     """
 
     request: EncodedMessages = NO_MESSAGES
@@ -193,7 +193,7 @@ class RollBackRun(OfRun, frozen=True, kw_only=True):
 
 
 class Recover(Command, frozen=True, kw_only=True):
-    """Close a run whose owner is gone; nothing where there is none."""
+    """Close the run, if there is one, because its owner is gone."""
 
 
 class RequestInterrupt(Command, frozen=True, kw_only=True):
@@ -204,7 +204,7 @@ class RequestInterrupt(Command, frozen=True, kw_only=True):
 
 
 class AcceptInput(Command, frozen=True, kw_only=True):
-    """Keep an input for a run to come, or to steer the one there is."""
+    """Keep an input for a later run, or to steer the current one."""
 
     input_id: str
     messages: EncodedMessages
@@ -282,15 +282,15 @@ class LeaveMob(Command, frozen=True, kw_only=True):
 
 
 OwnRunCommand = ApplyBoundary | CompleteRun | FailRun | CancelRun | RollBackRun
-"""What only the owner of the current run may ask."""
+"""The commands that only the owner of the current run may give."""
 
 TurnCommand = RecordTurn | BeginRun | OwnRunCommand
-"""What makes, lands and ends runs."""
+"""The commands that begin, land and end runs."""
 
 WorkCommand = (
     AcceptInput | DropInputs | StageToolResults | AbandonCall | StageToolFilter | RequestInterrupt
 )
-"""What changes the work in hand."""
+"""The commands that change the inputs, calls, tool filter or interrupt in hand."""
 
 SessionCommand = (
     TurnCommand

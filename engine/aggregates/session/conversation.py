@@ -1,10 +1,10 @@
 """The conversation's running digest: SHA-256 of ``[m1,m2,…]``, extended by a turn's bytes alone.
 
-Invariants: what a `Conversation` says never changes; extending it copies the hash state (a few
-hundred bytes), so a turn costs its own bytes whatever came before. The digest is a function of the
-recorded message bytes and of nothing else. No conversation keeps the one that follows it, or any
-message's bytes, but from a decision, which needs the next one for its receipt, to the fold of the
-decided event, which asks for the same.
+Invariants: the count and the digest of a `Conversation` never change. Extending it copies the hash
+state (a few hundred bytes), so a turn costs its own bytes, however long the conversation is. The
+digest is a function of the recorded message bytes alone. No conversation keeps the bytes of a
+message, with one exception: a decision needs the next conversation for its receipt, so that one is
+kept until the fold of the decided event asks for it.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ import msgspec
 
 
 class Conversation:
-    """How many messages there are, and a SHA-256 that has read all of them but the last bracket."""
+    """The number of messages, and the SHA-256 of their JSON array without its closing bracket."""
 
     __slots__ = ("_foreseen", "_hash", "count")
 
@@ -25,7 +25,7 @@ class Conversation:
         self._foreseen: tuple[msgspec.Raw, Conversation] | None = None
 
     def foresee(self, array: msgspec.Raw, count: int) -> "Conversation":
-        """Return what `extend` will return when it is asked for the same next, at no cost then."""
+        """Extend, and keep the result: if `extend` is asked for the same next, it need not hash."""
         extended = self.extend(array, count)
         self._foreseen = array, extended
         return extended
@@ -44,7 +44,7 @@ class Conversation:
         return Conversation(count, running)
 
     def followed(self, joined: Iterable[memoryview], count: int) -> "Conversation":
-        """Return the conversation with more comma-joined messages, said to hold ``count`` then."""
+        """Return the conversation with more comma-joined messages, which then holds ``count``."""
         running = self._hash.copy()
         separator = b"," if self.count else b""
         for messages in joined:

@@ -1,9 +1,9 @@
-"""What follows from a command: `decide` refuses, or returns events.
+"""`decide`: refuse a command, or return the events that it leads to.
 
 Invariants: `decide` is pure (time and ids arrive on the command); it asks the authority for every
 move, so an illegal one is refused before anything is written; the events it returns follow the
-state's version without a gap. Deciding nothing (an empty tuple) means that what was asked holds
-already.
+state's version without a gap. An empty tuple of events means that the state is already as the
+command asks.
 """
 
 from typing import Final, assert_never
@@ -33,7 +33,7 @@ _SORTED: Final = msgspec.json.Encoder(order="sorted")
 
 
 def decide(state: Session, command: commands.SessionCommand) -> Decision:
-    """Return the events that the command leads to from this state, none if it holds already.
+    """Return the events that the command leads to, none if the state is already as it asks.
 
     Raises IllegalTransition where the lifecycle refuses; Conflict where a registration or a tool
     result differs from the one recorded, or a call with a result is to be given up; SessionBusy,
@@ -195,7 +195,7 @@ def _work(state: Session, command: commands.WorkCommand) -> Decision:
 
 
 def _tool_results(state: Session, command: commands.StageToolResults) -> Decision:
-    """Return the results staged: each message answers open calls, and each call once."""
+    """Return the event that stages results: each message answers open calls, and each call once."""
     work, fresh, call_ids = state.work, [], []
     array = command.messages.array()
     for message in msgspec.json.decode(array, type=list[msgspec.Raw]):
@@ -247,9 +247,10 @@ def _membership(state: Session, command: commands.JoinMob | commands.LeaveMob) -
 
 
 def _archive(state: Session, command: commands.Archive) -> Decision:
-    """Return what archives the session: retired first if it is live, its input abandoned if asked.
+    """Return the events that archive the session, and before it abandon its inputs and retire it.
 
-    Where retiring is refused so is archiving, and that is what was asked.
+    Queued inputs are abandoned only if the command says so; otherwise they refuse it. Where
+    retiring is refused, archiving is refused as well, and the error names archiving.
     """
     decided: list[events.SessionEvent] = []
     after = state
@@ -281,7 +282,9 @@ def _archive(state: Session, command: commands.Archive) -> Decision:
     except IllegalTransition:
         if not waiting or command.abandon_inputs:
             raise
-        _archive(state, msgspec.structs.replace(command, abandon_inputs=True))  # may say more
+        _archive(
+            state, msgspec.structs.replace(command, abandon_inputs=True)
+        )  # where that is refused too, its error is the better one
         raise kept_by_inputs("archive", state.id, state.lifecycle, waiting) from None
     return tuple(decided)
 
@@ -294,7 +297,7 @@ def _over(
     | commands.Recycle
     | commands.Destroy,
 ) -> Decision:
-    """Return what ends or restarts a session's work: a run in flight ends, input is accounted."""
+    """Return the event that ends or restarts a session's work, with the inputs that it moves."""
     work = state.work
     run_id = None if work.run is None else work.run.id
     match command:
@@ -307,7 +310,9 @@ def _over(
                 abandoned_input_ids=abandoned,
             )
         case commands.Recover() if work.run is None:
-            LIFECYCLE.replay(state.lifecycle, "recover", (), state.id)  # refused where it ended
+            LIFECYCLE.replay(
+                state.lifecycle, "recover", (), state.id
+            )  # refused for a session that has ended
             return NOTHING
         case commands.Recover():
             assert work.run is not None  # noqa: S101 - the case before took the other
@@ -343,7 +348,7 @@ def _legal(state: Session, event: events.SessionEvent) -> Decision:
 
 
 def _if_it_moves(state: Session, event: events.SessionEvent) -> Decision:
-    """Return the event if it would move the lifecycle, else nothing: what was asked holds."""
+    """Return the event if it would move the lifecycle, else nothing."""
     return (event,) if _changes(state, event) else NOTHING
 
 
@@ -353,5 +358,5 @@ def _changes(state: Session, event: events.SessionEvent) -> bool:
 
 
 def _comparable(raw: msgspec.Raw | None) -> bytes | None:
-    """Return JSON so that equal objects are equal bytes, and true is not 1."""
+    """Return JSON of which equal objects are equal bytes, and in which true is not 1."""
     return None if raw is None else _SORTED.encode(msgspec.json.decode(raw))

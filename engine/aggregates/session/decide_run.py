@@ -1,10 +1,10 @@
-"""What the commands of a turn lead to: runs begun, landed and ended, whole or step by step.
+"""Deciding the commands of a turn: runs that begin, land and end, at once or step by step.
 
-Invariants: what lands is composed here and nowhere else, always in one order: staged tool results
-(they answer the messages before them, and are left out where the rest does that itself), staged
-context, the messages of the run's inputs, the request, the agent's own. A command of a run that is
-not current, or of an owner that is not the current one, is refused as stale before anything else is
-asked.
+Invariants: only this module composes the messages that land, always in one order: staged tool
+results, staged context, the messages of the run's inputs, the request, the agent's own messages. A
+staged result is left out where the messages behind it answer its call themselves. A command of a
+run that is not current, or of another owner than the current one, is refused as stale before
+anything else is looked at.
 """
 
 from typing import Any, assert_never
@@ -99,7 +99,7 @@ def receipt_of(
 def _check_free(state: Session, command: commands.RecordTurn | commands.BeginRun) -> None:
     """Refuse a new run where one is current, calls are unknown, or an input is not there.
 
-    A session that takes no turn at all any more says so, and not what would have to come first.
+    A session that takes no turn any more is refused for that reason, before the others.
     """
     work = state.work
     if work.run is not None:
@@ -182,7 +182,7 @@ def _run_event(state: Session, command: commands.OwnRunCommand) -> events.Sessio
 
 
 def _completed(state: Session, command: commands.CompleteRun) -> events.RunCompleted:
-    """Return the run's end; it lands nothing where there was nothing pending and nothing came."""
+    """Return the run's end; it lands nothing where nothing was pending and no message came."""
     if command.waits_for is not None:
         check_waits_for(state.id, state.work, command.messages.array(), command.waits_for)
     nothing = command.terminal == "no_pending_boundary" and not command.messages.count
@@ -207,7 +207,7 @@ def _completed(state: Session, command: commands.CompleteRun) -> events.RunCompl
 def _landing(
     state: Session, command: commands.ApplyBoundary | commands.CompleteRun
 ) -> dict[str, Any]:
-    """Return the fields of an event that lands what is staged, the request and the agent's own."""
+    """Return the fields of an event that lands staged messages, the request and the agent's."""
     work, input_ids = state.work, staged_inputs(state.work)
     check_not_answered(state.id, work, command.messages.array())
     sequence = LIFECYCLE.value(state.lifecycle, "sequence") + 1
@@ -244,7 +244,7 @@ def _ending(state: Session, command: commands.OwnRunCommand) -> dict[str, Any]:
 
 
 def _with_results(state: Session, landing: EncodedMessages) -> tuple[EncodedMessages, int]:
-    """Return what lands with the staged results in front of it, and how many they are."""
+    """Return the messages with the staged results in front of them, and the number of those."""
     if not state.work.results:
         return landing, 0
     results = results_to_land(state.work, landing.array())
@@ -269,8 +269,8 @@ def interrupt_event(
 ) -> events.InterruptRequested:
     """Return the event of a request that the current run end.
 
-    Raises SessionNotRunning where there is none, and AuthorityRequired where it is the machine's
-    and somebody else asks.
+    Raises SessionNotRunning where no run is current, and AuthorityRequired where the run belongs to
+    the machine and a caller asks.
     """
     run = state.work.run
     if run is None:

@@ -1,9 +1,9 @@
-"""What happened: the events of a session, and nothing else.
+"""The events of a session.
 
 Invariants: an event's tag is permanent and never derived from a Python name; events only grow (a
 new field has a default, a new meaning is a new event); every event repeats its session id and
 version, so that a row moved elsewhere contradicts itself. ``messages`` is always the last field,
-so that its bytes can be found without parsing what is inside.
+so that its bytes can be found without parsing the messages.
 """
 
 from typing import Final, Literal
@@ -63,7 +63,7 @@ DropOutcome = Literal["superseded", "coalesced", "abandoned"]
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True, tag_field="tag"):
-    """What every event has: schema version, session id, version in the stream, and when.
+    """The fields of every event: schema version, session id, version in the stream, and time.
 
     ``at`` is RFC 3339 in UTC with microseconds: ``2026-01-31T12:00:00.000000Z``.
     """
@@ -84,8 +84,8 @@ class SessionRegistered(Recorded, frozen=True, kw_only=True, tag="session-regist
 class TurnApplied(Recorded, frozen=True, kw_only=True, tag="turn-applied"):
     """A whole run in one commit: begun, applied at its boundary, completed.
 
-    ``messages`` is a JSON array: first the ``staged_results`` and the ``staged_context`` messages
-    that had been staged for this turn, so many of each, then the turn's own.
+    ``messages`` is a JSON array: as many staged tool results as ``staged_results`` says, as many
+    messages of staged context as ``staged_context`` says, then the turn's own messages.
     """
 
     receipt: Receipt
@@ -111,7 +111,7 @@ class RunBegun(Recorded, frozen=True, kw_only=True, tag="run-begun"):
 
 
 class BoundaryApplied(Recorded, frozen=True, kw_only=True, tag="boundary-applied"):
-    """What a run had so far became part of the conversation, and the run goes on.
+    """A run landed its messages so far, and goes on.
 
     ``messages`` holds, in this order, ``staged_results`` tool results and ``staged_context``
     messages that had been staged, the messages of the inputs that the receipt names, the request,
@@ -129,8 +129,8 @@ class BoundaryApplied(Recorded, frozen=True, kw_only=True, tag="boundary-applied
 class RunCompleted(Recorded, frozen=True, kw_only=True, tag="run-completed"):
     """A run ended well. With messages, it landed them as a last boundary, and has its receipt.
 
-    ``terminal`` says how, ``result`` what it gave back: for a callback, the call. ``messages`` are
-    as in `BoundaryApplied`.
+    ``terminal`` says how it ended; ``result`` is its result, for a callback the call that waits.
+    ``messages`` are as in `BoundaryApplied`.
     """
 
     run_id: str
@@ -170,7 +170,7 @@ class RunRolledBack(Recorded, frozen=True, kw_only=True, tag="run-rolled-back"):
 
 
 class RunInterrupted(Recorded, frozen=True, kw_only=True, tag="run-interrupted"):
-    """A run's owner is gone, and the run with it. Inputs are as in `RunFailed`.
+    """A run ended because its owner is gone. Inputs are as in `RunFailed`.
 
     Tool calls that the run had landed without their results are unknown from here on.
     """
@@ -181,7 +181,7 @@ class RunInterrupted(Recorded, frozen=True, kw_only=True, tag="run-interrupted")
 
 
 class InterruptRequested(Recorded, frozen=True, kw_only=True, tag="interrupt-requested"):
-    """The run is to end: now, or after its next boundary. ``by`` is who may ask for it."""
+    """The run is to end: now, or after its next boundary. ``by`` says who asked for it."""
 
     run_id: str
     mode: Literal["interrupt", "cancel_after_boundary"]
@@ -189,7 +189,7 @@ class InterruptRequested(Recorded, frozen=True, kw_only=True, tag="interrupt-req
 
 
 class InputAccepted(Recorded, frozen=True, kw_only=True, tag="input-accepted"):
-    """An input waits for a run that will take it; ``messages`` holds what it brings."""
+    """An input waits for a run that will take it; ``messages`` holds its messages."""
 
     input_id: str
     lane: Lane = "queue"
@@ -215,20 +215,20 @@ class ToolResultsStaged(Recorded, frozen=True, kw_only=True, tag="tool-results-s
 
 
 class CallAbandoned(Recorded, frozen=True, kw_only=True, tag="call-abandoned"):
-    """Somebody decided that an open tool call will have no result."""
+    """The caller decided that an open tool call will have no result."""
 
     call_id: str
     reason: str | None = None
 
 
 class ToolFilterStaged(Recorded, frozen=True, kw_only=True, tag="tool-filter-staged"):
-    """The agent's tools are to be filtered like this from the next boundary on."""
+    """``filter`` filters the agent's tools from the next boundary on."""
 
     filter: msgspec.Raw
 
 
 class EventPublished(Recorded, frozen=True, kw_only=True, tag="event-published"):
-    """Something the embedder wanted its subscribers to learn, in order and once."""
+    """A message of the embedder to subscribers, delivered in the order of the log."""
 
     name: str
     payload: msgspec.Raw = msgspec.field(default_factory=lambda: NULL)
@@ -249,7 +249,7 @@ class SessionForked(Recorded, frozen=True, kw_only=True, tag="session-forked"):
 
 
 class SessionAttached(Recorded, frozen=True, kw_only=True, tag="session-attached"):
-    """An executor is bound to the session; ``agent`` is what it calls itself."""
+    """An executor is bound to the session; ``agent`` is its name."""
 
     agent: str | None = None
 
@@ -289,7 +289,7 @@ class SessionDestroyed(Recorded, frozen=True, kw_only=True, tag="session-destroy
 
 
 class MobJoined(Recorded, frozen=True, kw_only=True, tag="mob-joined"):
-    """The session belongs to a named group."""
+    """The session belongs to a named group; the service that perdure ports calls it a mob."""
 
     mob: str
 
@@ -318,7 +318,7 @@ class ContextStaged(Recorded, frozen=True, kw_only=True, tag="context-staged"):
 
 
 class SessionCheckpointed(Recorded, frozen=True, kw_only=True, tag="session-checkpointed"):
-    """The state up to here was committed as a checkpoint, with these facts about it."""
+    """The state up to here is a checkpoint, with its number of messages and their digest."""
 
     message_count: int
     conversation_digest: str

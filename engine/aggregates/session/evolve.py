@@ -1,8 +1,8 @@
 """How a recorded event changes a session's state.
 
 Invariants: `evolve` refuses nothing that was recorded legally, and reads nothing but the state and
-the event. What a fork goes on from is given with its initial state, because it is another
-session's.
+the event. The conversation that a fork goes on from is part of its initial state, because it lies
+in another session's events.
 """
 
 from collections.abc import Iterable
@@ -117,7 +117,7 @@ def fold(state: Session, history: Iterable[events.SessionEvent]) -> Session:
 
 
 def _moved(state: Session, event: events.SessionEvent, **changes: Any) -> Session:
-    """Return the state with what every event changes, and these changes."""
+    """Return the state with the changes that every event makes, and these."""
     return _replace(
         state,
         version=event.version,
@@ -219,7 +219,7 @@ def _after_landing(
     if event.receipt is not None and event.receipt.contributing_input_ids:
         input_ids, run_id = event.receipt.contributing_input_ids, event.receipt.run_id
         work = _replace(work, inputs=moved(work.inputs, "apply", input_ids, run_id))
-    if work.results:  # those that did not land are answered by what did
+    if work.results:  # landed messages answer the calls of those that did not land
         work = _replace(work, results=())
     return _filtered(work)
 

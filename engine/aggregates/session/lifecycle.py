@@ -1,7 +1,7 @@
 """Which verbs of the lifecycle an event stands for, and where they lead.
 
-Invariants: every event stands for at least one verb, or for inputs that were dropped; what a verb
-allows is the authority's to say, never this module's.
+Invariants: every event stands for at least one verb, or for inputs that were dropped; only the
+authority says whether a verb is legal.
 """
 
 from typing import Final, assert_never

@@ -1,8 +1,8 @@
 """Messages as they are recorded: checked once, encoded once, then only bytes.
 
-Invariants: what is recorded reads back equal to what came in, key order included; nothing that
-JSON cannot carry is ever turned into something it can. (msgspec would write NaN as ``null``, bytes
-as base64 and a set as an array without a word.)
+Invariants: a recorded message reads back equal to the given one, key order included. A value that
+JSON cannot carry is refused and never converted. (msgspec alone would write NaN as ``null``, bytes
+as base64 and a set as an array.)
 """
 
 import math
@@ -22,7 +22,7 @@ MAX_DIGITS: Final = 4299
 _ENCODER: Final = msgspec.json.Encoder()
 _ATOMS: Final = (str, bool, type(None))
 _NO_LISTS: Final = (str, bytes, Mapping)
-_OBJECTS: Final = (dict, Mapping)  # the first is all but free to ask for
+_OBJECTS: Final = (dict, Mapping)  # a test for the first costs almost nothing
 _STAND_INS: Final = (str, int, float, list, tuple, Mapping)
 _TOO_LARGE: Final = 10**MAX_DIGITS
 
@@ -38,7 +38,7 @@ class EncodedMessages(msgspec.Struct, frozen=True):
         return msgspec.Raw(b"[" + self.joined + b"]")
 
     def __add__(self, later: "EncodedMessages") -> "EncodedMessages":
-        """Return both, these first."""
+        """Return these messages with the later ones behind them."""
         if not self.count:
             return later
         if not later.count:
@@ -101,9 +101,9 @@ class _Inexact(Exception):
 
 
 def _check(value: object, path: str, depth: int) -> None:
-    """Refuse what JSON cannot carry; lone surrogates are left to the encoder, which meets all.
+    """Refuse values that JSON cannot carry, but for lone surrogates, which the encoder refuses.
 
-    Raises _Inexact for what `_exact` can turn into JSON's own types.
+    Raises _Inexact for values that `_exact` can turn into JSON's own types.
     """
     kind = type(value)
     if kind is not dict and kind is not list and kind is not tuple:
@@ -144,11 +144,11 @@ def _bad_key(key: object, path: str) -> Exception:
 
 
 def _exact(value: object, depth: int) -> object:
-    """Return the value in JSON's own types, for what is of a type derived from them.
+    """Return the value in JSON's own types, where it is of types derived from them.
 
-    An enumeration's text stands for itself, any mapping for its items in its own order. msgspec
-    would encode the first not at all and the second in the order its dict remembers, which an
-    `OrderedDict` may have changed.
+    An enumeration member becomes its text, and a mapping becomes its items in its own order.
+    msgspec refuses the first, and encodes the second in the order that its dict remembers, from
+    which the order of an `OrderedDict` may differ.
     """
     match value:
         case bool():

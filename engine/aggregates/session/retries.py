@@ -1,7 +1,7 @@
-"""Whether what is asked was recorded before, in just this form: what makes a retry safe.
+"""Whether an event records a command that is given again, so that a retry is safe.
 
-Invariants: these compare what the caller gave, never what the log adds of its own (time, receipt,
-staged context).
+Invariants: these functions compare the fields that the caller gave, never those that the log adds
+(time, receipt, staged context).
 """
 
 import hashlib
@@ -47,7 +47,7 @@ def same_context(event: SessionEvent, command: AppendContext | StageContext) -> 
 
 
 def _own_messages(event: TurnApplied) -> bytes:
-    """Return the turn's messages without what had been staged, which is in front of them."""
+    """Return the turn's messages without the staged ones, which stand in front of them."""
     joined = bytes(event.messages)[1:-1]
     staged = event.staged_results + event.staged_context
     if not staged:

@@ -1,7 +1,7 @@
 """The session's state: everything that a decision about a session can depend on.
 
-Invariants: state is a function of the events alone. A session's place in its lifecycle is what the
-authority says after replaying the verbs of those events (see `lifecycle`).
+Invariants: state is a function of the events alone. The authority finds a session's place in its
+lifecycle by replaying the verbs of those events (see `lifecycle`).
 """
 
 from typing import Final
@@ -79,7 +79,7 @@ def calls_in_the_way(
 ) -> tuple[str, ...]:
     """Return the unknown calls because of which a run cannot begin, or be ``recorded`` as a turn.
 
-    A message that a fork begins with in place of its origin's may be what came of a call.
+    A fork may begin with a message in place of its origin's, and that message may answer a call.
     """
     unknown = unknown_calls(state.work)
     replaces = run_id == REPLACEMENT_RUN and state.version == 1 and state.origin is not None
@@ -90,9 +90,9 @@ def calls_in_the_way(
 def initial_state(
     session_id: str, conversation: Conversation = EMPTY, work: Work = NO_WORK
 ) -> Session:
-    """Return the state of a session of which nothing is recorded yet.
+    """Return the state of a session before its first event.
 
-    ``conversation`` is what a fork goes on from, and ``work`` holds the tool calls that are open in
-    it; every other session starts with none.
+    A fork starts with the ``conversation`` that it goes on from and, in ``work``, the tool calls
+    that are open in it; every other session starts with neither.
     """
     return Session(id=session_id, conversation=conversation, work=work)

@@ -1,7 +1,8 @@
 """Work in hand: the run that is current, the inputs that wait, and the tool calls that are open.
 
-Invariants: every input moves as the input machine says; what has ended (an input, a call) is
-dropped from here and stays in the log; all of it is bounded by what is pending, not by the past.
+Invariants: every input moves as the input machine says. An input or a call that has ended is
+dropped from here and stays in the log, so the size is bounded by the pending work and does not grow
+with the session.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +23,7 @@ DROPS: Final = {"superseded": "supersede", "coalesced": "coalesce", "abandoned":
 """The verb of the input machine for each way to drop a queued input."""
 
 _NAMED: Final = 5
-"""So many inputs a refusal names; its data has all."""
+"""How many inputs a refusal names in its text; its data names all."""
 
 CallStatus = Literal["intended", "executed", "unknown"]
 """A call was made; its result is staged; or a run that may have made it was interrupted."""
@@ -53,9 +54,9 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """The run that is current, and the epoch that owns it.
 
-    ``interrupt`` is how it was asked to end, the more urgent where both were asked, None where it
-    was not; ``machine_owned`` says that only the machine may ask. ``answered`` are the calls whose
-    results came from outside and landed with it.
+    - ``interrupt``: how the run was asked to end, the more urgent of two requests; None for none.
+    - ``machine_owned``: only the machine may ask the run to end.
+    - ``answered``: the calls whose results came from outside and landed with the run.
     """
 
     id: str
@@ -66,12 +67,14 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What a session has in hand. Mappings are never changed in place.
+    """The work in hand. Mappings are never changed in place.
 
-    ``inputs`` are in the order they were accepted. ``results`` holds the staged results of tool
-    calls, each an encoded message, in the order they came; ``filter`` is what the agent's tools are
-    filtered by since ``filter_version``, and ``next_filter`` what they will be filtered by once a
-    run begins or lands something, with the version that staged it.
+    - ``inputs``: those that have not ended, in the order they were accepted.
+    - ``calls``: the open tool calls.
+    - ``results``: the staged results of tool calls, each an encoded message, oldest first.
+    - ``filter``: the filter of the agent's tools, in effect since ``filter_version``.
+    - ``next_filter``: the filter that takes effect once a run begins or lands something, staged at
+      ``next_filter_version``.
     """
 
     run: Run | None = None
@@ -88,7 +91,7 @@ NO_WORK: Final = Work()
 
 
 class Ended(NamedTuple):
-    """What the end of a run makes of its inputs: those abandoned, having been staged too often."""
+    """The inputs after a run's end, and the ids of those abandoned: staged too often."""
 
     inputs: dict[str, Input]
     abandoned: tuple[str, ...]
@@ -112,7 +115,7 @@ def staged_inputs(work: Work) -> tuple[str, ...]:
 
 
 def messages_of(work: Work, input_ids: Iterable[str]) -> list[bytes]:
-    """Return what the inputs bring, each as encoded messages without brackets."""
+    """Return the messages of each input, encoded, without brackets."""
     return [bytes(work.inputs[input_id].messages)[1:-1] for input_id in input_ids]
 
 
@@ -136,8 +139,8 @@ def moved(
 def run_ended(work: Work, run_id: str) -> Ended:
     """Return the inputs after a run that ended, however it did.
 
-    What a receipt names is consumed. What none names is queued again, or abandoned where the
-    machine says that it was staged often enough.
+    An input that a receipt names is consumed. Any other is queued again, or abandoned where the
+    machine says that it was staged too often.
     """
     inputs = moved(work.inputs, "consume", in_phase(work, "applied"), run_id)
     waiting = staged_inputs(work)
@@ -162,9 +165,8 @@ def calls_after(work: Work, array: msgspec.Raw, version: int) -> Work:
 def results_to_land(work: Work, behind: msgspec.Raw | bytes) -> tuple[msgspec.Raw, ...]:
     """Return the staged results that land in front of these messages, a JSON array.
 
-    A result stays out where the messages behind it answer its calls themselves, as a running agent
-    does that has not seen it: a call has one result in the conversation. One message that answers
-    other calls too lands all the same.
+    A call has one result in the conversation. So a staged result stays out where the messages
+    behind it answer all of its calls, as an agent does that has not seen the staged result.
     """
     tools = tools_in(behind) if work.results else None
     if tools is None:
@@ -192,9 +194,9 @@ def answered_by(array: msgspec.Raw, count: int) -> tuple[str, ...]:
 
 
 def check_not_answered(session_id: str, work: Work, own: msgspec.Raw) -> None:
-    """Refuse a second result of a call which an outside one has answered during the run.
+    """Refuse a second result of a call that was answered from outside during the run.
 
-    ``own`` are the messages of the run's agent, which has taken no notice of that one.
+    ``own`` are the messages of the run's agent.
     """
     tools = tools_in(own) if work.run is not None and work.run.answered else None
     if work.run is None or tools is None:
@@ -211,7 +213,7 @@ def check_not_answered(session_id: str, work: Work, own: msgspec.Raw) -> None:
 
 
 def check_waits_for(session_id: str, work: Work, own: msgspec.Raw, call_id: str) -> None:
-    """Refuse to wait for a call that neither is open nor was until an outside result landed.
+    """Refuse to wait for a call that was never open during the run, or that ``own`` answers.
 
     ``own`` are the messages with which the run's agent ends.
     """
@@ -227,7 +229,7 @@ def check_waits_for(session_id: str, work: Work, own: msgspec.Raw, call_id: str)
 
 
 def check_without_result(session_id: str, work: Work, call_id: str) -> None:
-    """Refuse to give up a call that is not open, or whose result will land with the next turn."""
+    """Refuse to abandon a call that is not open, or whose result will land with the next turn."""
     if call_id not in work.calls:
         raise CallNotOpen(session_id, call_id)
     if work.calls[call_id].status == "executed":
@@ -242,7 +244,7 @@ def check_without_result(session_id: str, work: Work, call_id: str) -> None:
 def kept_by_inputs(
     verb: str, session_id: str, lifecycle: Configuration, input_ids: tuple[str, ...]
 ) -> IllegalTransition:
-    """Return the refusal of a verb that waits for these inputs, of the session as it is."""
+    """Return the refusal of a verb while these inputs are queued."""
     names = ", ".join(map(repr, input_ids[:_NAMED])) + (", …" if input_ids[_NAMED:] else "")
     are = "input is" if len(input_ids) == 1 else "inputs are"
     refusal = IllegalTransition(
@@ -252,7 +254,7 @@ def kept_by_inputs(
         phase=lifecycle.phase,
         allowed=LIFECYCLE.allowed(lifecycle),
         because=f"{len(input_ids)} {are} queued: {names}; "
-        "abandon or drain what is queued: pending='abandon' or 'drain'",
+        "abandon or drain them: pending='abandon' or 'drain'",
     )
     refusal.data["input_ids"] = list(input_ids)
     return refusal
@@ -261,7 +263,7 @@ def kept_by_inputs(
 def calls_in_doubt(work: Work) -> dict[str, Call]:
     """Return the calls once the current run is interrupted: those without a result are unknown.
 
-    Those that an earlier run left open too, for they were offered to this one.
+    That includes calls that an earlier run left open, because this run could answer them.
     """
     return {
         call_id: msgspec.structs.replace(call, status="unknown")
@@ -272,5 +274,5 @@ def calls_in_doubt(work: Work) -> dict[str, Call]:
 
 
 def unknown_calls(work: Work) -> tuple[str, ...]:
-    """Return the ids of the calls of which nobody has said what became of them."""
+    """Return the ids of the calls whose outcome is unknown."""
     return tuple(i for i, call in work.calls.items() if call.status == "unknown")
