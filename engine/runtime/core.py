@@ -74,8 +74,8 @@ class Core:
         )
         self.builder: Final = settings.agents
         self.agents: Final[dict[str, Agent]] = {}
+        # Called first in the task of each turn's agent; a blocking engine notes the task.
         self.agent_starts: Callable[[], None] = _do_nothing
-        """Called in the task of each turn's agent before anything else is."""
         self.turns: Final[dict[str, RunningTurn]] = {}
         self.turn_watch: asyncio.Task[None] | None = None
         self.grace_seconds: Final = settings.grace_seconds

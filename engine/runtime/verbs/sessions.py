@@ -106,7 +106,7 @@ async def archive_session(
         state = await recover_and_read(core, session_id)
         if mob is not None and mob not in state.mobs:
             return state
-        if state.phase not in SESSION.final:  # else the commit below is refused
+        if state.phase not in SESSION.final:  # else there is nothing to drain
             if queued(state.work):
                 core.check_agent(session_id)
             await retire(core, session_id, reason=reason)
