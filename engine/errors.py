@@ -102,9 +102,24 @@ class NoAgent(PerdureError):
 
 
 class SessionNotRunning(PerdureError):
-    """The verb needs a running turn and there is none."""
+    """The verb needs a running turn and there is none, or another than the one it names.
+
+    ``data["run_id"]`` is the run that was named, ``data["current_run_id"]`` the one in flight.
+    """
 
     code = "SESSION_NOT_RUNNING"
+
+    def __init__(
+        self, session_id: str, run_id: str | None = None, *, current: str | None = None
+    ) -> None:
+        named = "turn" if run_id is None else f"turn of run {run_id!r}"
+        other = "" if current is None else f"; run {current!r} is in flight"
+        super().__init__(
+            f"session {session_id!r} runs no {named}{other}",
+            session_id=session_id,
+            run_id=run_id,
+            current_run_id=current,
+        )
 
 
 class CallsUnresolved(PerdureError):

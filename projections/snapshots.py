@@ -40,7 +40,7 @@ from perdure.store import Mapper, Recorder, Store, StoredRow, links
 from perdure.store.mapper import UNDECODABLE
 from perdure.values import Usage
 
-FORMAT: Final = 5
+FORMAT: Final = 6
 GROWTH_FACTOR: Final = 8
 MINIMUM_GROWTH_BYTES: Final = 1024 * 1024
 _ENTRY_BYTES: Final = 48

@@ -53,13 +53,21 @@ class RuntimeAdapter:
         name = checked_id(session_id, "session_id")
         self._core.machine_owned.discard(name)
 
-    async def interrupt(self, session_id: str, *, reason: str | None = None) -> None:
-        """End the session's turn now, with the machine's authority."""
-        await interrupts.interrupt(self._core, session_id, reason=reason, authority=self.authority)
+    async def interrupt(
+        self, session_id: str, *, run_id: str | None = None, reason: str | None = None
+    ) -> None:
+        """End the session's turn now, with the machine's authority; see `Engine.interrupt`."""
+        await interrupts.interrupt(
+            self._core, session_id, run_id=run_id, reason=reason, authority=self.authority
+        )
 
-    async def cancel_after_boundary(self, session_id: str) -> None:
+    async def cancel_after_boundary(
+        self, session_id: str, *, run_id: str | None = None, reason: str | None = None
+    ) -> None:
         """End the session's turn after its next boundary, with the machine's authority."""
-        await interrupts.cancel_after_boundary(self._core, session_id, authority=self.authority)
+        await interrupts.cancel_after_boundary(
+            self._core, session_id, run_id=run_id, reason=reason, authority=self.authority
+        )
 
 
 async def runtime_adapter(core: Core) -> RuntimeAdapter:

@@ -1,7 +1,8 @@
 """Cancellation held back: work that is finished although the task that waits for it is cancelled.
 
-Invariants: the waiting task learns of its cancellation once, after the work has ended, with or
-without success.
+Invariants: a caller that was cancelled during the work learns it once, after the work has ended and
+however it has; it learns it by the very exception that reached it, because cancel scopes (anyio's,
+and so those of Starlette and FastAPI) know their own cancellation by its exception.
 """
 
 import asyncio
@@ -11,22 +12,24 @@ from typing import TypeVar
 _T = TypeVar("_T")
 
 
-async def finish(work: Awaitable[_T]) -> tuple[asyncio.Future[_T], bool]:
-    """Wait until the work has ended; return it, and whether a cancellation was held back."""
+async def finish(
+    work: Awaitable[_T],
+) -> tuple[asyncio.Future[_T], asyncio.CancelledError | None]:
+    """Wait until the work is done; return it, and the first cancellation that was held back."""
     done = asyncio.ensure_future(work)
-    cancelled = False
+    held: asyncio.CancelledError | None = None
     while not done.done():
         try:
             await asyncio.wait({done})
-        except asyncio.CancelledError:
-            cancelled = True
-    return done, cancelled
+        except asyncio.CancelledError as cancelled:
+            held = held or cancelled
+    return done, held
 
 
-def result_of(done: asyncio.Future[_T], *, cancelled: bool) -> _T:
-    """Return the result of the work, or raise the cancellation that was held back."""
-    if cancelled:
-        raise asyncio.CancelledError from done.exception()
+def result_of(done: asyncio.Future[_T], held: asyncio.CancelledError | None) -> _T:
+    """Return what the work led to, or raise the cancellation that was held back for it."""
+    if held is not None:
+        raise held from None if done.cancelled() else done.exception()
     return done.result()
 
 
@@ -38,5 +41,4 @@ async def finish_and_apply(work: Callable[[], Awaitable[_T]], effects: Callable[
         effects(result)  # before the next task that waits for the work's lock
         return result
 
-    done, cancelled = await finish(both())
-    return result_of(done, cancelled=cancelled)
+    return result_of(*await finish(both()))

@@ -19,7 +19,7 @@ from perdure.runtime.recovery import (
     check_ownerless,
     close_lost_run,
     forget_session,
-    recover_and_read,
+    read_recorded,
     unbind_agent,
 )
 from perdure.runtime.session.commit import Written
@@ -151,7 +151,8 @@ class Control:
 
     async def runtime_state(self, session_id: str) -> RuntimeState:
         """Return the session's work in hand. Raises SessionNotFound."""
-        state = await recover_and_read(self._core, session_id)
+        self._core.check_open()
+        state = await read_recorded(self._core, session_id)
         work = state.work
         return RuntimeState(
             session_id=state.id,

@@ -70,7 +70,11 @@ class Core:
             settings.checkpoints, lambda session_id: take_checkpoint(self, session_id)
         )
         self.writer: Final = Writer(
-            store, self.mapper, self.sessions, self.checkpointers.count_landed
+            store,
+            self.mapper,
+            self.sessions,
+            self.checkpointers.count_landed,
+            contention_seconds=settings.contention_seconds,
         )
         self.builder: Final = settings.agents
         self.agents: Final[dict[str, Agent]] = {}

@@ -17,7 +17,13 @@ from perdure.runtime.environment import Environment
 from perdure.runtime.facade import verb
 from perdure.runtime.open import Opening
 from perdure.runtime.session.checkpointers import CheckpointPolicy
-from perdure.runtime.settings import GRACE_SECONDS, LEASE_SECONDS, RETRY_SECONDS, Settings
+from perdure.runtime.settings import (
+    CONTENTION_SECONDS,
+    GRACE_SECONDS,
+    LEASE_SECONDS,
+    RETRY_SECONDS,
+    Settings,
+)
 from perdure.runtime.turn.agent import Builder
 from perdure.runtime.verbs import (
     calls,
@@ -80,6 +86,7 @@ class Engine:
         lease_seconds: float = LEASE_SECONDS,
         grace_seconds: float = GRACE_SECONDS,
         retry_seconds: float = RETRY_SECONDS,
+        contention_seconds: float = CONTENTION_SECONDS,
         checkpoints: CheckpointPolicy | None = None,
     ) -> "Opening[Engine]":
         """Open ``memory:`` or ``sqlite:///path``; a file that does not exist is made.
@@ -97,11 +104,13 @@ class Engine:
         - ``readonly``: open an existing file, and never change it.
         - ``agents``: makes an agent for a session to which none is attached.
         - ``max_active``: how many turns may run at once.
-        - ``lease_seconds``: other engines may close this engine's runs once its lease was not
-          renewed for so long.
+        - ``lease_seconds``: engines that cannot know whether this one's process lives may close its
+          runs once its lease was not renewed for so long; an hour at most.
         - ``grace_seconds``: how long an agent has to stop.
         - ``retry_seconds``: how long after a failed turn the loop of a session tries again. It
           tries three times in all, and waits twice as long the second time.
+        - ``contention_seconds``: how long a verb is decided again, with pauses, while other engines
+          write to its session between its decision and its commit; then it raises StaleWriter.
         - ``checkpoints``: a policy by which the engine checkpoints sessions by itself.
 
         Raises InvalidArgument, Unsupported, StoreError.
@@ -126,6 +135,7 @@ class Engine:
             lease_seconds=lease_seconds,
             grace_seconds=grace_seconds,
             retry_seconds=retry_seconds,
+            contention_seconds=contention_seconds,
             checkpoints=checkpoints,
         )
         return Opening(opener, lambda store: cls(store, given, settings))

@@ -5,13 +5,13 @@ scripted environment records the same log each time. How long it waits is measur
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 import uuid_utils
 
-from perdure.runtime.processes import has_ended, this_process
+from perdure.runtime.processes import has_ended, is_running, this_process
 
 _ENCODER: Final = msgspec.json.Encoder()  # writes RFC 3339 several times faster than isoformat
 
@@ -31,18 +31,18 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     - ``new_id`` returns a text that is unique for ever.
     - ``holder`` returns the identity of this process.
     - ``is_dead`` says if a process of some identity is known to have ended.
+    - ``is_alive`` says if such a process is known to live. Where neither is known, its lease decides.
     """
 
     now: Callable[[], datetime] = _utc_now
     new_id: Callable[[], str] = _uuid7
     holder: Callable[[], str] = this_process
     is_dead: Callable[[str], bool] = has_ended
+    is_alive: Callable[[str], bool] = is_running
 
-    def timestamp(self, later_seconds: float = 0.0) -> str:
-        """Return the time, or a later one, as the log writes it: RFC 3339, UTC, microseconds."""
+    def timestamp(self) -> str:
+        """Return the time as the log writes it: RFC 3339, UTC, microseconds."""
         moment = self.now()
-        if later_seconds:
-            moment += timedelta(seconds=later_seconds)
         if moment.tzinfo is not UTC:
             moment = moment.astimezone(UTC)
         text = _ENCODER.encode(moment)[1:-1].decode()

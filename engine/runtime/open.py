@@ -34,10 +34,10 @@ class Opening(Generic[_Engine]):
     async def _open(self) -> _Engine:
         # Threads wait as futures here: a task would be cancelled by a loop that ends.
         in_a_thread = functools.partial(asyncio.get_running_loop().run_in_executor, None)
-        opening, cancelled = await finish(in_a_thread(self._opener))
-        if cancelled and opening.exception() is None:
-            await finish(in_a_thread(opening.result().close))  # which no engine will do
-        self._engine = self._make(result_of(opening, cancelled=cancelled))
+        opening, held = await finish(in_a_thread(self._opener))
+        if held is not None and opening.exception() is None:
+            await finish(in_a_thread(opening.result().close))  # nobody else will
+        self._engine = self._make(result_of(opening, held))
         return self._engine
 
     def __await__(self) -> Generator[Any, None, _Engine]:

@@ -1,8 +1,8 @@
-"""Which process this is, and whether another is known to have ended.
+"""Which process this is, and whether another is known to live or to have ended.
 
-Invariants: a process is only ever said to have ended where that is certain: on the same machine
-since the same boot, in the same space of process ids, and no longer there under its number and
-start time.
+Invariants: a process is said to live, or to have ended, only where that is certain: on the same
+machine since the same boot, in the same space of process ids, where it is there under its number
+and start time, or is not. Of any other process neither is said.
 """
 
 import functools
@@ -32,10 +32,17 @@ def this_process() -> str:
     return f"{_machine()}/{pid}/{_started(pid) or ''}"
 
 
+def is_running(holder: str) -> bool:
+    """Whether the process of this identity is known to live, stopped by a signal or not."""
+    machine, pid, started = _parts(holder)
+    if machine != _machine() or not pid.isdecimal() or not started:
+        return False
+    return _started(int(pid)) == started
+
+
 def has_ended(holder: str) -> bool:
     """Whether the process of this identity is known to have ended."""
-    machine, _, rest = holder.rpartition("/")[0].rpartition("/")
-    pid, started = rest, holder.rpartition("/")[2]
+    machine, pid, started = _parts(holder)
     if machine != _machine() or not pid.isdecimal():
         return False
     if started:
@@ -47,6 +54,13 @@ def has_ended(holder: str) -> bool:
     except OSError:
         return False
     return False
+
+
+def _parts(holder: str) -> tuple[str, str, str]:
+    """Return the machine, the process id and the start time that an identity is made of."""
+    rest, _, started = holder.rpartition("/")
+    machine, _, pid = rest.rpartition("/")
+    return machine, pid, started
 
 
 def _started(pid: int) -> str | None:

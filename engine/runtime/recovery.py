@@ -25,7 +25,10 @@ async def close_lost_run(core: Core, cached: CachedSession, folded: Folded) -> F
     if folded.state.phase in SESSION.final:  # perhaps elsewhere
         forget_session(core, folded.state.id)
     run = folded.state.work.run
-    if run is None or not await core.is_ownerless(folded.state.id, run.epoch):
+    if run is None or run.epoch == cached.living:
+        return folded
+    if not await core.is_ownerless(folded.state.id, run.epoch):
+        cached.living = run.epoch
         return folded
     return (await core.writer.commit(cached, folded, Recover(now=core.now()))).folded
 
@@ -55,6 +58,8 @@ async def read_recorded(core: Core, session_id: str) -> Session:
     """Return the recorded state, in which the calls of a lost run are in doubt (G9)."""
     state = (await core.sessions.read(checked_id(session_id, "session_id"))).state
     work = state.work
+    if state.phase in SESSION.final:  # perhaps elsewhere
+        forget_session(core, state.id)
     if work.run is None or not await core.is_ownerless(state.id, work.run.epoch):
         return state
     in_doubt = msgspec.structs.replace(work, calls=calls_in_doubt(work))

@@ -11,10 +11,12 @@ from perdure.errors import InvalidArgument
 from perdure.runtime.arguments import checked_limit, checked_seconds
 from perdure.runtime.session.checkpointers import CheckpointPolicy
 from perdure.runtime.turn.agent import Builder
+from perdure.store.leases import LONGEST_LEASE_SECONDS
 
 LEASE_SECONDS: Final = 15.0
 GRACE_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 1.0
+CONTENTION_SECONDS: Final = 10.0
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,9 +25,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     - ``agents`` makes an agent for a session to which none is attached.
     - ``max_active`` is the number of turns that may run at once, None for no limit.
     - ``lease_seconds``: other engines may close this engine's runs once its lease was not renewed
-      for so long.
+      for so long, if they cannot know whether its process lives.
     - ``grace_seconds`` is how long an agent has to stop.
     - ``retry_seconds`` is how long after a failed turn a loop tries again.
+    - ``contention_seconds`` is how long a verb is decided again while others write to its session.
     - ``checkpoints`` says when sessions are checkpointed by themselves, None for never.
     """
 
@@ -34,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lease_seconds: float = LEASE_SECONDS
     grace_seconds: float = GRACE_SECONDS
     retry_seconds: float = RETRY_SECONDS
+    contention_seconds: float = CONTENTION_SECONDS
     checkpoints: CheckpointPolicy | None = None
 
     def __post_init__(self) -> None:
@@ -49,5 +53,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             )
         checked_limit(self.max_active, "max_active")
         checked_seconds(self.lease_seconds, "lease_seconds")
+        if self.lease_seconds > LONGEST_LEASE_SECONDS:
+            raise InvalidArgument(
+                f"lease_seconds must be at most {LONGEST_LEASE_SECONDS:.0f}, "
+                f"not {self.lease_seconds!r}",
+                parameter="lease_seconds",
+            )
         checked_seconds(self.grace_seconds, "grace_seconds", may_be_zero=True)
         checked_seconds(self.retry_seconds, "retry_seconds", may_be_zero=True)
+        checked_seconds(self.contention_seconds, "contention_seconds", may_be_zero=True)

@@ -6,7 +6,11 @@ longer follows. All leases can be lost without harm.
 """
 
 from datetime import UTC, datetime
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+LONGEST_LEASE_SECONDS: Final = 3600.0
+"""No lease is longer. One that seems to be was put by a clock that is or was ahead, so it says
+nothing: it counts as expired."""
 
 
 class Lease(NamedTuple):
@@ -32,7 +36,10 @@ class Leases(Protocol):
         """
 
     def find(self, epoch: str, *, now: datetime) -> Lease | None:
-        """Return the epoch's lease, None where it has none. A lease expires at its last moment."""
+        """Return the epoch's lease, None where it has none. A lease expires at its last moment.
+
+        One that would expire later than `LONGEST_LEASE_SECONDS` from now counts as expired.
+        """
 
     def drop(self, epoch: str) -> None:
         """Forget the epoch's lease; do nothing where it has none."""

@@ -15,7 +15,7 @@ from eventsourcing.persistence import IntegrityError, Tracking
 from perdure.errors import EngineClosed, InvalidArgument, PerdureError
 from perdure.store.derived import CatalogRow
 from perdure.store.eventsourcing_recorder import EventsourcingRecorder
-from perdure.store.leases import Lease
+from perdure.store.leases import LONGEST_LEASE_SECONDS, Lease
 from perdure.store.recorder import (
     EventPlace,
     Listener,
@@ -316,7 +316,11 @@ class MemoryLeases:
     def find(self, epoch: str, *, now: datetime) -> Lease | None:
         """Return the epoch's lease, None where it has none."""
         found = self._leases.get(epoch)
-        return None if found is None else Lease(found[0], expired=found[1] <= now)
+        if found is None:
+            return None
+        holder, expires_at = found
+        longest = timedelta(seconds=LONGEST_LEASE_SECONDS)
+        return Lease(holder, expired=not now < expires_at <= now + longest)
 
     def drop(self, epoch: str) -> None:
         """Forget the epoch's lease."""

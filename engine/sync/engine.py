@@ -15,7 +15,12 @@ from perdure.runtime.arguments import Request
 from perdure.runtime.core import Start
 from perdure.runtime.environment import Environment
 from perdure.runtime.session.checkpointers import CheckpointPolicy
-from perdure.runtime.settings import GRACE_SECONDS, LEASE_SECONDS, RETRY_SECONDS
+from perdure.runtime.settings import (
+    CONTENTION_SECONDS,
+    GRACE_SECONDS,
+    LEASE_SECONDS,
+    RETRY_SECONDS,
+)
 from perdure.runtime.turn.agent import Builder
 from perdure.runtime.watch.streams import LiveEvent, Missed
 from perdure.runtime.watch.subscriptions import Delivery
@@ -62,6 +67,7 @@ class Engine:
         lease_seconds: float = LEASE_SECONDS,
         grace_seconds: float = GRACE_SECONDS,
         retry_seconds: float = RETRY_SECONDS,
+        contention_seconds: float = CONTENTION_SECONDS,
         checkpoints: CheckpointPolicy | None = None,
     ) -> Self:
         """Open an engine now; parameters and errors are those of `perdure.Engine.open`."""
@@ -78,6 +84,7 @@ class Engine:
                 lease_seconds=lease_seconds,
                 grace_seconds=grace_seconds,
                 retry_seconds=retry_seconds,
+                contention_seconds=contention_seconds,
                 checkpoints=checkpoints,
             )
             engine._core.agent_starts = run_as_agent  # noqa: SLF001 - of whose tasks the host knows

@@ -173,7 +173,7 @@ as_of session_id version
 attach session_id agent
 audit session_ids= * heads= jobs=
 belongs_to_mob session_id mob
-cancel_after_boundary session_id * authority=
+cancel_after_boundary session_id * run_id= reason= authority=
 cancel_all_checkpointers
 checkpoint session_id
 checkpoint_committed session_id snapshot
@@ -189,7 +189,7 @@ head session_id
 history session_id * offset= limit=
 ingest session_id content * lane= input_id= idempotency_key= source=
 inputs session_id
-interrupt session_id * reason= authority=
+interrupt session_id * run_id= reason= authority=
 join_mob session_id mob
 keep_alive session_id
 leave_mob session_id mob
@@ -197,7 +197,7 @@ list * phase= labels= mob= after= limit=
 load_persisted session_id
 load_receipt session_id run_id sequence=
 open url * durability= environment= busy_timeout_seconds= readonly= agents= max_active= \
-lease_seconds= grace_seconds= retry_seconds= checkpoints=
+lease_seconds= grace_seconds= retry_seconds= contention_seconds= checkpoints=
 open_calls session_id
 peer_ingress_snapshot session_id
 publish session_id name payload=

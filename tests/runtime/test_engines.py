@@ -18,7 +18,6 @@ from perdure import (
     Turn,
 )
 from perdure.runtime.turn.running_turn import RunningTurn
-from perdure.runtime.verbs.turns import BEGINNINGS
 from tests.support.engines import FAST, Meddler, on_an_engine
 from tests.support.messages import says, user
 from tests.support.sessions import attached
@@ -84,20 +83,20 @@ async def test_a_turn_is_not_lost_however_often_another_engine_writes_meanwhile(
     await attached(engine, agent)
     async with Engine.open(url) as other:
         meddler = Meddler(engine, other)
-        await meddler.meddle(BEGINNINGS - 1)
+        await meddler.meddle(20)
         out = await engine.apply_turn("s", "a")
     assert out.terminal == Completed()
     assert [*left, meddler.writes_left] == [0, 0, 0]
 
 
-@on_an_engine(on_file=True, **FAST)
+@on_an_engine(on_file=True, contention_seconds=0, **FAST)
 async def test_a_turn_that_others_do_not_let_begin_is_refused_and_nothing_is_recorded(
     engine: Engine, url: str
 ) -> None:
     await attached(engine, EchoAgent())
     async with Engine.open(url) as other:
         meddler = Meddler(engine, other)
-        await meddler.meddle(BEGINNINGS)
+        await meddler.meddle(1)
         with pytest.raises(StaleWriter):
             await engine.apply_turn("s", "a", run_id="r")
         assert (await engine.control.runtime_state("s")).phase == "attached"

@@ -531,7 +531,7 @@ def test_g9_a_fork_that_is_the_first_touch_of_a_run_without_an_owner_has_its_cal
             assert {call.status for call in await engine.open_calls(fork.id)} == {"unknown"}
             with pytest.raises(CallsUnresolved):
                 await engine.record_turn(fork.id, [message("on")])
-            await engine.open_calls("o")  # which closes the run
+            await engine.control.recover("o")
             assert await statuses_at(engine, point) == {"unknown"}
             assert (await engine.audit()).ok
         turn.cancel()

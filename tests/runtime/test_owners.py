@@ -1,13 +1,17 @@
-"""Runs whose owner is gone, as readers see them: closed on first touch, or told; never running."""
+"""Runs whose owner is gone: readers tell it, the next verb that writes closes them; and leases."""
 
 import asyncio
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import msgspec
 import pytest
 
 from perdure import (
@@ -15,13 +19,17 @@ from perdure import (
     EchoAgent,
     Engine,
     Environment,
+    InvalidArgument,
     SessionBusy,
     StaleWriter,
+    StoreError,
     Turn,
 )
+from perdure.runtime.processes import has_ended, is_running, this_process
+from perdure.runtime.settings import Settings
 from perdure.store.sqlite.store import sqlite_path
 from tests.support.command import perdure
-from tests.support.engines import FAST, Meddler, on_an_engine
+from tests.support.engines import FAST, on_an_engine
 from tests.support.messages import CALL, user
 from tests.support.sessions import attached, has
 from tests.support.waiting import Gate, until
@@ -68,16 +76,23 @@ def test_a_run_that_somebody_drives_is_shown_as_running_with_its_owner(sqlite_ur
     asyncio.run(main())
 
 
-def test_g9_reading_a_session_whose_run_has_lost_its_owner_closes_the_run(sqlite_url: str) -> None:
+def test_g9_a_read_tells_that_a_run_has_lost_its_owner_and_a_write_closes_it(
+    sqlite_url: str,
+) -> None:
     async def main() -> None:
         async with left_running(sqlite_url) as lost, Engine.open(sqlite_url) as engine:
             await lost._core.ownership.release()
-            (listed,) = await engine.list()
-            assert (listed.phase, listed.ownerless) == ("running", True)
-            assert "run-interrupted" not in tags(sqlite_url)  # a listing closes nothing
+            before = tags(sqlite_url)
+            view = await engine.read("s")
+            assert (view.phase, view.ownerless) == ("running", True)
+            assert await engine.list() == [view]
+            assert (await engine.control.runtime_state("s")).ownerless
+            assert await engine.open_calls("s") == []
+            assert tags(sqlite_url) == before  # a read closes nothing
+            await engine.publish("s", "n")
+            assert tags(sqlite_url)[-2:] == ["run-interrupted", "event-published"]
             view = await engine.read("s")
             assert (view.phase, view.owner, view.ownerless) == ("attached", None, False)
-            assert tags(sqlite_url)[-1] == "run-interrupted"
             assert await engine.list() == [view]
             assert (await engine.audit()).ok
 
@@ -154,26 +169,11 @@ def test_g9_a_run_that_cannot_be_closed_now_is_told_and_closed_later(sqlite_url:
             assert (view.phase, view.ownerless) == ("running", True)
             assert (await engine.control.runtime_state("s")).ownerless
             assert await engine.open_calls("s") == []
+            with pytest.raises(StoreError):
+                await engine.publish("s", "n")
             other.execute("ROLLBACK")
             other.close()
-            assert (await engine.read("s")).phase == "attached"
-
-    asyncio.run(main())
-
-
-def test_looking_at_a_lost_run_is_not_refused_while_others_write_to_its_session(
-    sqlite_url: str,
-) -> None:
-    async def main() -> None:
-        async with left_running(sqlite_url) as lost, Engine.open(sqlite_url) as engine:
-            await lost._core.ownership.release()
-            meddler = Meddler(engine, lost)  # which does not know that it is lost
-            for look in (engine.read, engine.open_calls, engine.control.runtime_state):
-                meddler.writes_left = 6
-                await look("s")
-                assert meddler.writes_left < 4
-            assert "run-interrupted" not in tags(sqlite_url)
-            meddler.writes_left = 0
+            await engine.publish("s", "n")
             assert (await engine.read("s")).phase == "attached"
 
     asyncio.run(main())
@@ -223,7 +223,7 @@ def test_the_command_says_that_a_run_has_lost_its_owner(sqlite_url: str) -> None
 NOW: Final = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-@on_an_engine(environment=Environment(now=lambda: NOW), lease_seconds=5 * 365 * 24 * 3600)
+@on_an_engine(environment=Environment(now=lambda: NOW), lease_seconds=3600)
 async def test_leases_long_expired_are_deleted_and_those_a_wrong_clock_may_hold_are_kept(
     engine: Engine,
 ) -> None:
@@ -287,3 +287,76 @@ async def test_a_lease_is_given_up_whose_first_turn_was_cancelled_while_it_was_p
     assert turn.cancelled()
     await other.close()
     assert engine._core.store.leases.find(other._core.ownership.epoch, now=NOW) is None
+
+
+def later(**given: float) -> Environment:
+    """Return an environment whose clock is ahead of the system's."""
+    return Environment(now=lambda: datetime.now(UTC) + timedelta(**given))
+
+
+@pytest.mark.parametrize("days", [-400, 1, 400])
+def test_an_owner_whose_process_lives_is_not_gone_because_a_clock_stepped(
+    sqlite_url: str, days: int
+) -> None:
+    async def main() -> None:
+        async with (
+            left_running(sqlite_url),
+            Engine.open(sqlite_url, environment=later(days=days)) as engine,
+        ):
+            assert not (await engine.read("s")).ownerless
+            with pytest.raises(SessionBusy):
+                await engine.record_turn("s", [user("b")])
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("age", "gone"), [({"days": 365}, True), ({"hours": 2}, True), ({"minutes": 5}, False)]
+)
+@on_an_engine(on_file=True, **FAST)
+async def test_a_lease_of_an_unknown_process_that_expires_later_than_any_lease_is_none(
+    engine: Engine, url: str, age: dict[str, float], gone: bool
+) -> None:
+    ahead = msgspec.structs.replace(later(**age), holder=lambda: "another machine/1/1")
+    gate = Gate()
+    async with Engine.open(url, environment=ahead, **FAST) as other:
+        await attached(other, gate)
+        turn = asyncio.create_task(other.apply_turn("s", "a"))
+        await gate.begun.wait()
+        assert (await engine.read("s")).ownerless == gone
+        turn.cancel()
+        await asyncio.wait({turn})
+
+
+@on_an_engine(on_file=True)
+async def test_an_engine_of_this_process_that_was_dropped_unclosed_owns_nothing(
+    engine: Engine, url: str
+) -> None:
+    async with Engine.open(url) as other:
+        epochs = ("dropped", other._core.ownership.epoch)
+        for epoch in epochs:
+            engine._core.store.leases.put(
+                epoch, this_process(), now=datetime.now(UTC), seconds=60, forget_seconds=1
+            )
+        assert [await engine._core.ownership.is_gone(epoch) for epoch in epochs] == [True, False]
+
+
+def test_a_process_that_is_stopped_lives_and_one_that_was_killed_has_ended() -> None:
+    program = "import sys; from perdure.runtime.processes import this_process\n"
+    program += "print(this_process(), flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        identity = process.stdout.readline().strip()
+        process.send_signal(signal.SIGSTOP)
+        assert (is_running(identity), has_ended(identity)) == (True, False)
+        process.kill()
+        process.wait()
+        assert (is_running(identity), has_ended(identity)) == (False, True)
+    assert not is_running(f"another machine/{identity.split('/', 1)[1]}")
+
+
+def test_no_lease_is_longer_than_an_hour() -> None:
+    with pytest.raises(InvalidArgument):
+        Settings(lease_seconds=3600.1)

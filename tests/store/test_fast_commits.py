@@ -307,9 +307,11 @@ def test_g4_commits_on_loop_and_thread_land_in_the_order_they_were_submitted(
         spy = Spy(recorder, monkeypatch)
         commit = engine._core.writer._submissions.commit
 
-        async def noted(rows: Sequence[StoredRow], *, alone: bool) -> tuple[Outcome, bool]:
+        async def noted(
+            rows: Sequence[StoredRow], *, alone: bool, at_once: bool
+        ) -> tuple[Outcome, asyncio.CancelledError | None]:
             submitted.extend((row.session_id, row.version) for row in rows)
-            return await commit(rows, alone=alone)
+            return await commit(rows, alone=alone, at_once=at_once)
 
         monkeypatch.setattr(engine._core.writer._submissions, "commit", noted)
         start = recorder.settled_position()

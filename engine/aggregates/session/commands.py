@@ -197,10 +197,12 @@ class Recover(Command, frozen=True, kw_only=True):
 
 
 class RequestInterrupt(Command, frozen=True, kw_only=True):
-    """Ask the current run to end, now or after its next boundary."""
+    """Ask the current run to end, now or after its next boundary; ``run_id``, if it is this one."""
 
     mode: Literal["interrupt", "cancel_after_boundary"]
     by: Literal["caller", "authority"] = "caller"
+    run_id: str | None = None
+    reason: str | None = None
 
 
 class AcceptInput(Command, frozen=True, kw_only=True):

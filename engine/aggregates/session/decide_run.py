@@ -269,12 +269,14 @@ def interrupt_event(
 ) -> events.InterruptRequested:
     """Return the event of a request that the current run end.
 
-    Raises SessionNotRunning where no run is current, and AuthorityRequired where the run belongs to
-    the machine and a caller asks.
+    Raises SessionNotRunning where no run is current, or another than the one named, and
+    AuthorityRequired where the run belongs to the machine and a caller asks.
     """
     run = state.work.run
     if run is None:
-        raise SessionNotRunning(f"session {state.id!r} runs no turn", session_id=state.id)
+        raise SessionNotRunning(state.id, command.run_id)
+    if command.run_id not in (None, run.id):
+        raise SessionNotRunning(state.id, command.run_id, current=run.id)
     if run.machine_owned and command.by == "caller":
         raise AuthorityRequired(
             f"the run of session {state.id!r} belongs to the machine: its token is needed",
@@ -287,4 +289,5 @@ def interrupt_event(
         run_id=run.id,
         mode=command.mode,
         by=command.by,
+        reason=command.reason,
     )

@@ -186,6 +186,7 @@ class InterruptRequested(Recorded, frozen=True, kw_only=True, tag="interrupt-req
     run_id: str
     mode: Literal["interrupt", "cancel_after_boundary"]
     by: Literal["caller", "authority"] = "caller"
+    reason: str | None = None
 
 
 class InputAccepted(Recorded, frozen=True, kw_only=True, tag="input-accepted"):

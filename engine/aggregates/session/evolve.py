@@ -281,7 +281,9 @@ def _work_after(
         case events.InterruptRequested():
             if work.run is None or work.run.interrupt == "interrupt":  # never to be less urgent
                 return work
-            return _replace(work, run=_replace(work.run, interrupt=event.mode))
+            reason = work.run.interrupt_reason or event.reason
+            run = _replace(work.run, interrupt=event.mode, interrupt_reason=reason)
+            return _replace(work, run=run)
         case events.SessionReset():
             return _replace(work, inputs=moved(work.inputs, "abandon", queued(work)))
         case events.SessionDestroyed():

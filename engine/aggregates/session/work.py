@@ -55,6 +55,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """The run that is current, and the epoch that owns it.
 
     - ``interrupt``: how the run was asked to end, the more urgent of two requests; None for none.
+    - ``interrupt_reason``: the first reason given in such a request.
     - ``machine_owned``: only the machine may ask the run to end.
     - ``answered``: the calls whose results came from outside and landed with the run.
     """
@@ -62,6 +63,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     epoch: str
     interrupt: Literal["interrupt", "cancel_after_boundary"] | None = None
+    interrupt_reason: str | None = None
     machine_owned: bool = False
     answered: tuple[str, ...] = ()
 

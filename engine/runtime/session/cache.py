@@ -38,23 +38,50 @@ def make_snapshot(folded: Folded) -> Kept | None:
         return None
 
 
+FEW_EVENTS: Final = 16
+"""So many events of a session are caught up with on the event loop's own thread."""
+
+
 class CachedSession:
     """The cached state of one session, and its use by this engine.
 
     - ``folded``: the state with its place in the log.
-    - ``fresh``: it was compared with the log since ``lock`` was taken.
     - ``lock``: held from a decision to the outcome of its commit.
     - ``turn``: a turn of this engine uses the session, or is about to.
+    - ``starting``: set once the admitted turn has begun or was refused; None without one.
     - ``driving``: this engine drives the current run.
     - ``terminal``: how the last run of this engine ended.
     - ``users``: how many tasks use the state, which is not dropped before there are none.
+
+    Four say what has happened since ``lock`` was taken:
+
+    - ``fresh``: the state was compared with the log.
+    - ``outrun``: the store refused the last decision as stale.
+    - ``contended``: a decision is made again for that reason.
+    - ``living``: the epoch of a run's owner that was found alive.
     """
 
-    __slots__ = ("driving", "folded", "fresh", "lock", "terminal", "turn", "users")
+    __slots__ = (
+        "contended",
+        "driving",
+        "folded",
+        "fresh",
+        "living",
+        "lock",
+        "outrun",
+        "starting",
+        "terminal",
+        "turn",
+        "users",
+    )
 
     def __init__(self, session_id: str) -> None:
         self.folded: Folded = nothing_folded(session_id)
         self.fresh = False
+        self.outrun = False
+        self.contended = False
+        self.living: str | None = None
+        self.starting: asyncio.Event | None = None
         self.lock = asyncio.Lock()
         self.turn = False
         self.driving = False
@@ -113,13 +140,22 @@ class SessionCache:
 
         Raises LogCorrupt if the log cannot be folded, StoreError if it cannot be read.
         """
+        folded = await self._catch_up(cached)
+        if cached.contended and not self.is_current(cached):
+            folded = await self._catch_up(cached)  # what came in while another thread read
+        return folded
+
+    async def _catch_up(self, cached: CachedSession) -> Folded:
         folded = cached.folded
         session_id = folded.state.id
         newest = self._store.recorder.last_version(session_id) or 0
         cached.fresh = True
         if newest == folded.state.version:
             return folded
-        if folded.state.version == 0 or newest < folded.state.version:
+        behind = newest - folded.state.version
+        if cached.contended and folded.state.version and 0 < behind <= FEW_EVENTS:
+            folded, due = catch_up(self._store.recorder, self._mapper, folded)
+        elif folded.state.version == 0 or behind < 0:
             loaded, due = await asyncio.to_thread(load, self._store, self._mapper, session_id)
             folded = loaded or nothing_folded(session_id)
         else:

@@ -43,8 +43,10 @@ class Submissions:
         self._gathered: list[Submission] = []
         self._give_way_at = 0.0
 
-    async def commit(self, rows: Sequence[StoredRow], *, alone: bool) -> tuple[Outcome, bool]:
-        """Return the outcome, and whether the waiting task was cancelled in between.
+    async def commit(
+        self, rows: Sequence[StoredRow], *, alone: bool, at_once: bool = False
+    ) -> tuple[Outcome, asyncio.CancelledError | None]:
+        """Return the outcome, and the cancellation that reached the waiting task, if one did.
 
         ``alone`` says that no other task is about to commit. Then there is none to wait for, and
         the other tasks of the loop need not run first each time.
@@ -52,26 +54,28 @@ class Submissions:
         if alone and self._loop.time() < self._give_way_at:
             outcomes = self._store.commit_now((rows,))
             if outcomes is not None:
-                return outcomes[0], False
+                return outcomes[0], None
         pending = Submission(rows)
-        cancelled = False
+        held: asyncio.CancelledError | None = None
         self._gathered.append(pending)
         if len(self._gathered) == MAX_GATHERED:
             self._submit()
+        elif at_once:
+            self._flush()
         elif len(self._gathered) == 1:
             # The other tasks that are ready now run before this one goes on, and submit too.
             self._loop.call_soon(self._flush)
             try:
                 await asyncio.sleep(0)
-            except asyncio.CancelledError:
-                cancelled = True
+            except asyncio.CancelledError as cancelled:
+                held = held or cancelled
         while pending.outcome is None:
             pending.waiter = self._loop.create_future()
             try:
                 await pending.waiter
-            except asyncio.CancelledError:
-                cancelled = True
-        return pending.outcome, cancelled
+            except asyncio.CancelledError as cancelled:
+                held = held or cancelled
+        return pending.outcome, held
 
     def _flush(self) -> None:
         """Commit the gathered rows: at once if the store can, else on the store's thread."""

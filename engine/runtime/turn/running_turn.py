@@ -133,7 +133,7 @@ class RunningTurn:
         self, messages: Iterable[Message] = (), *, usage: Usage | None = None
     ) -> LandedBoundary:
         """Land the messages of the run so far, with a receipt of their own, and go on."""
-        landing, cancelled = await finish(  # so that its receipt is known
+        landing, held = await finish(  # so that its receipt is known
             self._land(
                 ApplyBoundary(
                     now=self._now(),
@@ -146,7 +146,7 @@ class RunningTurn:
             )
         )
         refused = landing.exception() is not None
-        written = result_of(landing, cancelled=cancelled and refused)
+        written = result_of(landing, held if refused else None)
         event, state = written.events[0], written.folded.state
         assert isinstance(event, BoundaryApplied)  # noqa: S101 - the command's event
         self.boundaries += 1
@@ -154,11 +154,11 @@ class RunningTurn:
         self._look(state)
         run = state.work.run
         if run is not None and run.interrupt is not None:
-            self.scope.request()
+            self.scope.request(run.interrupt_reason)
         if self.scope.requested:
             self._stop()
-        if cancelled:
-            raise asyncio.CancelledError
+        if held is not None:
+            raise held
         if self.scope.requested:
             await asyncio.sleep(0)  # where the cancellation is delivered
         return LandedBoundary(receipt=event.receipt, steered=self.inputs)
@@ -207,9 +207,9 @@ class RunningTurn:
             self._task = asyncio.ensure_future(self._run(agent_of))
             if self._stopped.is_set():
                 self._task.cancel()
-            cancelled = await self._wait_for_agent(self._task, grace_seconds)
+            held = await self._wait_for_agent(self._task, grace_seconds)
             ending, again = await finish(self._end(self._task))
-            return result_of(ending, cancelled=cancelled or again)
+            return result_of(ending, held or again)
         finally:
             self._ended.set()
 
@@ -235,24 +235,26 @@ class RunningTurn:
             ) from error
         return await answer_of(agent, agent.run_turn(self))
 
-    async def _wait_for_agent(self, task: asyncio.Task[Any], grace_seconds: float) -> bool:
-        """Wait until the agent is done, or has not stopped in time.
+    async def _wait_for_agent(
+        self, task: asyncio.Task[Any], grace_seconds: float
+    ) -> asyncio.CancelledError | None:
+        """Wait until the agent is done, or did not stop in time.
 
-        Returns whether the caller was cancelled in between.
+        Returns the cancellation that reached the caller meanwhile, None where none did.
         """
         stopped = asyncio.ensure_future(self._stopped.wait())
-        cancelled = False
+        held: asyncio.CancelledError | None = None
         try:
             await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            cancelled = True
+        except asyncio.CancelledError as cancelled:
+            held = cancelled
             self.interrupt("the caller was cancelled")
         finally:
             stopped.cancel()
         if not task.done():
             _, again = await finish(asyncio.wait({task}, timeout=grace_seconds))
-            cancelled = cancelled or again
-        return cancelled
+            held = held or again
+        return held
 
     def _stop(self) -> None:
         """Cancel the agent, but only once, so that its cleaning up is not cut off."""

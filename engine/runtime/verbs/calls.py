@@ -18,7 +18,7 @@ from perdure.errors import InvalidArgument
 from perdure.projections.catalog import SessionView, view_of
 from perdure.runtime.arguments import encoded_json, optional_text
 from perdure.runtime.core import Core
-from perdure.runtime.recovery import recover_and_read
+from perdure.runtime.recovery import read_recorded
 from perdure.runtime.turn.running_turn import open_calls_of
 from perdure.runtime.write import write
 from perdure.values import OpenCall, checked_id
@@ -32,10 +32,11 @@ OpenCalls = list[OpenCall]
 async def open_calls(core: Core, session_id: str) -> OpenCalls:
     """Return the tool calls that have no result in the conversation yet, oldest first.
 
-    Raises SessionNotFound.
+    Those of a run whose owner is gone are unknown, as they will be once the run is closed. Raises
+    SessionNotFound.
     """
     core.check_open()
-    return open_calls_of(await recover_and_read(core, session_id))
+    return open_calls_of(await read_recorded(core, session_id))
 
 
 async def stage_tool_results(

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from perdure.aggregates import RequestInterrupt
 from perdure.errors import AuthorityRequired, PerdureError, SessionNotRunning
 from perdure.machines import Token
-from perdure.runtime.arguments import optional_text
+from perdure.runtime.arguments import optional_id, optional_text
 from perdure.runtime.core import Core
 from perdure.runtime.turn.running_turn import RunningTurn
 from perdure.runtime.write import write
@@ -23,47 +23,59 @@ WATCH_SECONDS: Final = 0.1
 
 
 async def interrupt(
-    core: Core, session_id: str, *, reason: str | None = None, authority: Token | None = None
+    core: Core,
+    session_id: str,
+    *,
+    run_id: str | None = None,
+    reason: str | None = None,
+    authority: Token | None = None,
 ) -> None:
     """End the session's turn now, and return once its end is recorded.
 
-    If another engine runs the turn, a request is recorded, without the reason. That engine notices
-    it within a moment; this does not wait for that. The boundaries that the turn has landed stay.
-    Raises SessionNotFound, SessionNotRunning, AuthorityRequired if the session belongs to the
-    machine.
+    ``run_id`` names the run that is to end: a stop that comes after its end does not end the next
+    one. ``reason`` is recorded. A turn that another engine runs is asked to end, on the record; it
+    notices within a moment, which is not waited for. What the turn had landed stays. Raises
+    SessionNotFound, SessionNotRunning where no turn runs, or not that run's, AuthorityRequired for
+    a session whose control belongs to the machine.
     """
-    reason = optional_text(reason)
+    asked = _request(core, "interrupt", run_id, reason, authority)
     turn = controlled_turn(core, session_id, authority)
-    cached = core.sessions.get(session_id)
-    if turn is None and cached.turn:
-        async with cached.lock:  # until it has begun, or was refused
-            pass
+    starting = core.sessions.get(session_id).starting
+    if turn is None and starting is not None:
+        await starting.wait()
         turn = controlled_turn(core, session_id, authority)
     if turn is None:
-        await _ask_to_end(core, session_id, "interrupt", authority)
+        await _ask_to_end(core, session_id, asked)
         return
+    if asked.run_id not in (None, turn.run_id):
+        raise SessionNotRunning(session_id, asked.run_id, current=turn.run_id)
     core.admission.note_interrupt_request(session_id)
     in_time = not turn.over
-    turn.interrupt(reason)
+    turn.interrupt(asked.reason)
     await turn.wait_until_ended()
     if not in_time or turn.terminal is None:
         # It was over before, or its run was closed: another engine's turn may run.
         with contextlib.suppress(SessionNotRunning):
-            await _ask_to_end(core, session_id, "interrupt", authority)
+            await _ask_to_end(core, session_id, asked)
 
 
 async def cancel_after_boundary(
-    core: Core, session_id: str, *, authority: Token | None = None
+    core: Core,
+    session_id: str,
+    *,
+    run_id: str | None = None,
+    reason: str | None = None,
+    authority: Token | None = None,
 ) -> None:
     """Request the end of the session's turn after its next boundary.
 
-    The request is recorded, and noticed by the engine that runs the turn. Raises as `interrupt`
-    does.
+    Recorded, and noticed wherever the turn runs. Parameters and errors are those of `interrupt`.
     """
+    asked = _request(core, "cancel_after_boundary", run_id, reason, authority)
     turn = controlled_turn(core, session_id, authority)
-    await _ask_to_end(core, session_id, "cancel_after_boundary", authority)
-    if turn is not None:
-        turn.scope.request()
+    ended = await _ask_to_end(core, session_id, asked)
+    if turn is not None and turn.run_id == ended:
+        turn.scope.request(asked.reason)
 
 
 # Steps of the verbs
@@ -91,21 +103,28 @@ def controlled_turn(core: Core, session_id: str, authority: Token | None) -> Run
     return turn
 
 
-async def _ask_to_end(
+def _request(
     core: Core,
-    session_id: str,
     mode: Literal["interrupt", "cancel_after_boundary"],
+    run_id: str | None,
+    reason: str | None,
     authority: Token | None,
-) -> None:
-    written = await write(
-        core,
-        session_id,
-        RequestInterrupt(
-            now=core.now(), mode=mode, by="caller" if authority is None else "authority"
-        ),
+) -> RequestInterrupt:
+    return RequestInterrupt(
+        now=core.now(),
+        mode=mode,
+        by="caller" if authority is None else "authority",
+        run_id=optional_id(run_id, "run_id"),
+        reason=optional_text(reason),
     )
-    if written.folded.state.work.run is None:
-        raise SessionNotRunning(f"session {session_id!r} runs no turn", session_id=session_id)
+
+
+async def _ask_to_end(core: Core, session_id: str, asked: RequestInterrupt) -> str:
+    """Record the request, and return the run that it asks to end."""
+    run = (await write(core, session_id, asked)).folded.state.work.run
+    if run is None:
+        raise SessionNotRunning(session_id, asked.run_id)
+    return run.id
 
 
 def watch_turns(core: Core) -> None:
@@ -120,18 +139,17 @@ async def _watch_turns(core: Core) -> None:
         await asyncio.sleep(WATCH_SECONDS)
         for session_id, turn in list(core.turns.items()):
             cached = core.sessions.get(session_id)
-            if cached.lock.locked():
-                continue
-            with contextlib.suppress(PerdureError):  # the turn meets the same error
-                if not core.sessions.is_current(cached):
-                    await core.sessions.read(session_id)
+            if not cached.lock.locked():  # else a writer of this engine is catching up
+                with contextlib.suppress(PerdureError):  # the turn meets the same error
+                    if not core.sessions.is_current(cached):
+                        await core.sessions.read(session_id)
             run = cached.folded.state.work.run
             if run is None or run.id != turn.run_id:
                 turn.interrupt("another engine closed the run")
             elif run.interrupt == "interrupt":
-                turn.interrupt("asked from elsewhere")
+                turn.interrupt(run.interrupt_reason or "asked from elsewhere")
             elif run.interrupt is not None:
-                turn.scope.request()
+                turn.scope.request(run.interrupt_reason)
 
 
 def stop_closed_turn(core: Core, session_id: str) -> None:

@@ -24,7 +24,6 @@ from perdure.runtime.arguments import (
     several,
 )
 from perdure.runtime.core import Core, Start
-from perdure.runtime.recovery import recover_and_read
 from perdure.runtime.watch.streams import LiveEvent, Missed
 from perdure.runtime.watch.subscriptions import Delivery, EventFeed
 from perdure.values import Head, Receipt, checked_id
@@ -36,18 +35,9 @@ Receipts = list[Receipt]
 async def read(core: Core, session_id: str) -> SessionView:
     """Return the session as it is now, in any phase.
 
-    A run whose owner is gone is closed first (G9). If that cannot be written, because the engine is
-    read-only or the database is locked, the view shows the recorded run, with ``ownerless`` True.
-    Raises SessionNotFound.
+    A run whose owner is gone is shown as it is recorded, its ``ownerless`` True; the next verb
+    that writes closes it (G9). Raises SessionNotFound.
     """
-    view = await _read_recorded(core, session_id)
-    if not view.ownerless:
-        return view
-    await recover_and_read(core, session_id)
-    return await _read_recorded(core, session_id)
-
-
-async def _read_recorded(core: Core, session_id: str) -> SessionView:
     core.check_open()
     state = (await core.sessions.read(checked_id(session_id, "session_id"))).state
     return await core.with_owner(view_of(state))

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import inspect
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -39,9 +39,6 @@ from perdure.runtime.turn.running_turn import RunningTurn
 from perdure.runtime.verbs import interrupts, reads
 from perdure.runtime.write import write
 from perdure.values import ApplyOutput, Boundary, checked_id
-
-BEGINNINGS: Final = 8
-"""How often a run is tried to be begun while others keep writing to its session."""
 
 
 async def attach(core: Core, session_id: str, agent: AgentLike) -> SessionView:
@@ -157,11 +154,14 @@ async def apply_turn(
             raise
         return recorded
     cached.turn = claim.in_use = True
+    cached.starting = asyncio.Event()
     cached.users += 1
     try:
         async with core.ownership.hold_lease():
             return await _run_claimed_turn(core, cached, claim, command)
     finally:
+        cached.starting.set()
+        cached.starting = None
         cached.users -= 1
         cached.turn = cached.driving = claim.in_use = False
         claim.release()
@@ -211,6 +211,8 @@ async def _run_claimed_turn(
         history=lambda offset, limit: _read_messages(core, session_id, offset, limit),
     )
     core.turns[session_id] = turn
+    if cached.starting is not None:
+        cached.starting.set()
     interrupts.watch_turns(core)
     try:
         written, terminal = await turn.drive(
@@ -248,14 +250,11 @@ async def _begin_run(core: Core, cached: CachedSession, command: BeginRun) -> Wr
         return outcome
 
     try:
-        for _ in range(BEGINNINGS - 1):
-            with contextlib.suppress(StaleWriter):
-                return await core.writer.run_alone(cached, work)
         return await core.writer.run_alone(cached, work)
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as cancelled:
         # The commit may have landed, and then only this call can end the run.
         if _is_of(cached.folded, command):
-            await _roll_back_run(core, cached, command, "cancelled", cancelled=True)
+            await _roll_back_run(core, cached, command, "cancelled", cancelled)
         raise
 
 
@@ -283,17 +282,20 @@ async def _load_outcome(
 
 
 async def _roll_back_run(
-    core: Core, cached: CachedSession, begun: BeginRun, reason: str, *, cancelled: bool = False
+    core: Core,
+    cached: CachedSession,
+    begun: BeginRun,
+    reason: str,
+    cancelled: asyncio.CancelledError | None = None,
 ) -> None:
     """Roll a run back unless it has ended, however often the caller is cancelled.
 
-    Raises CancelledError if the caller was cancelled on the way, or is ``cancelled`` already;
-    StoreError.
+    Raises ``cancelled``, or the CancelledError that reached the caller meanwhile; StoreError.
     """
     rolled_back = RollBackRun(now=core.now(), run_id=begun.run_id, epoch=begun.epoch, reason=reason)
     rolling, again = await finish(_commit_for_run(core, cached, begun, rolled_back))
     with contextlib.suppress(StaleWriter):
-        result_of(rolling, cancelled=cancelled or again)
+        result_of(rolling, cancelled or again)
 
 
 async def _commit_for_run(

@@ -5,10 +5,13 @@ share it.
 """
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from perdure.errors import StoreError
-from perdure.store.leases import Lease, instant
+from perdure.store.leases import LONGEST_LEASE_SECONDS, Lease, instant
 from perdure.store.sqlite.recorder import SQLiteRecorder
+
+LONGEST: Final = timedelta(seconds=LONGEST_LEASE_SECONDS)
 
 
 class SQLiteLeases:
@@ -33,7 +36,8 @@ class SQLiteLeases:
         """Return the epoch's lease, None where it has none."""
         try:
             rows = self._recorder.read(
-                "SELECT holder, expires_at <= ? FROM leases WHERE epoch = ?", (instant(now), epoch)
+                "SELECT holder, expires_at <= ? OR expires_at > ? FROM leases WHERE epoch = ?",
+                (instant(now), instant(now + LONGEST), epoch),
             )
         except StoreError:
             if self._recorder.read("SELECT 1 FROM sqlite_schema WHERE name = 'leases'"):
