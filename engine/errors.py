@@ -11,18 +11,25 @@ from typing import Any, ClassVar
 class PerdureError(Exception):
     """Base of every error perdure raises on purpose.
 
-    ``code`` is the stable, upper-case name; ``data`` the facts behind the message.
+    ``code`` is the stable, upper-case name; ``data`` the facts behind the message. ``retryable``
+    says whether the same call can succeed later without being changed.
     """
 
     code: ClassVar[str] = "PERDURE_ERROR"
+    retryable: bool = False
 
     def __init__(self, message: str, **data: Any) -> None:
         super().__init__(message)
         self.data: dict[str, Any] = data
 
     def describe(self) -> dict[str, Any]:
-        """Return ``{"code", "message", "data"}``, ready for JSON."""
-        return {"code": self.code, "message": str(self), "data": self.data}
+        """Return ``{"code", "message", "retryable", "data"}``, ready for JSON."""
+        return {
+            "code": self.code,
+            "message": str(self),
+            "retryable": self.retryable,
+            "data": self.data,
+        }
 
 
 class InvalidArgument(PerdureError):
@@ -67,13 +74,20 @@ class ReceiptNotFound(PerdureError):
 
 
 class SessionBusy(PerdureError):
-    """A turn of this session is in flight; nothing queues behind it."""
+    """A turn of this session is in flight; nothing queues behind it.
+
+    ``data["run_id"]`` is its run, None for a reservation and for a turn that is being recorded.
+    """
 
     code = "SESSION_BUSY"
+    retryable = True
 
-    def __init__(self, session_id: str) -> None:
+    def __init__(self, session_id: str, run_id: str | None = None) -> None:
+        which = "another turn" if run_id is None else f"run {run_id!r}"
         super().__init__(
-            f"session {session_id!r} is busy: another turn is in flight", session_id=session_id
+            f"session {session_id!r} is busy: {which} is in flight",
+            session_id=session_id,
+            run_id=run_id,
         )
 
 
@@ -81,6 +95,7 @@ class AtCapacity(PerdureError):
     """The engine runs as many turns as it may; try again once one has ended."""
 
     code = "AT_CAPACITY"
+    retryable = True
 
     def __init__(self, capacity: int) -> None:
         super().__init__(
@@ -168,6 +183,23 @@ class InputNotQueued(PerdureError):
         )
 
 
+class InputsFull(PerdureError):
+    """The session has as many inputs in hand as it may; try again once a turn has taken some.
+
+    ``data["capacity"]`` is that number: of inputs queued, and staged for the turn that runs.
+    """
+
+    code = "INPUTS_FULL"
+    retryable = True
+
+    def __init__(self, session_id: str, capacity: int) -> None:
+        super().__init__(
+            f"session {session_id!r} has {capacity} inputs in hand already, as many as it may",
+            session_id=session_id,
+            capacity=capacity,
+        )
+
+
 class IllegalTransition(PerdureError):
     """The machine has no such move from here; ``data["allowed"]`` lists the verbs it has."""
 
@@ -210,11 +242,19 @@ class Conflict(PerdureError):
 
 
 class StaleWriter(PerdureError):
-    """The session moved on since it was read; nothing was written. Read again and retry."""
+    """The session moved on since it was read; nothing was written.
+
+    It is raised where the caller stated a version that is not the session's any more, where a run
+    is not its owner's any more, and, ``retryable``, where others kept writing to the session for as
+    long as a verb is decided again.
+    """
 
     code = "STALE_WRITER"
+    retryable = True
 
-    def __init__(self, session_id: str, expected: int, actual: int) -> None:
+    def __init__(
+        self, session_id: str, expected: int, actual: int, *, retryable: bool = True
+    ) -> None:
         super().__init__(
             f"session {session_id!r} is at version {actual}, "
             f"but the write expected to follow version {expected}",
@@ -222,10 +262,14 @@ class StaleWriter(PerdureError):
             expected_version=expected,
             actual_version=actual,
         )
+        self.retryable = retryable
 
 
 class StoreError(PerdureError):
-    """The database is locked, full, read-only, damaged, missing, or not one of perdure's."""
+    """The database is locked, full, read-only, damaged, missing, or not one of perdure's.
+
+    ``retryable`` is True where it is locked or full.
+    """
 
     code = "STORE_ERROR"
 

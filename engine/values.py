@@ -95,7 +95,14 @@ class Cancelled(msgspec.Struct, frozen=True, tag_field="terminal", tag="cancelle
     reason: str | None = None
 
 
-Terminal = Completed | NoPendingBoundary | CallbackPending | Failed | Cancelled
+class OwnerLost(msgspec.Struct, frozen=True, tag_field="terminal", tag="owner_lost"):
+    """The run's owner was gone, and another engine closed the run; its boundaries stay.
+
+    No caller asked for that: unlike a run that was cancelled, it may well be tried again.
+    """
+
+
+Terminal = Completed | NoPendingBoundary | CallbackPending | Failed | Cancelled | OwnerLost
 """How a run ended."""
 
 

@@ -18,6 +18,7 @@ from perdure.values import (
     Completed,
     Failed,
     NoPendingBoundary,
+    OwnerLost,
     Terminal,
 )
 
@@ -68,6 +69,6 @@ def _terminal(event: events.RunOver) -> Terminal:
         ):
             return Cancelled(event.reason)
         case events.RunInterrupted():
-            return Cancelled("the run's owner was gone")
+            return OwnerLost()
         case _:
             assert_never(event)

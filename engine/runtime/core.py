@@ -12,7 +12,14 @@ from typing import Any, Final, Literal
 import msgspec
 
 from perdure.aggregates import SessionEvent
-from perdure.errors import Conflict, EngineClosed, NoAgent, SessionNotFound, Unsupported
+from perdure.errors import (
+    Conflict,
+    EngineClosed,
+    InvalidArgument,
+    NoAgent,
+    SessionNotFound,
+    Unsupported,
+)
 from perdure.machines import Token
 from perdure.projections.catalog import SessionView
 from perdure.projections.rows import event_at
@@ -82,6 +89,7 @@ class Core:
         self.agent_starts: Callable[[], None] = _do_nothing
         self.turns: Final[dict[str, RunningTurn]] = {}
         self.turn_watch: asyncio.Task[None] | None = None
+        self.max_inputs: Final = settings.max_inputs
         self.grace_seconds: Final = settings.grace_seconds
         self.machine_owned: Final[set[str]] = set()
         self.authority: Final = Token()
@@ -136,10 +144,23 @@ class Core:
         return self.environment.new_id() if given is None else checked_id(given, what)
 
     def position(self, after: Start) -> int:
-        """Return a position in the store as a number. Raises InvalidArgument."""
+        """Return a position in the store as a number.
+
+        Raises InvalidArgument for one beyond the log's end: it is of another log, or of this one
+        before it was restored to an earlier state, and events would be passed over in silence.
+        """
+        end = self.store.recorder.settled_position()
         if after == "end":
-            return self.store.recorder.settled_position()
+            return end
         checked_count(after, "after", other="'end'")
+        if after > end:
+            raise InvalidArgument(
+                f"after is {after}, beyond the end of the log at {end}: the position is of another "
+                "log, or of this one before it was restored",
+                parameter="after",
+                position=after,
+                end=end,
+            )
         return after
 
     async def event(self, session_id: str, version: int) -> SessionEvent:

@@ -21,6 +21,7 @@ from perdure.runtime.settings import (
     CONTENTION_SECONDS,
     GRACE_SECONDS,
     LEASE_SECONDS,
+    MAX_INPUTS,
     RETRY_SECONDS,
     Settings,
 )
@@ -83,6 +84,7 @@ class Engine:
         readonly: bool = False,
         agents: Builder | None = None,
         max_active: int | None = None,
+        max_inputs: int = MAX_INPUTS,
         lease_seconds: float = LEASE_SECONDS,
         grace_seconds: float = GRACE_SECONDS,
         retry_seconds: float = RETRY_SECONDS,
@@ -104,6 +106,7 @@ class Engine:
         - ``readonly``: open an existing file, and never change it.
         - ``agents``: makes an agent for a session to which none is attached.
         - ``max_active``: how many turns may run at once.
+        - ``max_inputs``: how many inputs this engine lets a session have in hand, 1,024 at most.
         - ``lease_seconds``: engines that cannot know whether this one's process lives may close its
           runs once its lease was not renewed for so long; an hour at most.
         - ``grace_seconds``: how long an agent has to stop.
@@ -132,6 +135,7 @@ class Engine:
         settings = Settings(
             agents=agents,
             max_active=max_active,
+            max_inputs=max_inputs,
             lease_seconds=lease_seconds,
             grace_seconds=grace_seconds,
             retry_seconds=retry_seconds,
@@ -244,7 +248,8 @@ class Engine:
 
         - ``session_id``: the session whose events to return; of every session if None.
         - ``after``: the position of the last delivery, 0 for everything from the beginning, or
-          "end" for the events recorded from this call on.
+          "end" for the events recorded from this call on. A position beyond the end of the log is
+          refused: it is of another log, or of this one before it was restored.
         - ``mob``: only events of the mob's members, of each from its joining to its leaving.
         - ``live``: also return, as `LiveEvent`, what turns of this engine emit from this call on. A
           subscriber that is too slow for them loses the oldest, and `Missed` tells how many. It

@@ -31,7 +31,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     - ``new_id`` returns a text that is unique for ever.
     - ``holder`` returns the identity of this process.
     - ``is_dead`` says if a process of some identity is known to have ended.
-    - ``is_alive`` says if such a process is known to live. Where neither is known, its lease decides.
+    - ``is_alive`` says if such a process is known to live. Its lease decides if neither is known.
     """
 
     now: Callable[[], datetime] = _utc_now

@@ -70,7 +70,7 @@ async def check_ownerless(core: Core, state: Session) -> None:
     """Raise SessionBusy where an engine still drives the session's run."""
     run = state.work.run
     if run is not None and not await core.is_ownerless(state.id, run.epoch):
-        raise SessionBusy(state.id)
+        raise SessionBusy(state.id, run.id)
 
 
 def forget_session(core: Core, session_id: str) -> None:

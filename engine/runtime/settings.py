@@ -8,7 +8,8 @@ from typing import Final
 import msgspec
 
 from perdure.errors import InvalidArgument
-from perdure.runtime.arguments import checked_limit, checked_seconds
+from perdure.machines.builtin.session import INPUT_CAPACITY
+from perdure.runtime.arguments import checked_count, checked_limit, checked_seconds
 from perdure.runtime.session.checkpointers import CheckpointPolicy
 from perdure.runtime.turn.agent import Builder
 from perdure.store.leases import LONGEST_LEASE_SECONDS
@@ -16,6 +17,7 @@ from perdure.store.leases import LONGEST_LEASE_SECONDS
 LEASE_SECONDS: Final = 15.0
 GRACE_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 1.0
+MAX_INPUTS: Final = INPUT_CAPACITY.actual
 CONTENTION_SECONDS: Final = 10.0
 
 
@@ -24,6 +26,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     - ``agents`` makes an agent for a session to which none is attached.
     - ``max_active`` is the number of turns that may run at once, None for no limit.
+    - ``max_inputs`` is the number of inputs that a session may have in hand.
     - ``lease_seconds``: other engines may close this engine's runs once its lease was not renewed
       for so long, if they cannot know whether its process lives.
     - ``grace_seconds`` is how long an agent has to stop.
@@ -34,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     agents: Builder | None = None
     max_active: int | None = None
+    max_inputs: int = MAX_INPUTS
     lease_seconds: float = LEASE_SECONDS
     grace_seconds: float = GRACE_SECONDS
     retry_seconds: float = RETRY_SECONDS
@@ -52,6 +56,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 parameter="checkpoints",
             )
         checked_limit(self.max_active, "max_active")
+        checked_count(self.max_inputs, "max_inputs", least=1)
+        if self.max_inputs > INPUT_CAPACITY.actual:
+            raise InvalidArgument(
+                f"max_inputs must be at most {INPUT_CAPACITY.actual}, not {self.max_inputs}",
+                parameter="max_inputs",
+            )
         checked_seconds(self.lease_seconds, "lease_seconds")
         if self.lease_seconds > LONGEST_LEASE_SECONDS:
             raise InvalidArgument(

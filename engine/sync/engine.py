@@ -19,6 +19,7 @@ from perdure.runtime.settings import (
     CONTENTION_SECONDS,
     GRACE_SECONDS,
     LEASE_SECONDS,
+    MAX_INPUTS,
     RETRY_SECONDS,
 )
 from perdure.runtime.turn.agent import Builder
@@ -64,6 +65,7 @@ class Engine:
         readonly: bool = False,
         agents: Builder | None = None,
         max_active: int | None = None,
+        max_inputs: int = MAX_INPUTS,
         lease_seconds: float = LEASE_SECONDS,
         grace_seconds: float = GRACE_SECONDS,
         retry_seconds: float = RETRY_SECONDS,
@@ -81,6 +83,7 @@ class Engine:
                 readonly=readonly,
                 agents=agents,
                 max_active=max_active,
+                max_inputs=max_inputs,
                 lease_seconds=lease_seconds,
                 grace_seconds=grace_seconds,
                 retry_seconds=retry_seconds,
@@ -168,6 +171,7 @@ class Engine:
         boundary: Boundary = "run_start",
         input_ids: Iterable[str] = (),
         reservation: Reservation | None = None,
+        join: bool = False,
     ) -> ApplyOutput:
         return self._host.wait(
             self._engine.apply_turn(
@@ -177,6 +181,7 @@ class Engine:
                 boundary=boundary,
                 input_ids=input_ids,
                 reservation=claim_of(reservation),
+                join=join,
             )
         )
 

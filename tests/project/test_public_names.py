@@ -43,6 +43,7 @@ ENGINE_NAMES = {
     "IllegalTransition",
     "IngestOutput",
     "InputNotQueued",
+    "InputsFull",
     "InputStep",
     "InputView",
     "InvalidArgument",
@@ -55,6 +56,7 @@ ENGINE_NAMES = {
     "MobMember",
     "NoAgent",
     "NoPendingBoundary",
+    "OwnerLost",
     "OpenCall",
     "Operation",
     "PeerIngressSnapshot",
@@ -166,7 +168,7 @@ ENGINE_METHODS = """
 abandon_call session_id call_id * reason=
 abandon_input session_id input_id * reason=
 append_context session_id text * boundary= source= idempotency_key= run_id=
-apply_turn session_id request= * run_id= boundary= input_ids= reservation=
+apply_turn session_id request= * run_id= boundary= input_ids= reservation= join=
 archive session_id * reason= pending=
 archive_mob mob * reason= pending=
 as_of session_id version
@@ -197,7 +199,7 @@ list * phase= labels= mob= after= limit=
 load_persisted session_id
 load_receipt session_id run_id sequence=
 open url * durability= environment= busy_timeout_seconds= readonly= agents= max_active= \
-lease_seconds= grace_seconds= retry_seconds= contention_seconds= checkpoints=
+max_inputs= lease_seconds= grace_seconds= retry_seconds= contention_seconds= checkpoints=
 open_calls session_id
 peer_ingress_snapshot session_id
 publish session_id name payload=
@@ -232,6 +234,7 @@ ERROR_CODES = {
     "CallNotOpen": "CALL_NOT_OPEN",
     "CallsUnresolved": "CALLS_UNRESOLVED",
     "InputNotQueued": "INPUT_NOT_QUEUED",
+    "InputsFull": "INPUTS_FULL",
     "SessionBusy": "SESSION_BUSY",
     "SessionNotRunning": "SESSION_NOT_RUNNING",
     "IllegalTransition": "ILLEGAL_TRANSITION",

@@ -46,7 +46,8 @@ Immutable structures of the package `perdure`. A field with a default shows it. 
 for several types:
 
 - `SessionEvent`: an event of [the log](log-format.md), by its Python type in `perdure.aggregates`.
-- `Terminal`: `Completed`, `NoPendingBoundary`, `CallbackPending`, `Failed` or `Cancelled`.
+- `Terminal`: `Completed`, `NoPendingBoundary`, `CallbackPending`, `Failed`, `Cancelled` or
+  `OwnerLost`.
 - `AgentLike`: an object with an async `run_turn(turn)`, or an async callable.
 """
 ERRORS: Final = """\

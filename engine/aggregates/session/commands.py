@@ -206,13 +206,18 @@ class RequestInterrupt(Command, frozen=True, kw_only=True):
 
 
 class AcceptInput(Command, frozen=True, kw_only=True):
-    """Keep an input for a later run, or to steer the current one."""
+    """Keep an input for a later run, or to steer the current one.
+
+    ``capacity`` is how many inputs the session may have in hand; None for as many as its lifecycle
+    allows.
+    """
 
     input_id: str
     messages: EncodedMessages
     lane: Lane = "queue"
     source: str | None = None
     idempotency_key: str | None = None
+    capacity: int | None = None
 
 
 class DropInputs(Command, frozen=True, kw_only=True):

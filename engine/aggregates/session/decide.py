@@ -14,7 +14,7 @@ from perdure.aggregates.session import commands, events
 from perdure.aggregates.session.calls import tools_in
 from perdure.aggregates.session.decide_run import fields_of, interrupt_event, receipt_of, turn_event
 from perdure.aggregates.session.evolve import fold
-from perdure.aggregates.session.lifecycle import advance
+from perdure.aggregates.session.lifecycle import advance, without_inputs
 from perdure.aggregates.session.state import Session
 from perdure.aggregates.session.work import (
     check_without_result,
@@ -23,8 +23,9 @@ from perdure.aggregates.session.work import (
     queued,
     run_ended,
 )
-from perdure.errors import CallNotOpen, Conflict, IllegalTransition, InputNotQueued
+from perdure.errors import CallNotOpen, Conflict, IllegalTransition, InputNotQueued, InputsFull
 from perdure.machines import LIFECYCLE
+from perdure.machines.builtin.session import INPUT_CAPACITY
 
 Decision = tuple[events.SessionEvent, ...]
 NOTHING: Final[Decision] = ()
@@ -158,6 +159,7 @@ def _context(
 def _work(state: Session, command: commands.WorkCommand) -> Decision:
     match command:
         case commands.AcceptInput():
+            _check_room(state, command)
             event: events.SessionEvent = events.InputAccepted(
                 **fields_of(state, command),
                 input_id=command.input_id,
@@ -192,6 +194,18 @@ def _work(state: Session, command: commands.WorkCommand) -> Decision:
         case _:
             assert_never(command)
     return _legal(state, event)
+
+
+def _check_room(state: Session, command: commands.AcceptInput) -> None:
+    """Raise InputsFull where nothing but the number of inputs in hand is in the input's way."""
+    capacity = INPUT_CAPACITY.actual
+    if command.capacity is not None:
+        capacity = min(capacity, command.capacity)
+    in_hand = LIFECYCLE.value(state.lifecycle, "queued") + LIFECYCLE.value(
+        state.lifecycle, "staged"
+    )
+    if in_hand >= capacity and "accept_input" in LIFECYCLE.allowed(without_inputs(state.lifecycle)):
+        raise InputsFull(state.id, capacity)
 
 
 def _tool_results(state: Session, command: commands.StageToolResults) -> Decision:

@@ -103,7 +103,7 @@ def _check_free(state: Session, command: commands.RecordTurn | commands.BeginRun
     """
     work = state.work
     if work.run is not None:
-        raise SessionBusy(state.id)
+        raise SessionBusy(state.id, work.run.id)
     refusal: PerdureError | None = None
     recorded = (
         command.messages.array()
@@ -130,7 +130,7 @@ def _check_owner(state: Session, command: commands.OwnRunCommand) -> None:
     run = state.work.run
     if run is None or (run.id, run.epoch) != (command.run_id, command.epoch):
         began = state.runs.get(command.run_id, 0)
-        raise StaleWriter(state.id, began, state.version)
+        raise StaleWriter(state.id, began, state.version, retryable=False)
 
 
 def _whole_turn(state: Session, command: commands.RecordTurn) -> events.TurnApplied:

@@ -23,6 +23,17 @@ ends its own run, so the id makes no difference.
 """
 
 
+def without_inputs(lifecycle: Configuration) -> Configuration:
+    """Return where a session would stand that has no input in hand, and is like this one else."""
+    variables = LIFECYCLE.machine.variables
+    return lifecycle._replace(
+        values=tuple(
+            0 if variable.name in ("queued", "staged") else value
+            for variable, value in zip(variables, lifecycle.values, strict=True)
+        )
+    )
+
+
 def steps(event: events.SessionEvent) -> Steps:  # noqa: C901, PLR0912 - a case for each verb
     """Return the lifecycle verbs, with arguments, that the event stands for.
 

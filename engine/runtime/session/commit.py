@@ -164,4 +164,4 @@ def expect_version(folded: Folded, expected: int | None) -> None:
     """Raise StaleWriter unless the session is at the version the caller expects."""
     version = folded.state.version
     if expected is not None and expected != version:
-        raise StaleWriter(folded.state.id, expected, version)
+        raise StaleWriter(folded.state.id, expected, version, retryable=False)

@@ -21,12 +21,13 @@ _AUTHORITY: Final = Authority(ADMISSION)
 class Claim:
     """The right to run one turn of a session; returned by `release`, or at the end of a block.
 
-    ``in_use`` says that a turn was begun with it; that turn then returns it.
+    ``in_use`` says that a turn was begun with it; that turn, of ``run_id``, then returns it.
     """
 
     def __init__(self, session_id: str, give_back: Callable[["Claim"], None]) -> None:
         self.session_id: Final = session_id
         self.in_use = False
+        self.run_id: str | None = None
         self._give_back: Final = give_back
         self._standing = _AUTHORITY.fire(_AUTHORITY.initial, "claim", (), session_id)
 
@@ -80,7 +81,12 @@ class Admission:
         if self._closing:
             raise EngineClosed("the engine is shutting down and admits no more turns")
         if session_id in self._claims:
-            raise SessionBusy(session_id)
+            raise self.busy(session_id)
+
+    def busy(self, session_id: str) -> SessionBusy:
+        """Return the refusal of a turn, which names the run of the claim that is in its way."""
+        claim = self._claims.get(session_id)
+        return SessionBusy(session_id, None if claim is None else claim.run_id)
 
     def claim(self, session_id: str) -> Claim:
         """Return the right to run a turn of the session.

@@ -60,8 +60,9 @@ async def ingest(
 
     An ``input_id`` or ``idempotency_key`` that is known with the same content answers
     ``duplicate``, also after the input has ended. Raises SessionNotFound, InvalidMessage,
-    InvalidArgument, Conflict for a known id or key with other content, IllegalTransition where the
-    lifecycle takes no input (retired, stopped, ended) or no more of it, StaleWriter.
+    InvalidArgument, Conflict for a known id or key with other content, InputsFull where the session
+    has as many inputs in hand as it may (``max_inputs``, see `Engine.open`), IllegalTransition
+    where the lifecycle takes no input (retired, stopped, ended), StaleWriter.
     """
     core.check_open()
     command = AcceptInput(
@@ -71,6 +72,7 @@ async def ingest(
         lane=checked_lane(lane),
         source=optional_id(source, "source"),
         idempotency_key=optional_id(idempotency_key, "idempotency_key"),
+        capacity=core.max_inputs,
     )
     return await _accept(core, session_id, command, given=input_id is not None)
 

@@ -6,7 +6,7 @@ Invariants: a loop records nothing of its own: it runs turns with `apply_turn`, 
 import asyncio
 from collections.abc import Sequence
 
-from perdure.aggregates.session.work import queued
+from perdure.aggregates.session.work import queued, unknown_calls
 from perdure.errors import IllegalTransition, InputNotQueued, SessionBusy
 from perdure.machines import LIFECYCLE, SESSION
 from perdure.projections.history import events_of_run
@@ -28,7 +28,9 @@ async def keep_alive(core: Core, session_id: str) -> None:
 
     The loop ends with the session, once a retired session has no more input, by `stop_loop`, or
     with the engine. A failed turn is tried again after ``retry_seconds`` (see `Engine.open`), then
-    after twice as long; after three failed turns their inputs are abandoned. An interrupted turn is
+    after twice as long; after three failed turns their inputs are abandoned. A turn that fails
+    recoverably behind a boundary, with no tool call unknown, is continued in the same way: by at
+    most two further turns, which answer the messages that have landed. An interrupted turn is
     tried again once something new is recorded. Raises SessionNotFound, IllegalTransition for a
     session that has ended.
     """
@@ -72,7 +74,13 @@ async def run_queued(core: Core, session_id: str, input_ids: Sequence[str]) -> D
     if retries and input_ids:  # abandoned by now, perhaps: then later inputs need not wait
         waiting = queued((await core.sessions.read(session_id)).state.work)
         retries = not set(input_ids).isdisjoint(waiting)
-    return Drained(out.terminal, ended_at, retries)
+    goes_on = (
+        isinstance(out.terminal, Failed)
+        and out.terminal.recoverable
+        and out.receipt is not None
+        and not unknown_calls((await core.sessions.read(session_id)).state.work)
+    )
+    return Drained(out.terminal, ended_at, retries, goes_on)
 
 
 async def _find_end(core: Core, session_id: str, run_id: str) -> int:

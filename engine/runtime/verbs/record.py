@@ -9,7 +9,6 @@ from typing import Any
 
 from perdure.aggregates import RecordTurn, encode_messages
 from perdure.aggregates.session.retries import same_turn
-from perdure.errors import SessionBusy
 from perdure.projections.history import receipt_in
 from perdure.projections.snapshots import Folded
 from perdure.runtime.arguments import checked_boundary, checked_count, checked_ids, checked_usage
@@ -61,7 +60,7 @@ async def record_turn(
     cached = core.sessions.get(checked_id(session_id, "session_id"))
     core.admission.check(session_id)
     if cached.turn:
-        raise SessionBusy(session_id)
+        raise core.admission.busy(session_id)
     cached.turn = True
     try:
         return await core.writer.run_alone(

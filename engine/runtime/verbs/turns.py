@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import inspect
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -30,7 +30,7 @@ from perdure.projections.snapshots import Folded
 from perdure.runtime.arguments import Request, checked_boundary, checked_ids, request_messages
 from perdure.runtime.cancellation import finish, finish_and_apply, result_of
 from perdure.runtime.core import Core, conflict, known
-from perdure.runtime.recovery import close_lost_run, unbind_agent
+from perdure.runtime.recovery import close_lost_run, recover_and_read, unbind_agent
 from perdure.runtime.session.cache import CachedSession
 from perdure.runtime.session.commit import Written
 from perdure.runtime.turn.admission import Claim
@@ -39,6 +39,9 @@ from perdure.runtime.turn.running_turn import RunningTurn
 from perdure.runtime.verbs import interrupts, reads
 from perdure.runtime.write import write
 from perdure.values import ApplyOutput, Boundary, checked_id
+
+JOIN_SECONDS: Final = 0.1
+"""How soon a call that has joined another engine's run notices its end."""
 
 
 async def attach(core: Core, session_id: str, agent: AgentLike) -> SessionView:
@@ -51,7 +54,7 @@ async def attach(core: Core, session_id: str, agent: AgentLike) -> SessionView:
     bound = as_agent(agent)
     session_id = checked_id(session_id, "session_id")
     if session_id in core.turns:
-        raise SessionBusy(session_id)
+        raise core.admission.busy(session_id)
     core.check_open()
     command = Attach(now=core.now(), agent=name_of(agent)[:255])
     cached = core.sessions.get(session_id)
@@ -59,7 +62,7 @@ async def attach(core: Core, session_id: str, agent: AgentLike) -> SessionView:
     async def work(folded: Folded) -> Written:
         folded = await close_lost_run(core, cached, known(folded))
         if folded.state.work.run is not None:  # which another engine drives
-            raise SessionBusy(session_id)
+            raise SessionBusy(session_id, folded.state.work.run.id)
         return await core.writer.commit(cached, folded, command)
 
     def bind(_: Written) -> None:
@@ -92,7 +95,7 @@ async def reserve(core: Core, session_id: str) -> Claim:
     core.check_open()
     name = checked_id(session_id, "session_id")
     if core.sessions.get(name).turn:
-        raise SessionBusy(name)
+        raise core.admission.busy(name)
     return core.admission.claim(name)
 
 
@@ -115,6 +118,7 @@ async def apply_turn(
     boundary: Boundary = "run_start",
     input_ids: Iterable[str] = (),
     reservation: Claim | None = None,
+    join: bool = False,
 ) -> ApplyOutput:
     """Run a turn with the session's agent, and record it: request, answer, receipt, outcome.
 
@@ -125,6 +129,8 @@ async def apply_turn(
     - ``boundary``: the kind of boundary that the end of the turn lands.
     - ``input_ids``: queued inputs that the turn takes.
     - ``reservation``: one of `reserve`, which is used up.
+    - ``join``: if the run of this id is in flight already, here or in another engine, wait for its
+      end and return its outcome. Cancelling such a call does not interrupt the turn.
 
     The beginning of the run is one commit, and its end another. ``terminal`` of the result says how
     the turn ended: a failed turn raises nothing. Cancelling the awaiting task interrupts the turn.
@@ -136,6 +142,8 @@ async def apply_turn(
     """
     core.check_open()
     name = checked_id(session_id, "session_id")
+    if join and run_id is None:
+        raise InvalidArgument("a run to join is named by its run_id", parameter="join")
     command = BeginRun(
         now=core.now(),
         run_id=core.new_or_checked(run_id, "run_id"),
@@ -147,13 +155,35 @@ async def apply_turn(
     )
     cached = core.sessions.get(name)
     try:
-        claim = _claim_turn(core, cached, name, reservation)
+        return await _admit_and_run(core, cached, command, reservation, given=run_id is not None)
+    except SessionBusy:
+        joined = await _join_run(core, cached, command) if join else None
+        if joined is None:
+            raise
+        return joined
+
+
+# Steps of a turn
+
+
+async def _admit_and_run(
+    core: Core,
+    cached: CachedSession,
+    command: BeginRun,
+    reservation: Claim | None,
+    *,
+    given: bool,
+) -> ApplyOutput:
+    """Run a turn in its claim; a run whose id was ``given`` needs none once it has ended."""
+    try:
+        claim = _claim_turn(core, cached, cached.folded.state.id, reservation)
     except (SessionBusy, AtCapacity, EngineClosed):
-        recorded = None if run_id is None else await _find_outcome(core, cached, command)
+        recorded = await _find_outcome(core, cached, command) if given else None
         if recorded is None:
             raise
         return recorded
     cached.turn = claim.in_use = True
+    claim.run_id = command.run_id
     cached.starting = asyncio.Event()
     cached.users += 1
     try:
@@ -167,14 +197,33 @@ async def apply_turn(
         claim.release()
 
 
-# Steps of a turn
+async def _join_run(core: Core, cached: CachedSession, command: BeginRun) -> ApplyOutput | None:
+    """Wait for the end of the run of this id and content, and return what it came to.
+
+    None where it is not the run in flight. A run that has lost its owner is closed meanwhile.
+    """
+    session_id = cached.folded.state.id
+    if cached.starting is not None:
+        await cached.starting.wait()
+    while True:
+        state = await recover_and_read(core, session_id)
+        outcome = await _find_outcome(core, cached, command)
+        if outcome is not None:
+            return outcome
+        if state.work.run is None or state.work.run.id != command.run_id:
+            return None
+        turn = core.turns.get(session_id)
+        if turn is None:
+            await asyncio.sleep(JOIN_SECONDS)
+        else:
+            await turn.wait_until_ended()
 
 
 def _claim_turn(
     core: Core, cached: CachedSession, session_id: str, reservation: Claim | None
 ) -> Claim:
     if cached.turn:
-        raise SessionBusy(session_id)
+        raise core.admission.busy(session_id)
     if reservation is None:
         return core.admission.claim(session_id)
     if (
@@ -246,7 +295,7 @@ async def _begin_run(core: Core, cached: CachedSession, command: BeginRun) -> Wr
             return await core.writer.commit(cached, folded, command)
         outcome = await _load_outcome(core, state.id, command, version)
         if outcome is None:
-            raise SessionBusy(state.id)
+            raise SessionBusy(state.id, command.run_id)
         return outcome
 
     try:

@@ -30,6 +30,9 @@ TROUBLE_SECONDS: Final = (0.05, 5.0)
 """The first and the longest wait of a loop after an error of the store."""
 
 LONGEST_RETRY_SECONDS: Final = 60.0
+MOST_ATTEMPTS: Final = 3
+"""So many turns try to answer what has landed: as often as an input is staged."""
+
 BUSY_DELAY_SECONDS: Final = 0.05
 OWNER_SECONDS: Final = 1.0
 """How often a loop that waits for another engine's turn checks that the turn still runs."""
@@ -57,12 +60,14 @@ class Drained(NamedTuple):
     """The end of a turn that a loop has run.
 
     ``version`` is where its end is recorded, if it was interrupted. ``retries`` says that it failed
-    and that its inputs are to be tried again.
+    and that its inputs are to be tried again; ``goes_on``, that it failed recoverably behind a
+    boundary, so that its request is in the conversation without an answer.
     """
 
     terminal: Terminal
     version: int
     retries: bool
+    goes_on: bool = False
 
 
 Drain = Callable[[str, Sequence[str]], Awaitable[Drained]]
@@ -112,6 +117,7 @@ class _Loop:
         self._failures: Final = Backoff(retry_seconds, LONGEST_RETRY_SECONDS)
         self._trouble: Final = Backoff(*TROUBLE_SECONDS)
         self._interrupted = _NOT_INTERRUPTED
+        self._attempts = 0
 
     def wake(self, version: float = math.inf) -> None:
         """Look for work, if the loop has not seen this version of the session yet.
@@ -130,7 +136,8 @@ class _Loop:
                 found = await self._to_do(self._session_id)
                 if found is None:
                     return
-                runs = found.ready and not self._was_interrupted(found)
+                goes_on = self._attempts > 0 and not found.busy
+                runs = goes_on or (found.ready and not self._was_interrupted(found))
                 seen = await self._run_turn(found) if runs else found.version
             except EngineClosed:
                 return
@@ -172,6 +179,7 @@ class _Loop:
         try:
             drained = await self._drain(self._session_id, found.input_ids)
         except (CallsUnresolved, NoAgent, IllegalTransition):
+            self._attempts = 0
             return found.version
         except (SessionBusy, AtCapacity):
             await asyncio.sleep(BUSY_DELAY_SECONDS)
@@ -185,7 +193,10 @@ class _Loop:
         finally:
             self.state = "waiting"
         self._trouble.reset()
-        if drained.retries:
+        self._attempts = self._attempts + 1 if drained.goes_on else 0
+        if drained.goes_on and self._attempts == MOST_ATTEMPTS:
+            self._attempts = 0
+        elif drained.retries or drained.goes_on:
             await self._failures.wait()
             return None
         self._failures.reset()

@@ -45,7 +45,9 @@ def translated(path: Path) -> Iterator[None]:
         if error_code(error) == sqlite3.SQLITE_CANTOPEN and not _can_open_files():
             sentence = "this process has too many files open (an engine needs about twelve)"
         name = getattr(error, "sqlite_errorname", type(error).__name__)
-        raise StoreError(f"{path}: {sentence}", path=str(path), sqlite=name) from error
+        failure = StoreError(f"{path}: {sentence}", path=str(path), sqlite=name)
+        failure.retryable = error_code(error) in (*LOCKED, sqlite3.SQLITE_FULL)
+        raise failure from error
 
 
 def _can_open_files() -> bool:
