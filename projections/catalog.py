@@ -36,13 +36,16 @@ _BATCH: Final = 1000
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     """A session as its users see it.
 
-    ``staged_context`` holds the messages that the next turn will be preceded by; ``usage`` sums
-    the turns; ``mobs`` are the groups it belongs to, ``origin`` is where it was forked from, if it
-    was; times are RFC 3339 in UTC. ``damaged_at`` is
-    the version of the first event that cannot be read, if there is one: everything else is as of
-    just before it. ``owner`` is the epoch of the engine that drives the session's run, while one
-    runs. That it is gone makes the session ``ownerless``: its run ended with it, and whoever
-    writes next records so; no fold can know that, only an engine says so.
+    - ``staged_context``: the messages that the next turn will begin with.
+    - ``usage``: the sum over the turns.
+    - ``mobs``: the groups that the session belongs to.
+    - ``origin``: the point that it was forked from, None for a session that was not.
+    - ``created_at``, ``updated_at``: RFC 3339 in UTC.
+    - ``damaged_at``: the version of the first event that cannot be read, None for none. The other
+      fields are then as of the version before it.
+    - ``owner``: the epoch of the engine that drives the session's run, None while none runs.
+    - ``ownerless``: the owner is gone, so its run has ended, and the next write will record that.
+      Only an engine knows this; a view that was folded from the log alone says False.
     """
 
     id: str
@@ -64,7 +67,7 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """What the catalog keeps of a session: with link and lifecycle, to derive it further.
+    """The catalog's entry of a session, with the link and the lifecycle that the next event needs.
 
     ``position`` is that of its first event, ``newest`` that of the newest one derived. An entry of
     another ``format`` cannot be read, and so the catalog is made anew.
@@ -139,7 +142,7 @@ def view_of_entry(encoded: bytes) -> SessionView:
 
 
 def mob_label(mob: str) -> str:
-    """Return the label that the catalog's index knows a group's members by; nobody can give it."""
+    """Return the label of a group's members in the index, which no caller can give a session."""
     return f"\0mob {mob}"
 
 
@@ -217,7 +220,7 @@ def derive(entry: Entry, event: events.SessionEvent) -> Entry:
 def catch_up_catalog(recorder: Recorder, derived: Derived, mapper: Mapper) -> None:
     """Derive the catalog up to the end of the log, in batches that can be cut off anywhere.
 
-    Several may run at once, in several processes: each batch is kept by whoever was first.
+    Several processes may run this at once: the first to finish a batch keeps it.
     """
     while True:
         position = derived.catalog_position()
@@ -252,7 +255,7 @@ def _derived_rows(
 
 
 def _labels_of(entry: Entry) -> dict[str, str]:
-    """Return what the index finds the session by: its labels and its groups."""
+    """Return the labels by which the index finds the session: its own and those of its groups."""
     return entry.labels | {mob_label(mob): "" for mob in entry.mobs}
 
 
@@ -277,7 +280,7 @@ def _derived_safely(mapper: Mapper, entry: Entry, row: PositionedRow) -> Entry:
 def _with_groups(mapper: Mapper, entry: Entry, row: PositionedRow) -> Entry:
     """Return the entry of a damaged session in the groups that the row has it join or leave.
 
-    It is told of as a member of those: whoever archives a group hears that it could not be.
+    A damaged session stays a member, so archiving its group reports that it cannot be archived.
     """
     if row.topic not in _OF_GROUPS:
         return entry

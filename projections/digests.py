@@ -33,8 +33,8 @@ def recorded_digest(recorder: Recorder, session_id: str) -> str:
 def reread(rows: Iterable[StoredRow], count: int, before: Conversation = EMPTY) -> Conversation:
     """Return the conversation that the rows' message bytes make, said to hold ``count`` messages.
 
-    ``before`` is what a fork goes on from. Slices the bytes and parses next to none of them. Raises
-    LogCorrupt for a row that is no event.
+    ``before`` is the conversation that a fork goes on from. Slices the bytes and parses next to
+    none of them. Raises LogCorrupt for a row that is no event.
     """
     landed = (_joined(row) for row in rows if row.topic in LANDED)
     return before.followed((joined for joined in landed if joined), count)

@@ -1,6 +1,6 @@
 """Where a fork may begin: a point of a session, read and checked against its own receipts.
 
-Invariants: a fork is only made from what the session's log, folded, says its conversation was.
+Invariants: a fork is only made from a conversation that the fold of the session's log confirms.
 """
 
 from typing import NamedTuple
@@ -48,9 +48,9 @@ def fork_point(
 
     The point is a version, a number of messages, or where neither is given the newest. The version
     named is the one that was given, or the first that has the messages, where their number was
-    given; but where calls are open there it is the newest, for what became of them since counts.
-    ``replaces`` says that there must be a message behind them. Raises InvalidArgument for a point
-    that the session never had, LogCorrupt where the log does not hold what it says it does.
+    given; but where calls are open there it is the newest, because a later event may tell their
+    outcome. ``replaces`` says that there must be a message behind them. Raises InvalidArgument for
+    a point that the session never had, LogCorrupt where the log contradicts itself.
     """
     recorder = store.recorder
     newest = version = recorder.last_version(session_id) or 0

@@ -1,7 +1,7 @@
 """History: a session's messages, a page at a time, straight from the recorded bytes.
 
 Invariants: a page costs its own messages and a logarithm of what lies before; nothing in flight is
-ever shown, because only what was committed is read.
+ever shown, because only committed events are read.
 """
 
 import itertools
@@ -43,7 +43,7 @@ def events_of_run(
 ) -> Iterator[events.SessionEvent]:
     """Yield the events of a run, from the version that recorded it first to the run's end.
 
-    Costs what the run itself does. Raises LogCorrupt for a damaged row.
+    Costs as much as the run has events. Raises LogCorrupt for a damaged row.
     """
     for _, event in events_of(recorder, mapper, session_id, after=max(0, version - 2)):
         if event.version < version:

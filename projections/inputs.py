@@ -1,7 +1,7 @@
-"""Inputs: everything a session ever accepted, and what became of each, from its log alone.
+"""Inputs: every input that a session accepted, with all of its moves, from the log alone.
 
-Invariants: an input moves as the input machine says, here as in the fold; what has ended is still
-here. Costs one pass over the session's own events.
+Invariants: an input moves as the input machine says, here as in the fold; inputs that have ended
+are still here. Costs one pass over the session's own events.
 """
 
 from collections.abc import Iterable

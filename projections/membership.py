@@ -1,6 +1,6 @@
 """Membership: whether a session belonged to a group when an event of it was recorded.
 
-Invariants: derived from the session's own events before that one; what came later changes nothing.
+Invariants: derived from the session's own events before that one; later events change nothing.
 """
 
 from typing import Final
@@ -24,7 +24,7 @@ def is_member(
             try:
                 event = mapper.to_event(row, previous=None)
             except LogCorrupt:
-                continue  # the audit says what is wrong with it
+                continue  # the audit reports the row
             if isinstance(event, MobJoined | MobLeft) and event.mob == mob:
                 member = isinstance(event, MobJoined)
     return member

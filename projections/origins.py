@@ -1,8 +1,8 @@
-"""Lineage: what a fork goes on from, read from the bytes that the sessions before it recorded.
+"""Origins: the conversation that a fork goes on from, read from the rows of the sessions before it.
 
 Invariants: nothing of an origin is ever copied; a chain of forks is walked, never recursed into,
-and one that leads back to itself is refused; what is read of an origin is what its own rows hold,
-whatever the fork says about it.
+and one that leads back to itself is refused; an origin is read from its own rows alone,
+and never from the fields of the fork.
 """
 
 from collections import OrderedDict
@@ -124,7 +124,7 @@ class OriginReader:
         return initial_state(session_id, conversation, work)
 
     def _nearest(self, point: _Point) -> tuple[list[ConversationPart], Conversation, Work]:
-        """Return the parts up to a point that are not read yet, newest first, and what is before.
+        """Return the unread parts up to a point, newest first, with the state before the first.
 
         Raises LogCorrupt where an origin is missing, shorter than it was, or unreadable.
         """
@@ -156,15 +156,15 @@ def forked_state(recorder: Recorder, mapper: Mapper, session_id: str, origin: Or
     executed by the version that the fork names: where its run broke off or was still going on, or
     its result was staged or landed, which the fork does not get. One that was given up is not open,
     unless more messages were kept than the fork has: then that was another branch's decision.
-    What the conversation is comes from the origin's rows alone; `checked_fork` compares it with
-    what the fork says. Raises LogCorrupt where an origin is missing, shorter than it was, or
+    The conversation comes from the origin's rows alone; `checked_fork` compares it with the fork's
+    first event. Raises LogCorrupt where an origin is missing, shorter than it was, or
     unreadable.
     """
     return OriginReader(recorder, mapper).state_before(session_id, origin)
 
 
 def checked_fork(recorder: Recorder, mapper: Mapper, session_id: str, origin: Origin) -> Session:
-    """Return `forked_state`, raising LogCorrupt unless it is what the fork was made from."""
+    """Return `forked_state`. Raises LogCorrupt unless it agrees with the fork's first event."""
     state = forked_state(recorder, mapper, session_id, origin)
     conversation = state.conversation
     if (conversation.count, conversation.digest()) != (
@@ -206,8 +206,8 @@ def _with_part(
 ) -> tuple[Conversation, Work]:
     """Return the conversation and the open calls after a part.
 
-    What its rows hold behind the messages kept is asked for one thing: whether a call that is open
-    there may have been executed since.
+    The rows behind the messages kept answer one question: whether a call that is open there may
+    have been executed since.
     """
     running, past = False, part.past
     pending = set(work.calls)  # those that have not been answered or given up in these rows

@@ -1,4 +1,4 @@
-"""What a recorded run came to, as the caller that asked for it would have been told.
+"""The outcome of a recorded run, as `apply_turn` returned it to its caller.
 
 Invariants: derived from the run's own events alone; a run that has not ended has no outcome.
 """
@@ -26,9 +26,9 @@ from perdure.values import (
 def outcome_of_run(
     recorder: Recorder, mapper: Mapper, session_id: str, *, run_id: str, version: int
 ) -> ApplyOutput | None:
-    """Return what the run that began at a version came to, None while it is current.
+    """Return the outcome of the run that began at a version, None while it is current.
 
-    Raises LogCorrupt for a damaged row, and for a result that is not what its terminal says.
+    Raises LogCorrupt for a damaged row, and for a result that its terminal does not allow.
     """
     receipt = terminal = None
     for event in events_of_run(recorder, mapper, session_id, run_id, version):

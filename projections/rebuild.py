@@ -1,6 +1,6 @@
-"""The runner: bringing derived data up to the log, and making it anew from nothing.
+"""Bringing derived data up to the end of the log, and making it anew from nothing.
 
-Invariants: rebuilding reads only the log; what it makes is byte for byte what was there.
+Invariants: rebuilding reads only the log; it makes every byte as it was before.
 """
 
 from perdure.errors import LogCorrupt

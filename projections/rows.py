@@ -20,14 +20,14 @@ PAGE_BYTES: Final = 4 * 1024 * 1024
 """The same in bytes, but for one event that is larger."""
 
 UNLAWFUL: Final = (IllegalTransition, *UNDECODABLE)
-"""What following an event raises that breaks the law, or is about what is not there."""
+"""The errors of folding an event that breaks the law, or names an input or call that is missing."""
 
 
 def why_unlawful(error: Exception) -> str:
-    """Return what is wrong with an event that could not be followed."""
+    """Return the reason for which an event could not be folded."""
     if isinstance(error, IllegalTransition):
         return str(error)
-    return f"it is about what is not there: {error}"
+    return f"it names an input or a call that is not there: {error}"
 
 
 def unlawful(event: SessionEvent, error: Exception) -> LogCorrupt:

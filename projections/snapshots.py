@@ -7,10 +7,10 @@ one that disagrees, or cannot be read, is ignored and never fatal. (The seal has
 with care opens a session wrongly until the audit, which folds the log itself, finds it.)
 
 Policy. A snapshot falls due when the log has grown, since the last one, by eight times what that
-one weighs (and at least 1 MiB); a checkpoint takes one after growth by its weight alone. What the
-snapshots take together is therefore within a constant factor of the log, however long the session
-grows. The weight is about the size, and known without encoding anything that has grown with the
-session: folding a log meets many snapshots that were due, and makes only the newest.
+one weighs (and at least 1 MiB); a checkpoint takes one after growth by its weight alone. So all
+snapshots of a session together stay within a constant factor of its log, however long it grows. The
+weight is about the size, and known without encoding anything that has grown with the session:
+folding a log meets many snapshots that were due, and makes only the newest.
 """
 
 from operator import itemgetter
@@ -44,11 +44,11 @@ FORMAT: Final = 6
 GROWTH_FACTOR: Final = 8
 MINIMUM_GROWTH_BYTES: Final = 1024 * 1024
 _ENTRY_BYTES: Final = 48
-"""What a run, an input or a key takes in a snapshot: its id, usually a UUID, and a version."""
+"""The size of a run, an input or a key in a snapshot: its id, usually a UUID, and a version."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """What a snapshot holds: all of `Session` but the running hash, which the log rebuilds."""
+    """The content of a snapshot: all of `Session` but the running hash, which the log rebuilds."""
 
     format: int = FORMAT
     session_id: str
@@ -73,14 +73,14 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Kept(NamedTuple):
-    """A snapshot and its version: of any type, where someone changed what is kept."""
+    """A snapshot and its version, which may be of any type if the stored row was changed."""
 
     version: int
     state: bytes
 
 
 class Folded(NamedTuple):
-    """A session folded from its log, with what is needed to go on.
+    """A session folded from its log, with the link and sizes that folding on needs.
 
     ``head`` is the newest link; ``growth_bytes`` counts log bytes since the last snapshot fell
     due, and ``snapshot_weight`` is about what that snapshot takes.

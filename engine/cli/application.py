@@ -110,7 +110,7 @@ def main() -> None:
     """Run the command line and leave the process with its exit code."""
     try:
         application()(prog_name="perdure")
-    except OSError as error:  # of help; what a command answers, it answers for
+    except OSError as error:  # printing help; a command reports its own
         sys.exit(tell_unwritten(error))
 
 

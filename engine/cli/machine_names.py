@@ -1,7 +1,7 @@
-"""Naming: the machine that a command's argument names, a built-in one or one of a user's module.
+"""The machine that a command's argument names: a built-in one, or one of a user's module.
 
-Invariants: whatever a user's module does while it is imported, what names no machine is misuse,
-and is said so; only an interruption goes through.
+Invariants: an argument that names no machine is misuse, and so is any error that the user's module
+raises while it is imported; only an interruption goes through.
 """
 
 import importlib
@@ -36,7 +36,7 @@ def find_machine(name: str) -> Machine | Model:
         raise typer.BadParameter(f"{module} has no {attribute!r}; it has {has}") from error
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # a module may make what it has when it is asked for it
+    except BaseException as error:  # a module may compute its attributes when asked
         what = f"{type(error).__name__}: {error}"
         raise typer.BadParameter(f"{name} cannot be had: {what}") from error
     if not isinstance(value, Machine | Model):
@@ -67,7 +67,7 @@ def _machines_of(module: ModuleType) -> list[str]:
 
 
 def _meant(name: str) -> str:
-    """Return what was probably meant by the name of a module, or of a machine after a dot."""
+    """Return a suggestion for the name of a module, or of a machine behind a dot."""
     module, _, attribute = name.rpartition(".")
     if _is_here(name):
         found = _machines_of(_import(name))

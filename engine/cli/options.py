@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they mean.
+"""Options that several commands share.
 
 Invariants: a command that only reads never makes a database; one that looks at evidence never
 writes to it.

@@ -1,4 +1,4 @@
-"""Answering: how a command ends, whatever happens in it.
+"""How a command ends: its answer, its error and its exit code.
 
 Invariants: no traceback reaches a user unless PERDURE_DEBUG asks for it; with ``--json`` a failure
 is one document on stdout too, but for a command line that cannot be read, which prints its usage on
@@ -28,7 +28,7 @@ DEBUG: Final = "PERDURE_DEBUG"
 _GIVEN: Final = frozenset(
     ("url", "db", "head", "offset", "limit", "after", "session_id", "new_session_id")
 )
-"""Parameters that are what the user typed, so that a malformed one is misuse and no finding."""
+"""Parameters that the user typed, so that a malformed one is misuse and no finding."""
 
 
 @contextlib.contextmanager
@@ -58,7 +58,7 @@ def answer_command(*, as_json: bool) -> Iterator[CommandAnswer]:
 
 
 def _tell(answer: CommandAnswer, error: BaseException) -> int:
-    """Say what went wrong, in one line or one document; return the exit code."""
+    """Print the error, in one line or one document; return the exit code."""
     code, message, data = _described(error)
     if answer.as_json:
         answer.document({"error": {"code": code, "message": message, "data": data}})
@@ -87,13 +87,13 @@ def _described(error: BaseException) -> tuple[str, str, dict[str, Any]]:
 
 
 def tell_unwritten(error: OSError) -> int:
-    """Say that what is not a command's answer could not be written; return the exit code."""
+    """Print that help or usage could not be written; return the exit code."""
     _abandon_stdout()
     sys.stderr.write(f"perdure: this cannot be written: {error.strerror}\n")
     return FAILED
 
 
 def _abandon_stdout() -> None:
-    """Send what is still buffered nowhere, so that leaving the process does not try again."""
+    """Discard buffered output, so that leaving the process does not try to write it again."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,7 +1,7 @@
-"""What a command prints: text, tables, or one JSON document; and progress, on a terminal only.
+"""Output of a command: text, tables, or one JSON document; and progress, on a terminal only.
 
 Invariants: on a terminal, text from the log cannot move the cursor or change colours; into a pipe,
-nothing is shortened; ids are whole everywhere; a JSON document is UTF-8 whatever the locale.
+nothing is shortened; ids are whole everywhere; a JSON document is UTF-8 under any locale.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ Cells = Sequence[object]
 
 
 class CommandAnswer:
-    """Where one command's answer goes; ``exit_code`` is what the command will end with."""
+    """The output of one command; ``exit_code`` is the code that the command will end with."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json: Final = as_json
@@ -102,7 +102,7 @@ class CommandAnswer:
 
 
 def visible(text: str, *, keep: str = "\n\t") -> str:
-    """Return the text with what a terminal would obey, rather than show, spelled out."""
+    """Return the text with the characters that a terminal would obey spelled out."""
     if text.isprintable() and text.isascii():
         return text
     return "".join(c if c in keep or not _obeyed(c) else ascii(c)[1:-1] for c in text)

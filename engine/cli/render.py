@@ -22,7 +22,7 @@ def session_document(view: SessionView) -> dict[str, Any]:
 
 
 def message_lines(place: int, message: dict[str, Any]) -> Iterator[str]:
-    """Yield the lines of one message: who, what was said, each tool call, and any other key."""
+    """Yield the lines of one message: role and name, content, tool calls, and any other key."""
     rest = dict(message)
     role, name = _take(rest, "role", str) or "?", _take(rest, "name", str)
     yield f"#{place} {role}" + (f" {name}" if name else "")
@@ -36,7 +36,7 @@ def message_lines(place: int, message: dict[str, Any]) -> Iterator[str]:
 
 
 def _take(rest: dict[str, Any], key: str, kind: type[_T]) -> _T | None:
-    """Take a value out, if it is of its usual kind and not empty; what is unusual stays."""
+    """Take a value out, if it is of its usual kind and not empty; any other value stays."""
     value = rest.get(key)
     if isinstance(value, kind) and value:
         del rest[key]

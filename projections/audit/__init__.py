@@ -1,1 +1,1 @@
-"""The audit: what a log must satisfy, event by event, session by session, store by store."""
+"""The audit: the checks of an event, of a session and of a store."""

@@ -1,4 +1,4 @@
-"""What an audit finds, and where."""
+"""The findings of an audit, and its report."""
 
 from typing import Literal
 
@@ -12,10 +12,10 @@ Kind = Literal[
     "link",  # an event's link does not follow from its bytes and the link before
     "order",  # positions contradict versions
     "transition",  # the lifecycle has no such move
-    "receipt",  # a receipt does not say what happened
+    "receipt",  # a receipt contradicts the events before it
     "digest",  # a conversation digest is not that of the recorded messages
-    "snapshot",  # a snapshot is not what the log folds to
-    "head",  # the log is not what it was when its head was exported
+    "snapshot",  # a snapshot differs from the fold of the log
+    "head",  # the log has changed since its head was exported
     "storage",  # SQLite itself finds the file damaged
 ]
 
@@ -23,7 +23,7 @@ Kind = Literal[
 class Finding(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """One thing wrong: in which session, at which version, of what kind, in a sentence.
 
-    ``session_id`` is empty and ``version`` 0 for what concerns the whole store.
+    ``session_id`` is empty and ``version`` 0 for a finding about the whole store.
     """
 
     session_id: str
@@ -33,7 +33,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
 
 class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read and what was found; ``ok`` is that nothing was found.
+    """The amounts that were read, and the findings; ``ok`` means that there are none.
 
     ``heads`` is how many exported heads were compared. Where ``sessions`` is 0, nothing was
     audited, which is no proof of anything.

@@ -1,6 +1,6 @@
 """The form of an event: whether an engine can have written these bytes.
 
-Invariants: a log may be re-linked by whoever owns it, so a link that holds does not say that an
+Invariants: the owner of a log can link it anew, so a link that holds does not say that an
 engine wrote the event. An engine writes one form only: each known field once, in order, encoded one
 way, with valid ids and a time that exists. An event that lacks a field is from before the field
 was added, and has its default.

@@ -1,13 +1,13 @@
-"""What an event says, held against what it should say where it stands.
+"""Checking an event's messages, receipt and registration against the state before it.
 
-Invariants: the law is asked of the authority and nobody else; digests and counts are computed from
-the recorded messages, never from what a receipt says; nothing here looks at rows or links.
+Invariants: only the authority says whether a move is legal; digests and counts are computed from
+the recorded messages, never read from a receipt; nothing here looks at rows or links.
 
-What it cannot know. Some of what an event says has no second source in the log, and any value of it
-is lawful: a receipt's ``boundary`` (but that of context, which lands at once), labels, metadata,
-usage, sources, reasons, keys that are new, what a run gave back, what a filter or a published event
-holds. Of a request there is only its digest, and nothing marks where its messages end. A change of
-such a value is evident by its link, and only by that.
+Not checked. Some fields have no second source in the log, and any value of them is lawful: a
+receipt's ``boundary`` (but that of context, which lands at once), labels, metadata, usage, sources,
+reasons, keys that are new, the result of a run, the content of a filter or of a published event. Of
+a request there is only its digest, and nothing marks where its messages end. A change of such a
+value is evident by its link, and only by that.
 """
 
 from collections.abc import Iterable, Iterator
@@ -45,10 +45,10 @@ _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 def replayed(
     before: Session, event: events.SessionEvent, recorded: bytes
 ) -> tuple[Session | None, list[Problem]]:
-    """Return the state after the event, and what is wrong with the event there.
+    """Return the state after the event, and the problems with the event there.
 
-    ``recorded`` is the row's state, which holds the event. Where anything is wrong, what the state
-    would be is not guessed: it is None.
+    ``recorded`` is the row's state, which holds the event. The state is None where there is a
+    problem.
     """
     try:
         after = evolve(before, event)
@@ -108,7 +108,7 @@ def _problems(
 def _landing_problems(
     before: Session, event: events.Landed, after: Session, recorded: bytes
 ) -> Iterator[Problem]:
-    """Yield what is wrong with an event that made messages part of the conversation."""
+    """Yield the problems with an event that made messages part of the conversation."""
     own = _count_of(event.messages, recorded)
     if own is None:
         yield "undecodable", "the messages are not an array of objects at the event's end"
@@ -143,17 +143,17 @@ def _landing_problems(
 def _no_receipt_problems(
     before: Session, event: events.RunCompleted, own: int
 ) -> Iterator[Problem]:
-    """Yield what is wrong with a run's end that landed nothing."""
+    """Yield the problems with a run's end that landed nothing."""
     if own:
         yield "receipt", f"the event brings {own} messages and has no receipt for them"
     if event.staged_context or event.staged_results:
         yield "receipt", "the event has no receipt, and counts staged messages"
     if event.terminal != "no_pending_boundary" and (before.staged_context or before.work.results):
-        yield "receipt", "the run ended without what was staged for it"
+        yield "receipt", "the run ended without the messages that were staged for it"
 
 
 def _result_problems(event: events.RunCompleted) -> Iterator[Problem]:
-    """Yield what is wrong with what a run gave back, which for a callback is the call."""
+    """Yield the problems with a run's result, which for a callback is the call."""
     if event.terminal == "callback_pending":
         try:
             _CALLBACK.decode(event.result)
@@ -170,7 +170,7 @@ def _first_receipt_problems(before: Session, receipt: Receipt) -> Iterator[Probl
 def _run_receipt_problems(
     before: Session, event: events.BoundaryApplied | events.RunCompleted, receipt: Receipt
 ) -> Iterator[Problem]:
-    """Yield what is wrong with the receipt of a boundary of a run that began before."""
+    """Yield the problems with the receipt of a boundary of a run that began before."""
     due = LIFECYCLE.value(before.lifecycle, "sequence") + 1
     if receipt.sequence != due:
         yield "receipt", f"the receipt's sequence is {receipt.sequence}; the run's next is {due}"
@@ -187,7 +187,7 @@ def _run_receipt_problems(
 def _run_messages_problems(
     before: Session, event: events.BoundaryApplied | events.RunCompleted, receipt: Receipt
 ) -> Iterator[Problem]:
-    """Yield what is wrong behind the staged messages, where those of the run's inputs come first.
+    """Yield the problems behind the staged messages, where those of the run's inputs come first.
 
     Once a call was answered from outside during the run, there is no request behind those any more,
     and the rest is the agent's own.
@@ -215,7 +215,7 @@ def _prefix_problems(
     event: events.TurnApplied | events.BoundaryApplied | events.RunCompleted,
     own: int,
 ) -> Iterator[Problem]:
-    """Yield what is wrong with the staged messages that a turn begins with."""
+    """Yield the problems with the staged messages that a turn begins with."""
     results = before.work.results
     if results:
         array = _ARRAY.decode(event.messages)[event.staged_results :]

@@ -1,7 +1,7 @@
-"""What an event says of the work in hand (runs, inputs, calls), held against what was in hand.
+"""Checking the runs, inputs, calls and groups that an event names against the work in hand.
 
-Invariants: what should be said comes from the functions with which such an event is decided; the
-event has been followed already, so what it names is there; only the log is asked.
+Invariants: the expected fields come from the functions by which such an event is decided. The event
+has been folded already, so the inputs and calls that it names exist. Only the log is asked.
 """
 
 from collections.abc import Iterator, Sequence
@@ -87,7 +87,7 @@ def input_due(before: Session, event: events.SessionEvent) -> str | None:
 
 
 def known_run_problems(before: Session, run_id: str) -> Iterator[Problem]:
-    """Yield what is wrong with the id of a run that is new."""
+    """Yield the problem with a new run whose id was recorded before."""
     if run_id in before.runs:
         yield "receipt", f"run {run_id!r} was recorded before"
 
@@ -95,7 +95,7 @@ def known_run_problems(before: Session, run_id: str) -> Iterator[Problem]:
 def doubt_problems(
     before: Session, run_id: str, recorded: msgspec.Raw | None = None
 ) -> Iterator[Problem]:
-    """Yield what keeps a run from beginning: calls of which nobody knows what became of them."""
+    """Yield the problem with a run that began while the outcome of a call was unknown."""
     if unknown := calls_in_the_way(before, run_id, recorded):
         yield "transition", f"a run began while the call {unknown[0]!r} was unknown"
 
@@ -120,16 +120,16 @@ def _request_problems(before: Session, event: events.InterruptRequested) -> Iter
 
 
 def _dropping_problems(before: Session, event: events.InputsDropped) -> Iterator[Problem]:
-    """Yield what is wrong with inputs dropped, each of which must have been queued.
+    """Yield the problems with dropped inputs, each of which must have been queued.
 
-    What replaces them was queued too, or comes with the event behind this one, and so is new.
+    The input that replaces them was queued too, or is new and comes with the next event.
     """
     waiting = queued(before.work)
     if not event.input_ids or not set(event.input_ids) <= set(waiting):
         yield "transition", "the inputs dropped are not some of those that were queued"
     replacement = event.into
     if (replacement is None) != (event.outcome == "abandoned"):
-        yield "transition", "only what is superseded or coalesced goes into another input"
+        yield "transition", "only a superseded or coalesced input goes into another"
     elif replacement is not None and (
         replacement in event.input_ids
         or (replacement in before.inputs and replacement not in waiting)

@@ -1,14 +1,14 @@
 """The audit: replay of a session's raw rows, trusting nothing that the log says about itself.
 
-Invariants: every row is looked at, whatever was wrong with those before it; a finding names the
-session and version where the log stops being what was written. What a damaged event makes
-unknowable (where the lifecycle stands, what the conversation was) is not guessed for the events
-behind it: their links, identities and versions are still checked, their meaning no longer is.
+Invariants: every row is looked at, even behind damaged ones; a finding names the session and the
+version at which the log was changed. Behind a damaged event the lifecycle and the conversation are
+unknown and are not guessed: the links, identities and versions of later events are still checked,
+their meaning no longer is.
 
-What it cannot know. A position is the order of delivery and in no link, so only one that
-contradicts the versions of its own session is found; across sessions it is no evidence. Whoever
-can write the log can also write it anew from some event on, with links that follow: that, like a
-tail cut off, shows against a head exported before, at the version of that head, and not otherwise.
+Not found. A position is the order of delivery and in no link, so only a position that contradicts
+the versions of its own session is found. A writer of the file can write a session anew from some
+event on, with links that follow, or cut its tail off: a head that was exported before shows that,
+at the version of the head, and nothing else does.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -50,8 +50,8 @@ Origins = Callable[[str, Origin], Session]
 class SessionAudit:
     """The audit of one session; feed it the session's rows in order, then `finish`.
 
-    ``heads`` are those exported earlier, ``snapshot`` the one that is kept, if there are such;
-    ``origins`` reads what a fork goes on from.
+    ``heads`` are heads exported earlier, ``snapshot`` is the kept snapshot, if there is one;
+    ``origins`` reads the state that a fork goes on from.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class SessionAudit:
             self._take(row, event, problem)
 
     def finish(self) -> list[Finding]:
-        """Return everything found, after comparing the end with what was exported or kept."""
+        """Return the findings, after comparing the end with exported heads and the snapshot."""
         if self._held is not None:
             self._settle()
         for head in self._heads:
@@ -173,7 +173,7 @@ class SessionAudit:
         self._findings.append(Finding(session_id=name, version=version, kind=kind, detail=detail))
 
     def _decoded(self, row: RawRow) -> tuple[SessionEvent | None, str | None]:
-        """Return the row's event, if it is one, and what is wrong with it by itself."""
+        """Return the row's event, if it is one, and the problem with the row by itself."""
         if not isinstance(row.state, bytes):
             return None, f"the state is {type(row.state).__name__}, not bytes"
         try:
@@ -202,7 +202,7 @@ class SessionAudit:
         self._find("identity", where, f"in the row at version {version!r}, {problem}")
 
     def _resumes(self, row: RawRow) -> bool:
-        """Report a row that does not follow; return whether what comes after goes on from it."""
+        """Report a row that does not follow; return whether the rows behind it go on from it."""
         version = row.version
         if type(version) is not int or version < 1:
             self._find("identity", self._version + 1, f"a row's version is {version!r}")
@@ -246,7 +246,7 @@ class SessionAudit:
         self._position = position
 
     def _check_link(self, version: int, state: Any) -> bool:
-        """Return whether the link is what it should be, and remember what the next may follow.
+        """Return whether the link is right, and remember the links that the next may follow.
 
         After a mismatch the next event may follow the link as stored or as computed, so that one
         altered event is one finding, not two.
@@ -276,7 +276,7 @@ class SessionAudit:
     def _check_event(self, event: SessionEvent, state: bytes) -> None:
         found = len(self._findings)
         self._check_meaning(event, state)
-        if len(self._findings) == found:  # or what is wrong has been said
+        if len(self._findings) == found:  # or the problem has been reported
             self._check_form(event, state)
 
     def _check_form(self, event: SessionEvent, state: bytes) -> None:
@@ -305,10 +305,10 @@ class SessionAudit:
         if self._state is None or kept is None or kept.version != event.version:
             return
         if encode_snapshot(self._state, links.stored_link(state) or "") != kept.state:
-            self._find("snapshot", event.version, "the snapshot is not what the log folds to")
+            self._find("snapshot", event.version, "the snapshot differs from the fold of the log")
 
     def _go_on_from(self, event: SessionForked) -> None:
-        """Put what the fork goes on from in front of its first event."""
+        """Put the conversation that the fork goes on from in front of its first event."""
         if self._origins is None or self._state is None or self._state.version:
             return
         try:
@@ -330,7 +330,7 @@ def audit_session(
 ) -> list[Finding]:
     """Return everything wrong with one session's rows, given in order of version and position.
 
-    ``origins`` reads what a fork goes on from; without it, a fork of nothing is all that can hold.
+    ``origins`` reads the state that a fork goes on from; without it, only a fork of nothing holds.
     """
     audit = SessionAudit(session_id, mapper, heads=heads, snapshot=snapshot, origins=origins)
     for row in rows:
@@ -339,7 +339,7 @@ def audit_session(
 
 
 def printable(session_id: Any) -> str:
-    """Return a session id as a report can carry it, whatever someone made of the column."""
+    """Return a session id as a report can carry it, also if the column holds no text."""
     if isinstance(session_id, str):
         return session_id.encode("utf-8", "backslashreplace").decode()
     return repr(session_id)

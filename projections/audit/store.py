@@ -2,8 +2,8 @@
 
 Invariants: processes share nothing but ranges of session ids; a session is audited whole by one of
 them; the report is the same for any number of processes. An index is only believed where SQLite,
-which looks at the file meanwhile, finds that it agrees with the table; and where pages cannot be
-read, each session is tried alone, so that one damaged page does not hide the others.
+which checks the file at the same time, finds that it agrees with the table; and where pages cannot
+be read, each session is tried alone, so that one damaged page does not hide the others.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -48,7 +48,7 @@ class _Range(msgspec.Struct, frozen=True):
 
 
 class _Audited(msgspec.Struct):
-    """What was found in a range; ``met`` are the sessions there of those to look out for."""
+    """The findings in a range of sessions; ``met`` are the names of those sessions."""
 
     sessions: int = 0
     events: int = 0
@@ -74,7 +74,7 @@ def audit_store(
 ) -> AuditReport:
     """Replay and verify the store's sessions, or just those named.
 
-    ``heads`` are compared with what the log has now; there may be several of a session. With
+    ``heads`` are compared with the log as it is now; there may be several of a session. With
     ``jobs`` above 1, a SQLite log is split among that many processes, which are spawned: a script
     that asks for them needs an ``if __name__ == "__main__"``. A named session that is not there is
     a finding. The file itself, pages and indexes, is only checked when all sessions are.
@@ -84,8 +84,8 @@ def audit_store(
     if session_ids:
         total, problems = _audit_ranges(store, [whole], heads, jobs, tell), []
     else:
-        # SQLite looks at the file meanwhile, without the interpreter's lock. Where the index turns
-        # out not to be believed, what was read by it counts for nothing.
+        # SQLite checks the file at the same time, without the interpreter's lock. Where it finds
+        # that the index is wrong, everything is read again without the index.
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="perdure-audit") as checker:
@@ -110,7 +110,7 @@ def audit_store(
 
 
 def _untold(_sessions: int) -> None:
-    """Tell nobody."""
+    """Report no progress."""
 
 
 def _audit_ranges(
@@ -120,7 +120,7 @@ def _audit_ranges(
     total = _Audited()
     reopened = store.reopening()
     if len(ranges) > 1 and reopened is not None:
-        # Only here, because whoever starts no processes need not wait for these to load.
+        # Only here, so that an audit in one process need not wait for these to load.
         import multiprocessing  # noqa: PLC0415
         from concurrent.futures import ProcessPoolExecutor, as_completed  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Given what happened, when something is asked, then events or a refusal."""
+"""Given events, when a command is decided, then events or a refusal."""
 
 import pytest
 from msgspec import Raw

@@ -1,4 +1,4 @@
-"""Runs that the engine drives, inputs, and tool calls: what is decided, and what is refused."""
+"""Runs that the engine drives, inputs, and tool calls: decisions and refusals."""
 
 import hashlib
 import json

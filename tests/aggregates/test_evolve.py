@@ -1,4 +1,4 @@
-"""State is a function of the events, in whatever pieces they are folded."""
+"""State is a function of the events, in any pieces in which they are folded."""
 
 import hashlib
 import itertools

@@ -39,7 +39,7 @@ def _messages(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[list[dict[str
 
 
 def recorded(value: Any) -> Any:
-    """Return what a message's one field reads back as."""
+    """Return the value that a message's one field reads back as."""
     return decode_messages(encode_messages([{"x": value}]).array())[0]["x"]
 
 

@@ -1,4 +1,4 @@
-"""A log that was written once folds to the same state for ever, whatever became of the code."""
+"""A log that was written once folds to the same state under any later version of the code."""
 
 import hashlib
 import json

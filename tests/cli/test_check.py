@@ -1,4 +1,4 @@
-"""`perdure check`: what it prints, what it exits with, and what it refuses."""
+"""`perdure check`: its output, exit codes and refusals."""
 
 import json
 import sys

@@ -184,7 +184,7 @@ def test_a_terminal_shortens_digests_before_anything_else_and_never_ids(demonstr
 
 
 def shown(*arguments: str, columns: int) -> str:
-    """What a command shows on a terminal of that width."""
+    """Return the output of a command on a terminal of that width."""
     import pty  # noqa: PLC0415 - not on every platform
     import termios  # noqa: PLC0415 - the same
 

@@ -1,4 +1,4 @@
-"""Importing transcripts: what is taken, what is refused, and that nothing is taken twice."""
+"""Importing transcripts: lines taken, lines refused, and none taken twice."""
 
 import hashlib
 import json

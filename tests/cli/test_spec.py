@@ -1,4 +1,4 @@
-"""The spec command: what it writes and compares, and what it says where there is no machine."""
+"""The spec command: the files that it writes and compares, and its refusals."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The audit of rows and of stores: what it says, whatever it is given."""
+"""The audit of rows and of stores, sound or not."""
 
 import random
 import subprocess
@@ -31,7 +31,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Log:
 
 
 def rows_of(*events: SessionEvent) -> list[RawRow]:
-    """Rows with the right links, whatever the events say."""
+    """Rows with the right links around any events."""
     stored, _ = MAPPER.to_stored(events, links.genesis(events[0].session_id))
     return [
         RawRow(n, row.session_id, row.version, row.topic, row.state)
@@ -70,7 +70,7 @@ UNLAWFUL = (
     ["undecodable"],
     ["receipt"],
 )
-"""What is wrong with each of `unlawful_events`, in their order."""
+"""The problem with each of `unlawful_events`, in their order."""
 
 
 def test_g8_a_well_linked_event_against_the_law_is_found_and_nothing_else(log: Log) -> None:

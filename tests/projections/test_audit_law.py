@@ -1,4 +1,4 @@
-"""Events with perfect links that lie about one thing each: what the audit says of every field.
+"""Events with perfect links that lie about one field each, and the finding for each field.
 
 A log is decided by the engine's own law, up to an event which is then told otherwise and sealed.
 Told honestly, the same log has no finding.
@@ -107,7 +107,7 @@ ANSWERED_OUTSIDE: Final = (
 
 
 class Lie(NamedTuple):
-    """What is asked of a new session, and what the last event then says that it should not."""
+    """The commands to a new session, and the fields of its last event that are then falsified."""
 
     asked: tuple[SessionCommand, ...]
     fields: dict[str, Any]

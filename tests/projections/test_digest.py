@@ -1,4 +1,4 @@
-"""The conversation digest is SHA-256 of the recorded array, and costs only what is new."""
+"""The conversation digest is SHA-256 of the recorded array, and costs only the new messages."""
 
 import asyncio
 import gc

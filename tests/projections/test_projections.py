@@ -76,7 +76,7 @@ DAMAGES: dict[str, tuple[int, str]] = {
     "a session that is invalid UTF-8": (3, "originator_id = CAST(x'ff' AS TEXT)"),
     "a session of no name": (3, "originator_id = ''"),
 }
-"""By what a row of version 3 has: the version at which reading must fail, and the SQL."""
+"""By the damage to a row of version 3: the version at which reading must fail, and the SQL."""
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -194,7 +194,7 @@ SPOILT: dict[str, str] = {
     "tracking behind": "UPDATE tracking SET notification_id = 7",
     "tracking before the beginning": "UPDATE tracking SET notification_id = -7",
 }
-"""What may befall the derived tables as a whole, as SQL."""
+"""Damages to the derived tables as a whole, as SQL."""
 
 
 @pytest.mark.parametrize("change", SPOILT)

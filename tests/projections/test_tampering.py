@@ -1,4 +1,4 @@
-"""G7: whatever is changed in a log is found, where it was changed and nowhere else."""
+"""G7: any change to a log is found, where it was made and nowhere else."""
 
 import collections
 import itertools

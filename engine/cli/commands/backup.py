@@ -25,7 +25,7 @@ _PAGES: Final = "copying"
 
 
 class Copied(msgspec.Struct, frozen=True, kw_only=True):
-    """A copy that was made: its path, its size, and what its audit found."""
+    """A copy that was made: its path, its size, and the report of its audit."""
 
     file: str
     bytes: int

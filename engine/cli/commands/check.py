@@ -1,7 +1,7 @@
-"""The check command: every state a declared machine can reach, held against what it promises.
+"""The check command: every state that a machine can reach, held against its properties.
 
 Invariants: the exit code is 0 only if everything holds everywhere; a limit that was met is a
-failure; what is no machine is misuse, said before anything is searched.
+failure; an argument that names no machine is misuse, reported before anything is searched.
 """
 
 import contextlib
@@ -86,7 +86,7 @@ def check_(
     ] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Check machines exhaustively: the shortest way to break what they promise, or none."""
+    """Check machines exhaustively: the shortest way to break a property, or none."""
     names = list(BUILT_IN) if machine is None else [machine]
     if graph is not None and machine is None:
         raise typer.BadParameter("a graph is of one machine: name it", param_hint="MACHINE")

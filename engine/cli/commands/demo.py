@@ -30,7 +30,7 @@ _LEFT_RETIRED: Final = "demo-cena-sevilla"
 
 
 class _DemoSession(msgspec.Struct, frozen=True, kw_only=True):
-    """One session after its way through the lifecycle, and what it was checked against."""
+    """One session after its way through the lifecycle, with the digests recomputed for it."""
 
     view: SessionView
     appended: int

@@ -1,6 +1,6 @@
 """The import command: files of transcripts into the log.
 
-Invariants: what is printed adds up to the lines that were read; a second import of the same lines
+Invariants: the printed counts add up to the lines that were read; a second import of the same lines
 appends nothing.
 """
 

@@ -1,7 +1,7 @@
-"""The commands that ask: ls, show, history, log, receipts, head.
+"""The commands that read: ls, show, history, log, receipts, head.
 
 Invariants: none of them makes a database; only ls may write, and only to the derived catalog, so
-that it costs what it shows, however much there is.
+that its cost follows the sessions it shows, not those in the log.
 """
 
 import contextlib
@@ -190,7 +190,7 @@ def _shown(answer: CommandAnswer, limit: int | None) -> int | None:
 
 
 def _phase(document: dict[str, Any]) -> str:
-    """Return the session's phase, with what else there is to know about it."""
+    """Return the session's phase, with a note on a lost owner or on damage."""
     phase: str = document["phase"]
     if document["ownerless"]:
         phase += " (its owner is gone)"

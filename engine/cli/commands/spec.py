@@ -82,7 +82,7 @@ def answer_with(
     checked: bool,
     **held: bool,
 ) -> None:
-    """Say which files differ, or were written; what is left over stays, and is named.
+    """Name the files that differ, or were written; files that are left over stay, and are named.
 
     ``held`` goes into the document: whether all that the named machines promise holds.
     """

@@ -43,7 +43,7 @@ def fork(
     session_id: SessionId,
     *,
     at_version: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Keep what there was at this version.")
+        int | None, typer.Option(min=1, metavar="N", help="Keep the messages of this version.")
     ] = None,
     at_message: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Keep the first so many messages.")

@@ -1,7 +1,8 @@
 """Taking in many transcripts at once: bounded in number and bytes, reported in their order.
 
 Invariants: the lines of one session are recorded in the order they came; a line that is refused
-stops no other; when this is left early, what was submitted is settled before the database closes.
+stops no other; when this is left early, lines that were submitted are settled before the database
+closes.
 
 The engine lives on an event loop in a thread of its own. The main thread reads, parses and waits,
 so that Ctrl-C reaches it at once, even in the middle of reading a pipe.
@@ -33,7 +34,7 @@ _T = TypeVar("_T")
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
-    """A line that was taken, and what it led to."""
+    """A line that was taken, and how it was recorded."""
 
     file: str
     line: int
@@ -79,7 +80,7 @@ class Intake:
         self._stop()
 
     def take(self, lines: Iterable[Line | Refused]) -> Generator[Taken | Refused, None, None]:
-        """Record the lines and yield what became of each, in order.
+        """Record the lines and yield the outcome of each, in order.
 
         Raises StoreError where the database fails: then no other line would fare better.
         """

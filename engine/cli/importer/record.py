@@ -1,4 +1,4 @@
-"""Recording a transcript: what of it the log does not have yet, and nothing else.
+"""Recording a transcript: only the turns that the log does not have yet.
 
 Invariants: a session that holds all of the transcript gets no event; one whose conversation is not
 the transcript's beginning is left alone; several processes may record the same transcript at once,
@@ -16,13 +16,13 @@ from perdure.projections import SessionView
 from perdure.runtime import Engine
 
 _ATTEMPTS: Final = 5
-"""How often to look again when another process wrote to the session meanwhile."""
+"""How often to read the session again when another process wrote to it."""
 
 Status = Literal["imported", "extended", "unchanged"]
 
 
 class RecordedTranscript(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one transcript: turns, messages and events are those appended now."""
+    """The outcome of one transcript: turns, messages and events are those appended now."""
 
     session_id: str
     status: Status
@@ -40,7 +40,7 @@ async def record(
 ) -> RecordedTranscript:
     """Bring the session up to the transcript, and to its end if ``archive``.
 
-    Raises Conflict where what is recorded is not the transcript's beginning, IllegalTransition
+    Raises Conflict where the recorded session is not the transcript's beginning, IllegalTransition
     where there is more to come but the session takes no more, and what `Engine.record_turn` does.
     """
     for _ in range(_ATTEMPTS - 1):

@@ -25,7 +25,7 @@ _CHUNK: Final = 1024 * 1024
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a file, counted from 1; ``file`` is what the user called it."""
+    """One line of a file, counted from 1; ``file`` is its name as the user gave it."""
 
     file: str
     line: int
