@@ -35,7 +35,7 @@ INTRODUCTION: Final = """\
 # Reference
 
 This page is printed from the docstrings (`make specs`). [Giving the engine an agent](agents.md)
-introduces the verbs.
+introduces the verbs; [the glossary](glossary.md) explains the words.
 
 `perdure.Engine` is asynchronous, as shown here. `perdure.sync.Engine` has the same verbs with the
 same parameters, blocking. The values that verbs take and return are [below](#values), and so are
