@@ -45,9 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(
     names: Sequence[str], *, quick: bool, peers: bool, where: Path = RESULTS
 ) -> tuple[list[results.Kept], list[str]]:
-    """Run the items; return what they found, and the names of those that failed.
+    """Run the items; return their results, and the names of those that failed.
 
-    Databases are made in a folder in ``where``, and what workers complain of is written there.
+    Databases are made in a folder in ``where``, and the workers' error output is written there.
     """
     if peers:
         install_peers()

@@ -1,8 +1,8 @@
 """The coordinator: starts workers, and gives all contenders a slice of the work in turn.
 
-Invariants: the order is shuffled anew each round, so that drift of the machine hits all alike, and
-nobody always follows the same neighbour; a contender that is not installed, or fails, is left out
-from then on and listed with the reason.
+Invariants: the order is shuffled anew each round, so that drift of the machine affects all alike
+and no contender always follows the same one; a contender that is not installed, or fails, is left
+out from then on and listed with the reason.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ without them there is nothing to compare with."""
 
 
 class Failed(Exception):
-    """A worker could not do what it was asked."""
+    """A worker could not carry out a request."""
 
 
 class Worker:
@@ -94,7 +94,7 @@ class Worker:
         return document["answer"]
 
     def stop(self) -> None:
-        """End the process, whatever it is doing."""
+        """End the process at once."""
         self._selector.close()
         self._process.kill()
         self._process.wait()
@@ -131,8 +131,8 @@ class Contest:
     def round(self) -> Iterator[Worker]:
         """Yield every worker once, in another order each round.
 
-        Before each, what others have written is sent to the disk, so that nobody is measured while
-        the system still writes for somebody else.
+        Before each, the system writes its caches to the disk, so that no worker is measured while
+        the system still writes the data of another.
         """
         names = list(self._workers)
         self._order.shuffle(names)
@@ -180,7 +180,7 @@ class Contest:
 
 
 def settle() -> None:
-    """Have the system write down what is still in its caches."""
+    """Have the system write its caches to the disk."""
     if hasattr(os, "sync"):
         os.sync()
 

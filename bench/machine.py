@@ -20,14 +20,14 @@ MEASURED: Final = (
     "tests/support/reference_model.py",
     "pyproject.toml",
 )
-"""What a result depends on. (The page that results are written into is not among it.)"""
+"""The files that a result depends on; the page that results are written into is none of them."""
 
 CALM: Final = 8
 """How many times its median the 99th percentile of a sync may take on a machine left alone."""
 
 
 def description(folder: Path, *, peers: bool) -> list[str]:
-    """Return what there is to know, a line each, when databases are made in ``folder``."""
+    """Return the machine and the versions, a line each, when databases are made in ``folder``."""
     python = interpreter("peers") if peers else None
     names = [
         line.partition("==")[0] for line in PINNED.read_text("utf-8").splitlines() if "==" in line
@@ -43,16 +43,16 @@ def description(folder: Path, *, peers: bool) -> list[str]:
 
 
 class State(NamedTuple):
-    """How busy the machine is, in words, and whether somebody else is plainly at work on it."""
+    """How busy the machine is, in words, and whether other programs plainly use it."""
 
     words: str
     busy: bool
 
 
 def state(folder: Path) -> State:
-    """Return the load, and what a sync of 4 KiB takes just now.
+    """Return the load, and the time of a sync of 4 KiB just now.
 
-    Where a hundredth of the syncs take many times as long as most, somebody else is writing or
+    Where a hundredth of the syncs take many times as long as most, other programs are writing or
     waiting for a processor; the waits of contenders are then those of their neighbours.
     """
     syncs = _syncs(folder)
@@ -104,7 +104,7 @@ def _syncs(folder: Path) -> list[float]:
 
 
 def _revision() -> str:
-    """Return the commit, and whether what ran is another thing than what it holds."""
+    """Return the commit, and whether the code that ran differs from it."""
     commit = _git("rev-parse", "--short", "HEAD")
     if not commit:
         return "no commit"
@@ -116,7 +116,7 @@ def _git(*arguments: str) -> str:
     """Return what git prints, nothing where it cannot be asked."""
     try:
         found = subprocess.run(
-            ["git", *arguments],  # noqa: S607 - whichever git is on the path
+            ["git", *arguments],  # noqa: S607 - the git on the path
             capture_output=True,
             text=True,
             check=False,

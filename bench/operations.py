@@ -1,4 +1,4 @@
-"""What a worker can be asked to do with its contender, and how each is timed.
+"""The operations that a worker carries out with its contender, and how each is timed.
 
 Invariants: the clock runs around the contender's own call and nothing else; work that takes too
 long is cut off by the time it was given, and the answer says how much was done.
@@ -56,7 +56,7 @@ async def turns_of(
 async def slice_of(
     contender: Contender, sessions: dict[str, int], seconds: float, *, fresh: str = ""
 ) -> dict[str, list[float]]:
-    """Begin one of the sessions if asked, put away what was written before, then do the same.
+    """Begin one of the sessions if asked, copy the write-ahead log, then do the same.
 
     Otherwise the first to record would pay for copying a write-ahead log that others filled.
     """
@@ -220,7 +220,7 @@ OPERATIONS = {
 
 
 async def perform(contender: Contender, request: dict[str, Any]) -> Any:
-    """Do what a request asks: one of the operations, or a method that only this contender has."""
+    """Carry out a request: one of the operations, or a method that only this contender has."""
     arguments = dict(request)
     name = arguments.pop("do")
     if name == "processor_seconds":

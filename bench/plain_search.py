@@ -17,7 +17,7 @@ _CAPACITY = 2
 
 
 def moves(one: One, *, may_start: bool = True, may_enqueue: bool = True) -> Iterator[One]:
-    """Yield what one session can become, once for each action."""
+    """Yield the states that follow for one session, once for each action."""
     phase, cancel, gate, pending, back = one
     if phase == "unregistered":
         yield ("idle", cancel, gate, pending, back)
@@ -46,14 +46,14 @@ def moves(one: One, *, may_start: bool = True, may_enqueue: bool = True) -> Iter
 
 
 def apart(state: State) -> Iterator[State]:
-    """Yield what follows where sessions do not look at each other."""
+    """Yield the states that follow where sessions do not look at each other."""
     for number, one in enumerate(state):
         for after in moves(one):
             yield (*state[:number], after, *state[number + 1 :])
 
 
 def across(state: State) -> Iterator[State]:
-    """Yield what follows where one session runs at a time and all share a capacity."""
+    """Yield the states that follow where one session runs at a time and all share a capacity."""
     running = sum(one[0] == "running" for one in state)
     may_enqueue = sum(one[3] for one in state) < len(state) + 1
     for number, one in enumerate(state):
@@ -63,7 +63,7 @@ def across(state: State) -> Iterator[State]:
 
 
 def search(instances: int, following: Following = apart) -> tuple[int, int, int]:
-    """Return the states, what was generated with the initial one, and the depth."""
+    """Return how many states are distinct, how many were generated, and the depth."""
     level = [(_START,) * instances]
     seen = set(level)
     generated, depth = 1, -1

@@ -1,10 +1,10 @@
 """Where a durable turn, a resume and an audit spend their time: `make profile`.
 
-A timer interrupts the main thread a thousand times a second and counts the line of this project
-that it is on, whatever it has called from there; and where every other thread is at that moment.
-That is time on the clock, waiting included: a profiler of calls would count small functions double
-for being watched. What the engine does in helper threads (to resume, to audit) is called directly
-here, because only the main thread can be interrupted anywhere.
+A timer interrupts the main thread a thousand times a second. Each time it counts the line of this
+project that the main thread is on, or has called other code from, and the place of every other
+thread. The result is time on the clock, waiting included; a profiler that watches calls would
+overstate small functions. Work that the engine does in helper threads (to resume, to audit) is
+called directly here, because only the main thread can be interrupted anywhere.
 """
 
 import asyncio
@@ -95,7 +95,7 @@ def _place(thread: str, innermost: FrameType) -> Place:
 
 @functools.cache
 def _layer(code: CodeType) -> str | None:
-    """Return the layer that the code lies in, None for what is not the project's."""
+    """Return the layer that the code lies in, None for code that is not the project's."""
     path = Path(code.co_filename)
     if not path.is_relative_to(PACKAGE):
         return None
@@ -110,7 +110,7 @@ def _named(thread: str, layer: str, code: CodeType, line: int | None) -> Place:
 
 
 def table(title: str, sampler: Sampler, times: int, unit: str = "") -> str:
-    """Return what was sampled: for each thread, its layers and its lines, as time of one piece."""
+    """Return the samples of each thread, by layer and by line, as the time of one piece of work."""
     each = sampler.seconds / times
     samples = max(1, sampler.samples)
     scale = sampler.seconds / samples / times * 1e6

@@ -25,7 +25,7 @@ from bench.setup import Setup
 
 
 class Item(NamedTuple):
-    """A work item: how it is asked for, what its tables are headed, and how it is run."""
+    """A work item: its name, the heading of its tables, and its function."""
 
     name: str
     title: str

@@ -1,4 +1,4 @@
-"""What a work item hands back: tables, budgets and notes, and how they are written as Markdown."""
+"""The results of a work item: tables, budgets and notes, and how they are written as Markdown."""
 
 import math
 import statistics
@@ -10,11 +10,11 @@ import msgspec
 from bench.contenders import CONTENDERS
 
 FULL: Final = {"journal_mode": "wal", "synchronous": "FULL"}
-"""What perdure's ``durability="full"`` is, and what others are compared with."""
+"""The settings of perdure's ``durability="full"``, with which others are compared."""
 
 
 class Table(msgspec.Struct):
-    """A table: its first row is what the others are measured against."""
+    """A table: the others are measured against its first row."""
 
     title: str
     columns: list[str]
@@ -22,7 +22,7 @@ class Table(msgspec.Struct):
 
 
 class Budget(msgspec.Struct):
-    """A promise, what was measured, and whether it holds; ``because`` is for one that does not."""
+    """A promise, the measured value, and whether it holds; ``because`` is for one that does not."""
 
     what: str
     target: str
@@ -32,7 +32,7 @@ class Budget(msgspec.Struct):
 
 
 class Report(msgspec.Struct):
-    """What one work item found. ``figures`` are the bare numbers, for the plot and for reuse."""
+    """The results of one item. ``figures`` are the bare numbers, for the plot and for reuse."""
 
     tables: list[Table]
     budgets: list[Budget] = []
@@ -80,8 +80,8 @@ def _mark(mode: str, level: str) -> str:
 
 DURABILITY_NOTE: Final = (
     "Durability is journal mode and synchronous level, as PRAGMA told them on the connection that "
-    "writes. *weaker*: the last commits can be lost in a power cut, which is not what the first "
-    "row promises. *unequal*: each commit is synced, but the removal of the rollback journal is "
+    "writes. *weaker*: the last commits can be lost in a power cut, which the first row rules "
+    "out. *unequal*: each commit is synced, but the removal of the rollback journal is "
     "not, so a power cut right after a commit may undo it."
 )
 

@@ -26,11 +26,11 @@ BUSY: Final = (
     "relying on their times; bytes and counts hold."
 )
 BEGIN: Final = "<!-- measured: written by the benchmark, not by hand -->"
-END: Final = "<!-- end of what was measured -->"
+END: Final = "<!-- end of the measurements -->"
 
 
 class Kept(msgspec.Struct):
-    """What one item found, and when and where."""
+    """The results of one item, and when and where they were measured."""
 
     name: str
     at: str
@@ -93,7 +93,7 @@ def section(one: Kept) -> list[str]:
 
 
 def measured(found: Sequence[Kept]) -> list[str]:
-    """Return when and on what the items were measured, once for all that have it in common."""
+    """Return the times and machines of the measurements, once for all items that share them."""
     runs: dict[tuple[str, ...], list[str]] = {}
     for one in found:
         runs.setdefault((one.at[:10], *one.machine), []).append(one.name)

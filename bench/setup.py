@@ -1,4 +1,4 @@
-"""What every work item is given: sizes, a folder, and the environments to start workers in."""
+"""The setup of every work item: sizes, a folder, and the environments to start workers in."""
 
 import os
 import subprocess
@@ -43,9 +43,9 @@ def interpreter(environment: str) -> str | None:
 
 
 def install_peers() -> None:
-    """Make the peers' environment, or bring it up to what is pinned. Each package by itself.
+    """Make the peers' environment, or bring it to the pinned versions, each package by itself.
 
-    A package that cannot be installed keeps no other from being measured.
+    A package that cannot be installed does not prevent the others from being measured.
     """
     wanted = PINNED.read_text("utf-8")
     stamp = PEERS / "installed.txt"

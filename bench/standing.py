@@ -26,14 +26,14 @@ EVEN: Final = 0.97
 
 
 class Times(NamedTuple):
-    """A cost in terms of perdure's, and at how many turns, where that is not what was asked."""
+    """A cost as a multiple of perdure's, and the number of turns, where another was asked for."""
 
     value: float
     at: int | None = None
 
 
 LATE: Final = Times(0.0)
-"""Somebody who took part and did not come so far."""
+"""Stands for a contender that took part and did not reach so many turns."""
 
 
 def standing(figures: Mapping[str, Mapping[str, Any]]) -> Table | None:

@@ -1,7 +1,7 @@
 """A worker: a process with one contender, asked over pipes, a JSON line for each request.
 
-Invariants: it imports its contender before it says that it is ready; whatever the contender prints
-goes to stderr, so that stdout has answers only; a failure is an answer, too.
+Invariants: it imports its contender before it says that it is ready; the contender's output goes
+to stderr, so that stdout has answers only; a failure is an answer, too.
 
     python -m bench.worker CONTENDER FILE
 """
@@ -29,7 +29,7 @@ async def serve(name: str, path: Path) -> None:
     try:
         preload(name)
         contender = load(name, path)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the table says so
+    except Exception as error:  # noqa: BLE001 - the table names any error
         answer({"error": f"{type(error).__name__}: {error}"})
         return
     answer({"answer": "ready"})

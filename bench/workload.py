@@ -16,10 +16,10 @@ MESSAGE_BYTES: Final = len(json.dumps(TURN, separators=(",", ":"))) - 2
 """The two messages as compact JSON, with the comma between them."""
 
 ROW_BYTES: Final = 2164
-"""What perdure records for a turn of this size, within a few bytes: what raw rows are given. A test
-holds it against what is recorded."""
+"""The bytes that perdure records for a turn of this size, within a few, and that raw rows have. A
+test compares it with the log."""
 
 
 def session_id(name: str) -> str:
-    """Return an id of the usual length that says what the session is for."""
+    """Return an id of the usual length that names the session's purpose."""
     return f"{name}-{'0' * ID_CHARACTERS}"[:ID_CHARACTERS]

@@ -70,6 +70,6 @@ def load(name: str, path: Path) -> Contender:
 
 
 def preload(name: str) -> None:
-    """Import what the contender needs, so that no measurement pays for it."""
+    """Import the contender's module, so that no measurement pays for it."""
     module = CONTENDERS[name].module.split(":")[0]
     importlib.import_module(f"bench.contenders.{module}_")

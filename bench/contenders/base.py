@@ -1,4 +1,4 @@
-"""What a contender can do: keep sessions of messages in a SQLite file, durably, turn by turn.
+"""The interface of a contender: it keeps sessions of messages in a SQLite file, turn by turn.
 
 Invariants: `record` returns once the turn is as durable as the contender makes it; `settings` asks
 the connection that writes, so nothing about durability is assumed.
@@ -37,7 +37,7 @@ class Contender:
         """Make the session exist, where that is a step of its own."""
 
     async def end(self, session: str) -> None:
-        """Let go of what is held for the session, where something is."""
+        """Release the session's connections and caches, if there are any."""
 
     async def record(self, session: str, messages: Sequence[Message]) -> None:
         """Record one turn."""
@@ -49,10 +49,10 @@ class Contender:
         return False
 
     async def ready(self, session: str) -> None:
-        """Do what the next turn needs done first, where that is less than reading everything."""
+        """Prepare for the next turn, where that takes less than reading the whole session."""
 
     async def conversation(self, session: str) -> list[Any]:
-        """Return all messages, ready for a model, from whatever is in the file."""
+        """Return all messages from the file, ready for a model."""
         raise NotImplementedError
 
     async def newest(self, session: str, count: int) -> list[Any]:

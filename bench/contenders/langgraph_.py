@@ -20,7 +20,7 @@ from bench.workload import Message
 
 
 class _Thread:
-    """What a graph holds of one thread between its steps."""
+    """The state of one thread that a graph holds between its steps."""
 
     def __init__(self, session: str) -> None:
         self.config: Any = {"configurable": {"thread_id": session, "checkpoint_ns": ""}}

@@ -120,7 +120,7 @@ class Perdure(Contender):
         return seconds
 
     async def audited(self, jobs: int) -> dict[str, Any]:
-        """Audit all sessions; return the seconds and what was found."""
+        """Audit all sessions; return the seconds and the report's counts."""
         start = time.perf_counter()
         report = await self.engine.audit(jobs=jobs)
         seconds = time.perf_counter() - start
@@ -184,7 +184,9 @@ class Perdure(Contender):
             await self.engine.record_turn("warm", TURN)
         await self.engine.discard_live("warm")
         before = 0
-        for n in range(_FILLING + sessions):  # the first take what the warming up left free
+        for n in range(
+            _FILLING + sessions
+        ):  # the first ones fill the memory that warming up has freed
             if n == _FILLING:
                 gc.collect()
                 before = _resident_bytes()
@@ -199,8 +201,8 @@ class Perdure(Contender):
 class SlowDisk(Perdure):
     """The asynchronous engine on a disk that takes longer to sync.
 
-    Each transaction that the writing connection commits waits ``sync_seconds`` more, on whichever
-    thread it runs, without the interpreter's lock: as it would for the disk.
+    Each transaction that the writing connection commits waits ``sync_seconds`` longer, on the
+    thread that commits and without the interpreter's lock, as it would wait for the disk.
     """
 
     def __init__(self, path: Path, sync_seconds: float) -> None:

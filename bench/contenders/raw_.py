@@ -1,4 +1,4 @@
-"""Plain `sqlite3`: the limits of what a log on SQLite can reach, and the design it replaces.
+"""Plain `sqlite3`: the speed that a log on SQLite cannot exceed, and the design it replaces.
 
 Invariants: a raw row has as many bytes as perdure records for the same turn, in a table of the same
 shape, in pages of the same size, at the same durability.

@@ -1,4 +1,4 @@
-"""What the append item says: its tables, its budgets' lines, and the numbers for the plot."""
+"""The report of the append item: its tables, its budgets' lines, and the numbers for the plot."""
 
 import statistics
 from typing import Any, Final, NamedTuple
@@ -31,9 +31,9 @@ GROWTH_NOTE: Final = (
     "itself."
 )
 TIME_NOTE: Final = (
-    "*Not reached* is a number of turns that a contender did not come to in {seconds:g} s, which "
-    "each has to record a session up to each point; perdure and what this project wrote itself "
-    "have {patience} times as long."
+    "Each contender has {seconds:g} s to record a session up to each number of turns; perdure and "
+    "the contenders written in this project have {patience} times as long. *Not reached* is a "
+    "number of turns that took longer."
 )
 COPYING_NOTE: Final = (
     "Before each slice of turns the write-ahead log is copied into the file, so that none of the "
@@ -272,7 +272,7 @@ def figures(found: Measured) -> dict[str, Any]:
 
 
 def notes(found: Measured) -> list[str]:
-    """Return what is to be said beside the tables."""
+    """Return the notes beside the tables."""
     slow = [
         f"{label(name)} came to {max(reached.values()):,} turns"
         for name, reached in found.reached.items()

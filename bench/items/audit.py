@@ -25,8 +25,8 @@ EVENT_BYTES: Final = 1700
 
 SHORTER: Final = ROW_BYTES - EVENT_BYTES
 NOTE: Final = (
-    "The design asks that the audit scales with processes and gives no number; three quarters of "
-    "the cores is what the bench asks for."
+    "The design asks that the audit scales with processes and gives no number; the benchmark asks "
+    "for three quarters of the cores."
 )
 
 
@@ -113,7 +113,7 @@ def _row(found: list[float], limit: float, events: int, total: int) -> list[str]
 
 
 def _limit(path: Path) -> float:
-    """Read all rows in the audit's order and hash what it must; return the seconds."""
+    """Read all rows in the audit's order and hash as many bytes; return the seconds."""
     connection = sqlite3.connect(path)
     start = time.perf_counter()
     digest = hashlib.sha256()

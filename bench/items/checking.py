@@ -2,8 +2,8 @@
 
 The explorer compiles a model before it searches; a plain search is written for one and compiles
 nothing. Beside SPIN, which compiles for longer, the searches alone are compared. SPIN is Debian's,
-its verifier compiled with -O2 and without partial-order reduction, and its time is what it reports
-itself. Where it or a C compiler is missing, that is said.
+its verifier compiled with -O2 and without partial-order reduction, and its time is the one that
+it reports. The table says so where SPIN or a C compiler is missing.
 """
 
 import gc
@@ -70,7 +70,7 @@ def measure(setup: Setup) -> Report:
                 both(searches[0]),
             ]
         )
-        if number == 3:  # what a smaller model takes is compiling, and no search
+        if number == 3:  # the time of a smaller model is spent on compiling
             budgets.append(
                 Budget(
                     f"searching {model.name}, compiling included, beside a plain search",

@@ -40,8 +40,8 @@ CONTENDERS: Final = (
     "dbos-wal",
 )
 NOTE: Final = (
-    "A raw commit of many rows has a row of every session, in perdure's table: what a group commit "
-    "into that table can reach when nothing but SQLite costs anything. Contenders that block are "
+    "A raw commit of many rows has a row of every session, in perdure's table: the speed of a "
+    "group commit into that table when nothing but SQLite takes time. Contenders that block are "
     "called for one session after another, since SQLite has one writer at a time, and threads "
     "would wait for each other."
 )
@@ -148,7 +148,7 @@ def measure(setup: Setup) -> Report:
 
 
 def _budget(sessions: int, least: int, ours: dict[int, float], limit: dict[int, float]) -> Budget:
-    """Return the budget's line, and the arithmetic of what this machine and table allow."""
+    """Return the budget's line, with the arithmetic of the limit of this machine and table."""
     factor = ours[sessions] / ours[1]
     alone, row = 1e6 / limit[1], 1e6 / limit[sessions]
     turn, together = 1e6 / ours[1], 1e6 / ours[sessions]
@@ -168,7 +168,7 @@ def _budget(sessions: int, least: int, ours: dict[int, float], limit: dict[int, 
 
 
 def _on_a_slow_disk(sessions: int, least: int, middle: dict[str, dict[int, float]]) -> Budget:
-    """Return the budget's line where a sync takes what it takes on ordinary disks."""
+    """Return the budget's line for a disk whose syncs take as long as on ordinary disks."""
     found = middle.get("perdure-slow-disk", {1: 1.0, sessions: 0.0})
     factor = found[sessions] / found[1]
     return Budget(

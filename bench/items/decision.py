@@ -1,8 +1,8 @@
 """Decision: one lifecycle move, asked of the table compiled from the declared machine.
 
 Beside it the same move by `transitions`, which interprets the declaration and is the reference that
-the table is proved equal to; what a move that is refused takes; and what a whole turn asks:
-`decide`, then `evolve`.
+the table is proved equal to; a move that is refused; and the two functions of a whole turn,
+`decide` and `evolve`.
 
 Invariants: every verb of the machine is measured, in every phase that a session can reach and in
 which it is allowed.
@@ -32,9 +32,8 @@ MOST: Final = 2
 
 NOTE: Final = (
     "Each verb is asked in every phase in which a session can reach it and it is allowed, and the "
-    "slowest is shown. The budget is that of a move which is allowed. One that is refused "
-    "also finds out what would have been allowed and why this was not, and says so in an error: "
-    "that is what its time goes to, and it is not within the budget."
+    "slowest is shown. The budget is for a move that is allowed. A refusal takes longer, "
+    "since its error lists the allowed verbs and the guard that failed; it has no budget."
 )
 
 
@@ -112,7 +111,7 @@ def measure(setup: Setup) -> Report:
 def _moves() -> dict[tuple[str, str], Move]:
     """Return a move of each verb in each phase that it is allowed in, by verb and phase.
 
-    They are found by going through what a session can come to, with one run and few inputs.
+    They are found by exploring the states of a session, with one run and few inputs.
     """
     found: dict[tuple[str, str], Move] = {}
     seen, waiting = {LIFECYCLE.initial}, [LIFECYCLE.initial]
@@ -133,7 +132,7 @@ def _moves() -> dict[tuple[str, str], Move]:
 
 
 def _arguments(verb: Verb) -> Iterator[tuple[Any, ...]]:
-    """Yield what the verb may be given."""
+    """Yield the arguments that the verb may be given."""
     return itertools.product(
         *((0, 1) if isinstance(one, Count) else ("run",) for one in verb.arguments)
     )
@@ -155,7 +154,7 @@ def _timed(call: Callable[[], Any], number: int) -> float:
 
 
 def _both(taken: Sequence[float]) -> str:
-    """Return median and p99, exact enough for what takes less than a microsecond."""
+    """Return median and p99, exact enough for times below a microsecond."""
     return f"{median(taken) * 1e6:.2f} µs / {p99(taken) * 1e6:.2f} µs"
 
 

@@ -1,4 +1,4 @@
-"""Footprint: what importing the engine costs, and what a live session holds in memory."""
+"""Footprint: the cost of importing the engine, and the memory of a live session."""
 
 import json
 import subprocess
@@ -24,18 +24,18 @@ DEPENDENCIES: Final = (
     "immutables",
     "uuid_utils",
 )
-"""What perdure is built on, and any such program would import: four distributions, and the standard
-library's event loop and database."""
+"""The modules that perdure is built on, and any such program would import: four distributions, and
+the standard library's event loop and database."""
 
 DISTRIBUTIONS: Final = DEPENDENCIES[2:]
 """Of these, the distributions alone."""
 
 NOTE: Final = (
     "Processor time of fresh processes, all modules compiled before, as they are where perdure "
-    "is installed. What `import perdure` loads beyond its dependencies, of the standard library "
-    "and further modules of the four distributions, counts against it in the budgets, and not in "
-    "the last ratio. asyncio and sqlite3 are no distributions and yet what it is built on: the "
-    "budget has a line without them, which is its letter, and one with them."
+    "is installed. Modules that `import perdure` loads beyond its dependencies, of the "
+    "standard library and of the four distributions, count against it in the budgets, and not in "
+    "the last ratio. asyncio and sqlite3 are dependencies but no distributions: the budget has a "
+    "line without them, as it is worded, and one with them."
 )
 MEMORY_NOTE: Final = (
     "A live session holds no messages. It holds the version of each run it knows, so that a retry "

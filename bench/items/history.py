@@ -33,8 +33,9 @@ NOTE: Final = (
     "page, without folding the session. The others are asked in the process that recorded."
 )
 TIME_NOTE: Final = (
-    f"A contender has {GROW_SECONDS} s to record each session, perdure and what this project wrote "
-    f"itself {PATIENCE} times as long; who did not come to the last turn is absent."
+    f"A contender has {GROW_SECONDS} s to record each session; perdure and the contenders written "
+    f"in this project have {PATIENCE} times as long. One that did not reach the last turn is "
+    "absent."
 )
 CACHED_NOTE: Final = (
     "Cached aggregates hold every message of every session in memory, so they read nothing at all."

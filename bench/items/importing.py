@@ -26,9 +26,9 @@ TITLE: Final = "Import: real transcripts"
 CONTENDERS: Final = ("perdure-full", "raw-full", "full-snapshots", "openai-agents")
 NOTE: Final = (
     "The command starts an interpreter, derives ids from the content, checks every line and "
-    "records 64 sessions at once; the others record what they are given in order. Its connection "
-    "cannot be asked from outside. It opens the engine with the defaults, and what the next row's "
-    "connection says, which is opened with the same, stands for it."
+    "records 64 sessions at once; the others record the turns in order. The settings of its "
+    "connection cannot be read from outside: the table shows those of the next row, whose engine "
+    "is opened with the same defaults."
 )
 BESIDE: Final = ROOT.parent / "shared" / "data" / "airline-transcripts.jsonl"
 BUNDLED: Final = ROOT / "engine" / "cli" / "commands" / "transcripts.jsonl"

@@ -154,7 +154,7 @@ def _matching(count: int, phase: str = "", labels: Mapping[str, str] | None = No
 
 
 def _called(name: str) -> str:
-    """Return a filter's name, with what it asks for."""
+    """Return a filter's name, with its values."""
     filters = FILTERS[name]
     asked = {**({"phase": filters["phase"]} if "phase" in filters else {})}
     asked |= filters.get("labels", {})

@@ -51,12 +51,12 @@ GROW_SECONDS: Final = 20
 NOTE: Final = (
     "perdure's conversation is one that the next turn can be recorded on: its digest is "
     "recomputed, and links are checked, at the latest when their messages are returned. The others "
-    "return what is in the file."
+    "return the messages in the file."
 )
 TIME_NOTE: Final = (
-    f"A session is recorded with everyone beforehand, in {GROW_SECONDS} s at most; perdure and "
-    f"what this project wrote itself have {PATIENCE} times as long. Who did not come to the last "
-    "turn in that time is absent."
+    f"Each contender records a session beforehand, in {GROW_SECONDS} s at most; perdure and the "
+    f"contenders written in this project have {PATIENCE} times as long. One that did not reach the "
+    "last turn in that time is absent."
 )
 SESSION: Final = session_id("resumed")
 
