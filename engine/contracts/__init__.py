@@ -1,4 +1,4 @@
-"""Contracts for other languages and tools, made by the code and compared with what is committed."""
+"""Contracts for other languages and tools, made by the code and compared with ``specs/``."""
 
 from perdure.contracts.all import documents
 from perdure.contracts.files import drift, write

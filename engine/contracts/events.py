@@ -1,6 +1,6 @@
 """The log format as JSON Schema: every event, the receipt and the snapshot, as they are stored.
 
-Invariants: what there is follows from the types alone, so a new event has its schema at once.
+Invariants: the schemas follow from the types alone, so a new event has its schema at once.
 """
 
 import inspect
@@ -67,9 +67,9 @@ def schemas() -> dict[str, Any]:
 
 
 def _stored(kind: type[msgspec.Struct], link: dict[str, str]) -> dict[str, Any]:
-    """Return the schema of a struct as it is stored: with its link, and raw bytes as what they are.
+    """Return the schema of a struct as it is stored: with its link, and with its raw bytes.
 
-    Raw bytes can be any JSON, unless the field's name says what they are.
+    Raw bytes can be any JSON, unless `_RAW` has the field's name.
     """
     schema = _schema(kind)
     body = schema["$defs"][kind.__name__]

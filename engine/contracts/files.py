@@ -1,4 +1,4 @@
-"""Files: documents on the way to disk, and what is there compared with what should be.
+"""Files: writing documents to disk, and comparing a folder with them.
 
 Invariants: a document is its path below the folder and its text; nothing is ever removed.
 """
@@ -16,7 +16,7 @@ def write(folder: Path, documents: Mapping[str, str]) -> None:
 
 
 def drift(folder: Path, documents: Mapping[str, str], *, whole: bool = True) -> dict[str, str]:
-    """Return what is wrong with each file that is not as it should be: missing, differs, left over.
+    """Return the problem of each file that is missing, differs or is left over.
 
     ``whole`` says that the documents are all that the folder should hold.
     """

@@ -1,7 +1,7 @@
 """The guides: a page for each folder, for readers who have never seen the code.
 
-Invariants: what can be listed is listed from the code; the rest explains the format, and the tests
-hold the vectors to it.
+Invariants: lists are made from the code; the rest explains the format, and the tests compare the
+vectors with it.
 """
 
 from collections.abc import Mapping
@@ -150,7 +150,7 @@ def whole() -> str:
 
 
 def machines(reports: Mapping[str, Report]) -> str:
-    """Return the guide to the machines, with what was counted."""
+    """Return the guide to the machines, with the counts of states and transitions."""
     rows = [
         "| folder | is | distinct states | transitions | steps to the farthest |",
         "| --- | --- | --- | --- | --- |",

@@ -1,7 +1,7 @@
 """A machine's folder: its contract, its TLA+ with configurations, its diagrams.
 
-Invariants: every file says what it is, what it was printed from and how to print it again; the
-counts are what the explorer finds now.
+Invariants: every file names its kind, its source and the command that prints it again; the counts
+are those of a check made now.
 """
 
 import re
@@ -22,14 +22,14 @@ _TLC: Final = "\\*"  # begins a comment
 
 
 def folder_of(name: str, model: Machine | Model) -> str:
-    """Return the name of a machine's folder: a built-in's own, or what a user's is called."""
+    """Return the name of a machine's folder: a built-in's own, or one from a user's name."""
     return re.sub(r"\W+", "-", model.name if ":" in name else name).strip("-") or "machine"
 
 
 def machine_documents(name: str, model: Machine | Model, report: Report) -> dict[str, str]:
     """Return the text of every file of the machine's folder, by its name in it.
 
-    ``name`` is what the command knows the machine by: that of a built-in, or ``module:NAME``.
+    ``name`` is the command's name for the machine: that of a built-in, or ``module:NAME``.
     """
     module = module_name(model)
     files = {

@@ -1,7 +1,7 @@
 """Test vectors: inputs with the digests and links that every implementation must find.
 
-Invariants: they are computed by the code that runs, never written down; each file says what its
-fields are.
+Invariants: they are computed by the code that runs, never written down; each file explains its
+fields.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """Declare a lifecycle once; run it, prove it and print it from that declaration.
 
-What runs a machine is loaded at once. What proves and prints it is loaded when it is first asked
-for, because whoever embeds the engine asks for none of it, and should not wait for it on import.
+The modules that run a machine are loaded at once. Those that check and print it are loaded on first
+use, so that a program that embeds the engine does not wait for them on import.
 """
 
 import importlib
@@ -125,7 +125,7 @@ _LATER: Final = {
     "printing": ("contract", "mermaid", "promela", "svg", "tla", "tla_config"),
     "checker.report": ("Moment", "Report", "Violation"),
 }
-"""What is loaded when asked for, by the module that has it."""
+"""The names that are loaded on first use, by the module that has them."""
 
 _MODULES: Final = {name: module for module, names in _LATER.items() for name in names}
 

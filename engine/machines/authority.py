@@ -1,9 +1,9 @@
-"""The authority: what may change a phase, compiled from a declared machine into one table.
+"""The authority: the one object that may change a phase, compiled from a machine into one table.
 
-Invariants: a configuration changes only through `Authority.fire`, or, where a recorded move is made
-again, `Authority.replay`; a move not in the table is refused and changes nothing; what is fired has
-arguments that its verb can be given; a restricted verb needs the authority's own token to be fired,
-which no caller can forge because it is compared by identity.
+Invariants: a configuration changes only through `Authority.fire` or, for a recorded move, through
+`Authority.replay`; a move that is not in the table is refused and changes nothing; `fire` takes
+only arguments that the verb can be given; a restricted verb needs the authority's own token, which
+no caller can forge because it is compared by identity.
 """
 
 import itertools
@@ -35,7 +35,7 @@ class Configuration(NamedTuple):
 
 
 class Token:
-    """Proof of being the machine's owner: whoever is asked for one compares it with its own."""
+    """Proof of owning a machine. The authority accepts only its own token."""
 
     __slots__ = ()
 
@@ -87,7 +87,7 @@ class Authority:
     ) -> Configuration:
         """Return the configuration after ``verb``; ``arguments`` come in declared order.
 
-        ``subject`` says in an error what was to be moved. Raises IllegalTransition, naming the
+        ``subject`` names the moved object in an error. Raises IllegalTransition, naming the
         phase and the verbs allowed from here, also for arguments that the verb cannot be given,
         and AuthorityRequired when the verb is restricted and ``token`` is not this authority's.
         """
@@ -106,9 +106,8 @@ class Authority:
     ) -> Configuration:
         """Return the configuration after a recorded ``verb``: as `fire`, but nothing else is asked.
 
-        A recorded move was authorised when it was made, and its arguments were what its verb can
-        be given; what may be neither is for `perdure.testing.validate_trace` to judge. Raises
-        IllegalTransition.
+        A recorded move was authorised, and its arguments were checked, when it was made. For a log
+        that may be wrong, use `perdure.testing.validate_trace`. Raises IllegalTransition.
         """
         phase, values = configuration
         try:
@@ -180,8 +179,9 @@ class Authority:
     ) -> Iterable[Value]:
         """Return values of an argument that a guard could tell apart from all others.
 
-        Beside those the checker explores: for an id, each that the machine holds, and one that it
-        does not; for a count, what lies at the limits, as they are or less what the machine holds.
+        They are the explored values and, for an id, each id that the machine holds and one that it
+        does not hold; for a count, the numbers next to each limit, and next to each limit plus or
+        minus a number that the machine holds.
         """
         checked = given_domain(argument)
         holds = zip(self.machine.variables, configuration.values, strict=True)
@@ -213,9 +213,9 @@ class Authority:
         return bounds | {n.value for n in named if isinstance(n, Const) and type(n.value) is int}
 
     def _moves(self, phase: str, verb: str) -> tuple[_CompiledRow, ...]:
-        """Return the moves of a phase and a verb: compiled together when first asked for, and kept.
+        """Return the moves of a phase and a verb, which are compiled on first use.
 
-        Which few of them a process needs it shows by asking; to compile all takes milliseconds.
+        A process uses few of them, and compiling all takes milliseconds.
         """
         known = self._table.get((phase, verb))
         if known is not None:

@@ -1,4 +1,4 @@
-"""What a declaration says of a step, read word by word: the yardstick of everything in this kit.
+"""A declaration, interpreted word by word: the reference for everything in this kit.
 
 Invariants: nothing here uses the compiled table that a running engine may use; which row a step is
 comes from `evaluate`, where it leads from the reference authority. A step that is none (an unknown
@@ -24,10 +24,10 @@ Step = tuple[str, tuple[Value, ...]]
 """A verb and its arguments, in declared order."""
 
 Steps = tuple[Step, ...]
-"""What one event stands for: the verbs that happened in it, none for one that moves nothing."""
+"""The verbs that happened in one event, in order; none for an event that moves nothing."""
 
 Alternatives = Sequence[Steps]
-"""What something asked stands for: one of these sequences of steps, the first that is legal."""
+"""The sequences of steps that a request may stand for; the first legal one happens."""
 
 
 class Declared:
@@ -57,11 +57,11 @@ class Declared:
     def _read(
         self, here: Configuration, verb: str, arguments: tuple[Any, ...]
     ) -> tuple[list[Row], Configuration | None]:
-        """Return what `rows` and `step` do, remembered: reading word by word is slow."""
+        """Return the results of `rows` and `step`, cached because interpreting is slow."""
         asked = (here, verb, tuple((type(value), value) for value in arguments))
         try:
             known = self._known.get(asked)
-        except TypeError:  # no machine holds, or is given, what cannot be compared once for all
+        except TypeError:  # no machine holds, or is given, values without a hash
             return [], None
         if known is None:
             rows = self._firing(here, verb, arguments)
@@ -101,7 +101,7 @@ class Declared:
         return None
 
     def held(self, here: Configuration) -> dict[str, Value]:
-        """Return what the variables hold, by name, the phase among them."""
+        """Return the values of the variables by name, the phase among them."""
         return {"phase": here.phase, **dict(zip(self._names, here.values, strict=True))}
 
     def given(self, verb: str, arguments: tuple[Any, ...]) -> dict[str, Value]:

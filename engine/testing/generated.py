@@ -1,9 +1,9 @@
-"""A stateful test of the real thing, generated from a declared machine; Hypothesis drives it.
+"""A stateful test of an implementation, generated from a declared machine for Hypothesis.
 
-Invariants: the model advances by the declaration as it reads, never by the compiled table that the
-system may use itself; a step is asked of the system whatever the model says of it, and the two must
-agree, on what is refused as on what is done; after every step, what the system says of itself is
-what the model holds, and the declared properties hold of both.
+Invariants: the model advances by the interpreted declaration, never by the compiled table that the
+system may use itself; legal and illegal steps are both asked of the system, and it must accept the
+legal ones and refuse the others; after every step, the system reports the values of the model, and
+the declared properties hold.
 
     TestApproval = machine_test(APPROVAL, Approval, refusals=(Refused,)).TestCase
 """
@@ -41,7 +41,7 @@ from perdure.testing.declared import Alternatives, Declared, Steps, step_text, s
 
 
 class DeclaredOperation(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is asked of the system under one name and stands for declared steps.
+    """A request to the system under a name of its own, which stands for declared steps.
 
     ``asks`` returns, for its arguments, the alternatives of steps, of which the first legal one is
     to happen; ``arguments`` are drawn as a verb's are. Where ``method`` is empty, the system has a
@@ -54,7 +54,7 @@ class DeclaredOperation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 CHANCE: Final = st.integers(0, 3).map(lambda chance: not chance)
-"""What would end the machine for good happens only so often, so that examples get far."""
+"""Steps into a final phase are drawn less often, so that examples get far."""
 
 
 class MachineTest(RuleBasedStateMachine):
@@ -94,7 +94,7 @@ class MachineTest(RuleBasedStateMachine):
             )
 
     def settle(self, value: Any) -> Any:
-        """Return the value, or what comes of it where it is awaitable."""
+        """Return the value, or its result if it is awaitable."""
         if not inspect.isawaitable(value):
             return value
         if self._runner is None:
@@ -107,7 +107,7 @@ class MachineTest(RuleBasedStateMachine):
 
     @rule(data=st.data(), even_if_it_ends=CHANCE)
     def go_on(self, data: st.DataObject, *, even_if_it_ends: bool) -> None:
-        """Ask for something that is legal, so that every part of the machine is come to."""
+        """Ask for a legal operation, so that examples reach every part of the machine."""
         legal = [
             (name, operation, arguments)
             for name, operation, arguments, rarely in self._chosen
@@ -121,7 +121,7 @@ class MachineTest(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def overstep(self, data: st.DataObject) -> None:
-        """Ask for what this phase has a row for, with arguments that its guard refuses."""
+        """Ask for a verb that this phase has a row for, with arguments that its guard refuses."""
         phase = self.configuration.phase
         here = {item.verb for item in self.machine.all_rows() if item.source == phase}
         refused = [
@@ -140,10 +140,10 @@ class MachineTest(RuleBasedStateMachine):
     def attempt(
         self, name: str, asks: Alternatives, function: Callable[..., Any], *arguments: Any
     ) -> Any:
-        """Ask the system for something, and hold its answer to the model, which moves on.
+        """Call the system, compare its answer with the model, and advance the model.
 
-        Returns what the call returned, or the refusal. Raises AssertionError where the system
-        refuses what is legal or does what is not.
+        Returns the result of the call, or the refusal. Raises AssertionError if the system refuses
+        a legal step or accepts an illegal one.
         """
         here = self.configuration
         expected = self._declared.first_legal(here, asks)
@@ -168,7 +168,7 @@ class MachineTest(RuleBasedStateMachine):
         return answer
 
     def leads_on(self, asks: Alternatives, *, anywhere: bool) -> bool:
-        """Whether what is asked would lead into a final phase, or ``anywhere`` else than here."""
+        """Whether the request would lead into a final phase, or ``anywhere`` out of this one."""
         expected = self._declared.first_legal(self.configuration, asks)
         if expected is None or expected[1].phase == self.configuration.phase:
             return False
@@ -188,7 +188,7 @@ class MachineTest(RuleBasedStateMachine):
 
     @invariant()
     def the_system_is_where_the_model_is(self) -> None:
-        """Compare what the system says of itself, all of it or a part, with the model."""
+        """Compare the values that the system reports, all or some, with the model."""
         observe = getattr(self.system, "observe", None)
         if observe is None:
             return
@@ -248,11 +248,11 @@ def machine_test(
     ``close()``, that ends an example. Arguments are drawn from the declared domains, and now and
     then from outside them, where the system must refuse.
 
-    ``operations`` are what stands for other steps than its name says, or for several.
+    ``operations`` are the requests that stand for other steps than their names say, or for several.
     ``not_bound`` maps verbs to the reason why the system cannot be asked for them; one that is
     listed though the system has the method is InvalidMachine. Rules of your own go into a subclass
-    or into ``base``, where one called ``ask_<verb>`` replaces the generated one. What would lead
-    into a final phase is asked only now and then, so that examples get far; ``rarely`` names more
+    or into ``base``, where one called ``ask_<verb>`` replaces the generated one. Steps into a
+    final phase are drawn only now and then, so that examples get far; ``rarely`` names more
     verbs that are to leave their phase only now and then.
     """
     chosen = dict(operations or {})
@@ -335,13 +335,13 @@ def _of_interest(variable: Variable, near: Sequence[int]) -> list[Any]:
             largest = variable.maximum.actual
             return sorted({*explored, largest, *(n for n in near if 0 <= n <= largest)})
         case Identity():
-            return [*explored, "somebody else"]
+            return [*explored, "another id"]
         case _:
             return explored
 
 
 def _limits(machine: Machine) -> list[int]:
-    """Return the actual values of the bounds that guards read, and what is just beyond them."""
+    """Return the actual values of the bounds that guards read, and the numbers just beyond."""
     found = {
         n.actual for item in machine.all_rows() for n in nodes(item.guard) if isinstance(n, Bound)
     }

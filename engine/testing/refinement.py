@@ -1,11 +1,11 @@
-"""Refinement: a real `decide` and `evolve` explored, and held to the declaration both ways.
+"""Refinement: an implementation's `decide` and `evolve`, compared with the declaration both ways.
 
 Invariants: each concrete step must be declared rows, one for each verb it claims, as the
 declaration reads when it is interpreted (by `evaluate` and by `Reference`, never by the compiled
-table that the code under test may use itself); what is refused must have no legal move; what is
-done must be what was asked. Every declared row must be taken by some concrete step, but for those
-listed with a reason, and a listed row that is taken is a finding too, so that the list can only
-shrink. Reaching the bound is an error and never a pass.
+table that the code under test may use itself); a refused command must have no legal move; an
+accepted one must make the steps that it stands for. Every declared row must be taken by some
+concrete step, but for those listed with a reason, and a listed row that is taken is a finding too,
+so that the list can only shrink. Reaching the bound is an error and never a pass.
 
 States are explored breadth-first, those with the same ``abstraction`` once, up to a few
 representatives: if two of them answer the same commands differently, the abstraction hides
@@ -57,7 +57,7 @@ class Concrete(msgspec.Struct, Generic[State, Command, Event], frozen=True, kw_o
 
 
 class Refinement(msgspec.Struct, frozen=True, kw_only=True):
-    """What exploring an implementation found.
+    """The results of exploring an implementation.
 
     ``problems`` are sentences, empty where it refines its machine. ``taken`` and ``untaken`` are
     the declared rows that some concrete step took, and that none did. ``states`` counts distinct
@@ -123,7 +123,7 @@ def check_refinement(
 def _coverage(
     taken: Sequence[Row], untaken: Sequence[Row], excused: Mapping[str, str]
 ) -> Iterator[str]:
-    """Yield what is wrong with the rows that were not taken, and with the list of excuses."""
+    """Yield the problems with the rows that were not taken, and with the list of excuses."""
     for item in untaken:
         if not excused.keys() & _names_of(item):
             yield f"no concrete step takes «{item}»"
@@ -136,7 +136,7 @@ def _coverage(
 
 
 def _names_of(item: Row) -> set[str]:
-    """Return what a list of excuses can call the row: by verb, by phase, or as it is steps_text."""
+    """Return the names of a row in a list of excuses: its verb, its phase and its text."""
     return {item.verb, item.source, str(item)}
 
 
@@ -190,7 +190,7 @@ class _Exploration:
             self._complain((), f"it begins {_where(here)}, as the declaration does not")
 
     def _try(self, state: Any, command: Any, path: Path) -> Any:
-        """Return the state after the command, None where it was refused; keep what is wrong."""
+        """Return the state after the command, None where it was refused; keep the problems."""
         concrete = self._concrete
         here = concrete.configuration(state)
         wanted, goal = self._declared.first_legal(here, concrete.asks(state, command)) or (
@@ -218,11 +218,11 @@ class _Exploration:
         elif not events and goal != here:
             self._complain(path, f"it does nothing, but {steps_text(wanted)} changes something")
         elif not events:
-            self._follow(here, wanted, path)  # what was asked holds already, as a row says
+            self._follow(here, wanted, path)  # the request holds already, as a row says
         return after
 
     def _carried_out(self, state: Any, events: tuple[Any, ...], path: Path) -> tuple[Any, Steps]:
-        """Return the state after the events, and the steps they claim; keep what is wrong."""
+        """Return the state after the events, and the steps they claim; keep the problems."""
         done: Steps = ()
         for event in events:
             before = self._concrete.configuration(state)

@@ -1,7 +1,7 @@
 """Testing helpers: given events, when a command, then events or a refusal. For users too.
 
-Invariants: nothing here touches a database, a clock or an event loop; what is tested is `decide`
-and `evolve` themselves.
+Invariants: nothing here touches a database, a clock or an event loop; the tests call `decide` and
+`evolve` themselves.
 
     given(register(), turn("run-1", "hello")).when(Retire(now=NOW)).then(SessionRetired)
 """
@@ -43,7 +43,7 @@ def turn(run_id: str, *texts: str, **fields: Any) -> RecordTurn:
 
 
 class Scenario:
-    """A session with a past, and what happened to the last command."""
+    """A session with a past, and the outcome of the last command."""
 
     def __init__(self, state: Session) -> None:
         self.state = state
@@ -51,7 +51,7 @@ class Scenario:
         self._refusal: PerdureError | None = None
 
     def when(self, command: SessionCommand) -> Self:
-        """Decide on a command and keep what comes of it."""
+        """Decide on a command and keep the outcome."""
         self._decided, self._refusal = None, None
         try:
             self._decided = decide(self.state, command)

@@ -1,4 +1,4 @@
-"""Trace validation: whether a log, of whatever kind, is a path that a declared machine allows.
+"""Trace validation: whether a log is a path that a declared machine allows.
 
 Invariants: the verdict is the machine's own authority's, the one that a running engine and the
 audit ask too; the first event that is no legal move ends the replay, and nothing behind it is
@@ -24,7 +24,7 @@ class IllegalMove(msgspec.Struct, frozen=True, kw_only=True):
 
     ``index`` is the event's index in the log, from 0; ``configuration`` is where the machine stood
     when it met the step; ``allowed`` are the verbs it had there, with some arguments; ``because``
-    says what the refused verb would have needed, or why it is no move at all.
+    names the condition that the refused verb needed, or says why it is no move at all.
     """
 
     index: int
@@ -46,7 +46,7 @@ class IllegalMove(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
-    """What a log turned out to be.
+    """The verdict on a log.
 
     ``configuration`` is where the machine stands after the ``events`` legal ones: after all of
     them, or before ``illegal``. ``finished`` says that it is in a final phase there.
@@ -90,13 +90,13 @@ def validate_trace(
     steps: Callable[[Event], Steps] = as_steps,
     start: Configuration | None = None,
 ) -> Trace:
-    """Replay a log against a machine and return what it is: legal, or where it stops being so.
+    """Replay a log against a machine and return whether it is legal, or where it stops being so.
 
     Events are ``(verb, arguments)`` pairs, plain verbs, or anything that ``steps`` maps to such
     pairs; an event is legal when all of its steps are, one after the other. ``start`` is where the
     machine stood before the first event, if not at its beginning. An `Authority` saves compiling
     the machine again for each log. No token is asked: a recorded move was authorised when it was
-    made. Raises whatever ``steps`` raises for an event that it does not know.
+    made. An exception of ``steps``, for an event that it does not know, is raised to the caller.
     """
     authority = machine if isinstance(machine, Authority) else Authority(machine)
     configuration = authority.initial if start is None else start

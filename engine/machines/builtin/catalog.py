@@ -1,4 +1,4 @@
-"""The machines that perdure itself runs on, by the name they are checked and printed under.
+"""perdure's own machines, by the names under which they are checked and printed.
 
 Four by themselves, and two compositions: several sessions, and a session with all it works with.
 """
@@ -19,7 +19,7 @@ from perdure.machines.language.model import Model
 class _BuiltIn(Mapping[str, Machine | Model]):
     """The machines; a composition is put together when it is first asked for.
 
-    Whoever embeds the engine asks for none, and should not wait for it on import.
+    A program that embeds the engine needs none, and does not wait for them on import.
     """
 
     def __init__(

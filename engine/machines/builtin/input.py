@@ -3,8 +3,8 @@
 Invariants: an input ends exactly once (consumed, superseded, coalesced or abandoned), and is never
 queued again once a receipt names it.
 
-Reading notes. A run stages an input; the boundary whose receipt names the input applies it; the end
-of the run, whatever it is, consumes what was applied. A run that ends without a receipt for the
+Reading notes. A run stages an input; the boundary whose receipt names the input applies it; any
+end of the run consumes the applied input. A run that ends without a receipt for the
 input rolls it back to the queue, at most as often as it may be staged.
 """
 

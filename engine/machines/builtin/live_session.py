@@ -1,7 +1,7 @@
 """The machines of perdure together: several sessions, and one live session with all it works with.
 
-Invariants: a live session's step is one commit of the engine: what happens to the session, to the
-input, to the claim of the turn and to the checkpointer gate happens in that one step or not at all.
+Invariants: a live session's step is one commit of the engine: it moves the session, the input, the
+claim of the turn and the checkpointer gate together, or none of them.
 One input stands for each of them: they meet only in the counts that the session keeps.
 
 Reading notes. An end of a run comes in kinds, by what becomes of the input: it is not in the run,
@@ -72,7 +72,7 @@ def _ending(verb: str, kind: str, others: dict[str, str], when: Expression) -> S
 
 
 def _steps() -> Iterator[Synchronisation]:
-    """Yield what else the parts do together."""
+    """Yield the other joint steps."""
     yield Synchronisation(
         name="accept_input", verbs={"session": "accept_input", "input": ("accept", "queue")}
     )
@@ -141,7 +141,7 @@ def _starting_over() -> Iterator[Synchronisation]:
 
 
 STEPS: Final = (*_steps(), *_endings(), *_starting_over())
-"""What the parts of a live session do together."""
+"""The joint steps of a live session."""
 
 _ENDINGS: Final = tuple(sync.name for sync in _endings())
 _BOUNDARIES: Final = tuple(s.name for s in _steps() if s.name.startswith("apply_boundary"))

@@ -4,12 +4,13 @@ Invariants: this is the only place where the law of a session is written. The ru
 the fold, the audit and the specifications all derive from it.
 
 Reading notes. ``return_to`` remembers the phase a run left, so that ending the run goes back
-there; retiring during a run only changes what is remembered, and so never strands the run's
+there; retiring during a run only changes the remembered phase, and so never strands the run's
 commit. A stopped session remembers in it that it was retired, so that reviving it does not let new
 input in. ``queued`` and ``staged`` count inputs, and the session admits no more than
 ``input_capacity`` of both together, so a run that gives its inputs back always has room. A boundary
-applies all that was staged, and stages what it steers into the run; so what a run gives back when
-it does not end well is just what no receipt of it names. ``sequence`` numbers a run's receipts.
+applies all staged inputs, and stages those that it steers into the run; so a run that does not
+complete gives back exactly the inputs that no receipt of it names. ``sequence`` numbers the
+receipts of a run.
 """
 
 from typing import Final
@@ -83,7 +84,7 @@ SESSION: Final = Machine(
     rows=(
         row("register", "unregistered", "idle"),
         row("register", (*_LIVE, "stopped")),
-        # An executor is bound; a stopped session revives as what it was.
+        # An executor is bound; a stopped session revives attached, or retired if it had retired.
         row("attach", "idle", "attached"),
         row("attach", ("attached", "retired")),
         row("attach", "stopped", "attached", guard=~_DRAINING),

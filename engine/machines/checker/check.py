@@ -1,7 +1,7 @@
-"""Checking: everything a machine can do, held against everything it promises.
+"""Checking: every reachable state of a machine, compared with its properties.
 
 Invariants: a check passes only if it saw every reachable state, every declared row fired, every
-`Sometimes` was witnessed, and nothing that was properties was broken.
+`Sometimes` was witnessed, and no property was violated.
 """
 
 import importlib
@@ -65,12 +65,12 @@ def check(
     progress: Progress | None = None,
     numpy: WhenNumpy = "auto",
 ) -> Report:
-    """Explore every state that can be reached, and report what is broken.
+    """Explore every state that can be reached, and report every violation.
 
     ``instances`` puts so many of a machine side by side. ``properties`` are checked in place of the
-    declared ones. With ``symmetry``, states that differ only in which of the interchangeable parts
-    is which are explored, and counted, once, and what breaks alike for several is told once; parts
-    that what is checked tells apart are not interchangeable. ``max_states`` and ``memory_bytes``
+    declared ones. With ``symmetry``, states that differ only by a swap of interchangeable parts are
+    explored and counted once, and a violation that is the same for several parts is reported once;
+    parts that a property tells apart are not interchangeable. ``max_states`` and ``memory_bytes``
     limit the search; a check that meets a limit fails. ``progress`` is told the states found so far
     and how deep the search is. ``numpy`` says whether numpy expands whole levels: where that
     is faster, if it is installed ("auto"), "always" or "never"; the report is the same.
@@ -101,7 +101,7 @@ def _reduced(program: Program, groups: Groups) -> Program:
 
 
 def prepare(model: Model, properties: Iterable[Property]) -> tuple[Program, LevelSearch | None]:
-    """Return the model compiled, ready to be searched as `check` would."""
+    """Return the compiled model, and the search over levels that `check` would use."""
     program = compile_model(model, properties)
     return program, _by_level(program, "auto", MEMORY_BYTES)
 
@@ -138,7 +138,7 @@ def _sensible(model: Model, properties: tuple[Property, ...]) -> tuple[Property,
 
 
 class _Check:
-    """One check: a search, and what follows from it."""
+    """One check: a search, and the report on it."""
 
     def __init__(
         self, program: Program, properties: tuple[Property, ...], budget: Budget, numpy: WhenNumpy
@@ -173,9 +173,9 @@ def report_of(
     long_run: LongRun,
     apart: Apart | None = None,
 ) -> Report:
-    """Return what a search found as a report.
+    """Return the report on a search.
 
-    ``apart`` judges what names some of the parts that the search did not tell apart.
+    ``apart`` checks a property that names some of the parts that the search did not tell apart.
     """
     violations: list[Violation] = []
     witnessed: set[object] = set()
@@ -214,14 +214,14 @@ def report_of(
 
 
 def _unseen(item: Property) -> str:
-    """Return what is told of a property that no state has what it is about."""
+    """Return the text about a property that no state witnesses."""
     if isinstance(item, AlwaysPossible | LeadsTo):
         return f"{item.name}: given {written(item.given)}"
     return item.name
 
 
 def _alike(program: Program, item: Property | Action | str | None) -> object:
-    """Return what is the same of those that differ in the naming of interchangeable parts."""
+    """Return a key that is the same for items that differ by a swap of interchangeable parts."""
     if program.orbits is None or item is None:
         return id(item)
     groups = program.orbits.groups
@@ -260,7 +260,7 @@ def _same_for_all(item: Property, orbits: Orbits) -> bool:
 
 
 def _unfired(program: Program, found: Exploration) -> tuple[str, ...]:
-    """Return what no action has, and the actions none of whose steps was ever enabled."""
+    """Return the rows that are in no action, and the actions that were never enabled."""
     steps = {
         step
         for bundle, visits in zip(program.bundles, found.visits, strict=True)

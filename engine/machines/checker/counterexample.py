@@ -1,7 +1,7 @@
-"""Tracing: from a state that was found back to how it comes about, told by the declaration.
+"""Counterexamples: the shortest path to a state, in the words of the declaration.
 
-Invariants: a path is as short as any; each of its steps was taken again by the reference meaning of
-the expressions, so that what was compiled cannot vouch for itself.
+Invariants: no path is shorter; each of its steps was taken again with `evaluate`, so that the
+compiled expressions do not vouch for themselves.
 """
 
 import itertools
@@ -44,7 +44,7 @@ def _moment(step: Step, state: State) -> Moment:
 def violation_of(
     program: Program, subject: Property | str | None, path: Sequence[int]
 ) -> Violation:
-    """Return what a watch noticed in the path's last state as a violation."""
+    """Return the violation that a watch found in the path's last state."""
     moments = moments_of(program, path)
     match subject:
         case None:

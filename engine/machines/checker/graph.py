@@ -1,7 +1,7 @@
-"""Graphs: everything a model can reach, written down for other tools to draw or to search.
+"""Graphs: the reachable states of a model and the steps between them, for other tools.
 
-Invariants: states are numbered breadth first, the initial one 0; there is an edge for each action
-with arguments that is enabled, also where it changes nothing; what is too large is refused whole.
+Invariants: states are numbered breadth first, the initial one 0; each enabled action with arguments
+is an edge, also if it changes nothing; a graph is complete, or it is refused as too large.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _MEMORY_BYTES: Final = 1 << 30
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
-    """A reachable state: what each place holds, and whether all is final."""
+    """A reachable state: the value of each place, and whether every part is final."""
 
     state: dict[str, Value]
     final: bool
@@ -39,14 +39,14 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Graph(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model can reach; state 0 is the initial one."""
+    """The reachable states of a model and its steps; state 0 is the initial one."""
 
     machine: str
     states: tuple[Node, ...]
     steps: tuple[Edge, ...]
 
     def dot(self) -> str:
-        """Return the graph for Graphviz: what changes nothing is left out, ends are double."""
+        """Return the graph for Graphviz, without the steps that change nothing; ends are double."""
         return "\n".join((f"digraph {_quoted(self.machine)} {{", *self._lines(), "}\n"))
 
     def _lines(self) -> Iterator[str]:
@@ -67,7 +67,7 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
 def graph_of(
     machine: Machine | Model, *, instances: int = 1, max_states: int = LARGEST_GRAPH
 ) -> Graph:
-    """Return everything that can be reached. Raises InvalidArgument where it is too much."""
+    """Return the graph. Raises InvalidArgument for more than ``max_states`` states."""
     model = as_model(machine, instances)
     program = compile_model(model, ())
     found = search(program, Budget(max_states, _MEMORY_BYTES))

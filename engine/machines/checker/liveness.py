@@ -1,7 +1,7 @@
-"""Judging: what must stay possible and what must happen at last, over all that was found.
+"""The long run: whether goals stay possible, and whether they are reached in the end.
 
-Invariants: both look at every reachable state. A behaviour may stand still for ever wherever no
-fair action could change anything; it may not do so for ever where one stays possible.
+Invariants: both are checked from every reachable state. A behaviour may stop for ever in a state
+where no fair action could change anything, and in no other.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,12 +27,12 @@ Edges = dict[int, list[tuple[int, int]]]
 
 _SLICE: Final = 4096
 _BYTES_IN_STATE: Final = 900
-"""What a state takes that is judged: the one before it, its steps, and its place in a cycle."""
+"""Memory for a state here: for the state before it, its steps, and its place in a cycle."""
 _BYTES_IN_EDGE: Final = 110
 
 
 class LongRun:
-    """Judges one exploration."""
+    """Checks `AlwaysPossible` and `LeadsTo` over one exploration."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class LongRun:
         raise AssertionError(state)
 
     def always_possible(self, item: AlwaysPossible) -> Violation | None:
-        """Return the nearest state that the goal cannot be reached from, if there is one."""
+        """Return the nearest state that has no path to the goal, as a violation, or None."""
         goal = self._program.tables.reduced(item.goal)
         given = self._program.tables.reduced(item.given)
         if self._by_level is None:
@@ -110,7 +110,7 @@ class LongRun:
             yield after if orbits is None else orbits.representative(after)
 
     def leads_to(self, item: LeadsTo) -> Violation | None:
-        """Return a behaviour in which it is given and never comes, if there is one.
+        """Return a behaviour that has ``given`` and never reaches ``then``, or None.
 
         Raises BudgetSpent.
         """
@@ -139,9 +139,9 @@ class LongRun:
         )
 
     def _wave(self, given: Test, open_: Test) -> tuple[dict[int, int | None], list[int]]:
-        """Return what is reached from where it is given without its coming, nearest first.
+        """Return the states on paths from ``given`` that have not reached the goal, nearest first.
 
-        With each state comes the one before it, or None where it is given.
+        With each state comes the one before it, or None for a state that has ``given``.
         """
         parents: dict[int, int | None] = {}
         order: list[int] = []
@@ -163,7 +163,7 @@ class LongRun:
             wave = after
 
     def _graph(self, states: Iterable[int]) -> Edges:
-        """Return what leads on from each of the states."""
+        """Return the steps from each of the states that lead to another."""
         graph: Edges = {}
         edges = 0
         for state in states:
@@ -176,7 +176,7 @@ class LongRun:
         return graph
 
     def _spend(self, states: int, edges: int = 0) -> None:
-        """Go on with so many states, and steps between them, to be judged."""
+        """Go on with so many states, and steps between them. Raises BudgetSpent."""
         held = self._found.states * BYTES_IN_LEVEL + states * _BYTES_IN_STATE
         depth = len(self._found.levels) - 1
         self._budget.spend(states, depth, held + edges * _BYTES_IN_EDGE)

@@ -2,8 +2,8 @@
 
 Invariants: a component is some places of one part with all their valuations that could occur,
 numbered from 0; a state is a number in mixed radix with a digit for each component, so that a step
-of one component adds the same to the state whatever the others hold. The valuations of a component
-are never too few: they are those the part reaches alone when whatever it asks of others is granted.
+of one component adds the same to the state for all values of the others. No valuation is missing: a
+component has all that its part reaches alone if every condition on other parts is taken as true.
 """
 
 import itertools
@@ -36,8 +36,8 @@ LARGEST_COMPONENT: Final = 4096
 class Component(msgspec.Struct, frozen=True):
     """Places of one part that are packed into one digit.
 
-    ``values`` are the valuations in order, ``numbers`` the place of each; ``weight`` is what the
-    digit counts for in the state.
+    ``values`` are the valuations in order, ``numbers`` the number of each; ``weight`` is the value
+    of the digit 1 in the state.
     """
 
     part: str
@@ -71,7 +71,7 @@ class Layout(msgspec.Struct, frozen=True):
         return [number // one.weight % one.radix for one in self.components]
 
     def unpacked(self, number: int) -> dict[str, Value]:
-        """Return the state with that number: what each place holds, in the model's order."""
+        """Return the state with that number: the value of each place, in the model's order."""
         digits = self.digits(number)
         held = [one.values[digit] for one, digit in zip(self.components, digits, strict=True)]
         return {name: held[digit][offset] for name, (digit, offset) in self.where.items()}
@@ -154,7 +154,7 @@ def _valuations(
 
 
 class _PartMove(msgspec.Struct, frozen=True):
-    """An action as one part sees it: what it asks of the part, and what it may write there."""
+    """An action as one part sees it: its conditions on the part, and its writes there."""
 
     asks: Function
     writes: tuple[tuple[int, Function | None], ...]
@@ -236,7 +236,7 @@ def _argues(action: Action) -> bool:
 def _afterwards(
     move: _PartMove, valuation: Valuation, given: tuple[Value, ...], places: list[Place]
 ) -> Iterator[Valuation]:
-    """Yield what the part may hold after the move; what others decide can come out any way."""
+    """Yield the part's values after the move; a value that depends on other parts can be any."""
     options: list[tuple[Value, ...]] = [(value,) for value in valuation]
     for offset, function in move.writes:
         options[offset] = (

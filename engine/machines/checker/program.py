@@ -1,4 +1,4 @@
-"""Compiling: a model as a program of what can be done in each state, over tables.
+"""Compiling: a model as a program over tables, from which the steps of each state are read.
 
 Invariants: a program says no more and no less than its model; both searches, plain and with
 numpy, run the same one. Steps that ask the same of other components and write the same there are
@@ -51,7 +51,7 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Far(msgspec.Struct, frozen=True):
-    """Writes to one component of what others hold; places by their offset in the component."""
+    """Writes to one component that depend on others; places by their offset in the component."""
 
     component: int
     writes: tuple[tuple[int, Expression], ...]
@@ -61,10 +61,10 @@ class Bundle(msgspec.Struct, frozen=True):
     """Steps that ask the same of the other components and write the same there.
 
     ``moves`` gives, for each valuation of the component ``digit``, the steps that it allows, each
-    with what it adds to the state; None where the step would leave a domain. ``deltas`` are the
-    same sums, each once and none that changes nothing. ``others`` are
-    further components that the steps write, with what that adds to the state for each valuation;
-    ``far`` what is written there, or in ``digit``, that depends on other components.
+    with the number that it adds to the state, or None if the step would leave a domain.
+    ``deltas`` are the same numbers, each once, without 0. ``others`` are further components that
+    the steps write, with the number that this adds for each valuation; ``far`` are the writes that
+    depend on components other than the one written.
     """
 
     digit: int
@@ -206,7 +206,7 @@ class _Draft:
         return Const(value=False) not in (self._here, self._condition)
 
     def key(self) -> _Key:
-        """Return what the step shares with those of its bundle."""
+        """Return the key that all steps of a bundle share."""
         far = {one.component for one in self._far}
         others = tuple(
             (component, self._deltas(component))
@@ -216,7 +216,7 @@ class _Draft:
         return self._digit, self._condition, others, self._far
 
     def moves(self) -> Iterator[tuple[int, int | None]]:
-        """Yield each valuation of its own component that allows the step, with what it adds."""
+        """Yield each valuation of its own component that allows the step, and its number to add."""
         far = any(one.component == self._digit for one in self._far)
         deltas = None if far or self._digit not in self._writes else self._deltas(self._digit)
         for valuation in range(self._layout.components[self._digit].radix):
@@ -254,7 +254,7 @@ class _Draft:
                 raise AssertionError(self._here)
 
     def _deltas(self, component: int) -> tuple[int | None, ...]:
-        """Return what the step adds to the state by what it writes to the component."""
+        """Return the number that the step adds to the state by its writes to the component."""
         one = self._layout.components[component]
         columns = [
             (
@@ -313,7 +313,7 @@ def _violating(tables: Tables, item: Always, steps: tuple[Step, ...]) -> Iterato
         written = tuple((name, value) for name, value in step.action.updates if name in after)
         names = tuple(argument.name for argument in step.action.arguments)
         key = (written, step.arguments, names) if written or argues else ()
-        if key not in known:  # what holds next is what the step writes
+        if key not in known:  # the next values are those that the step writes
             holds = before_step(item.holds, dict(written))
             known[key] = tables.reduced(Not(holds), names, step.arguments)
         if known[key] != Const(value=False):

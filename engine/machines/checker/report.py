@@ -1,4 +1,4 @@
-"""Reports: what a check found, as data and as text that a person can follow."""
+"""Reports: the results of a check, as data and as text that a person can follow."""
 
 from collections.abc import Iterator, Mapping
 
@@ -18,7 +18,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 class Violation(msgspec.Struct, frozen=True, kw_only=True):
     """A property that does not hold, and the shortest way to see it.
 
-    ``explanation`` says what is wrong at the end of the path, or what can go on for ever.
+    ``explanation`` names the fault at the end of the path, or the steps that can go on for ever.
     """
 
     property: str
@@ -27,7 +27,7 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
     path: tuple[Moment, ...]
 
     def __str__(self) -> str:
-        """Return the path as lines: the verbs with their arguments, and what each changed."""
+        """Return the path as lines: the verbs with their arguments, and the changed values."""
         return "\n".join((f"{self.property} ({self.formula})", *self._lines(), self.explanation))
 
     def _lines(self) -> Iterator[str]:
@@ -44,15 +44,15 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What an exhaustive check found.
+    """The results of an exhaustive check.
 
-    ``transitions`` counts what was generated: the initial state, and in each state every action
-    with arguments that is enabled, also where it changes nothing. ``depth`` is the most steps that
-    a state needs. ``unfired`` are declared rows and synchronisations that never happen,
-    ``unwitnessed`` the `Sometimes` that no state has, and what a property gives that no state has;
-    either makes the check fail. ``incomplete`` names the limit that ended the search early, which
-    makes it fail too, and then nothing is said of what only a whole search can tell. ``reduced``
-    says that interchangeable parts were counted once.
+    ``transitions`` counts the initial state and, in each state, every enabled action with
+    arguments, also those that change nothing. ``depth`` is the most steps that a state needs.
+    ``unfired`` are declared rows and synchronisations that never happen, ``unwitnessed`` the
+    `Sometimes` that no state has, and the ``given`` of properties that no state has; either makes
+    the check fail. ``incomplete`` names the limit that ended the search early, which makes it fail
+    too; ``unfired`` and ``unwitnessed`` are empty then. ``reduced`` says that interchangeable parts
+    were counted once.
     """
 
     machine: str

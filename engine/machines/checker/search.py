@@ -1,8 +1,8 @@
-"""Searching: breadth first through all that a program can reach, in plain Python.
+"""Searching: breadth first through the reachable states of a program, in plain Python.
 
 Invariants: levels are complete, so that the first time something is seen is at the least distance;
-a step that would leave a domain counts as enabled and leads nowhere; the memory said is an upper
-estimate of what the search holds at once, and is never exceeded unsaid.
+a step that would leave a domain counts as enabled and leads nowhere; the memory that is reported is
+an upper estimate, and a search that would exceed its limit ends and says so.
 """
 
 import sys
@@ -32,14 +32,14 @@ WORD: Final = 1 << 63
 WIDE: Final = 64
 """From how many states on it is worth expanding a level as a whole."""
 BYTES_IN_LEVEL: Final = 48
-"""What a state takes in its level, and while the next one grows."""
+"""Memory for a state in its level, and while the next level grows."""
 
 _DENSE_SPACE: Final = 1 << 26
 _BYTES_IN_ENTRY: Final = 120
 
 
 class Exploration(msgspec.Struct, kw_only=True):
-    """What a search found.
+    """The results of a search.
 
     ``visits`` counts, for each bundle, the states in which its condition held, by the valuation of
     its component. ``noticed`` has the first state of each watch by the watch's place, with its
@@ -57,7 +57,7 @@ class Exploration(msgspec.Struct, kw_only=True):
         return sum(map(len, self.levels))
 
     def transitions(self, program: Program) -> int:
-        """Return what was generated: the initial state, and every step enabled anywhere."""
+        """Return how many steps were generated, the initial state counted as one."""
         pairs = zip(program.bundles, self.visits, strict=True)
         return 1 + sum(
             times * len(moves)
@@ -126,10 +126,10 @@ class Visited(Protocol):
 
     @property
     def by_state(self) -> Any:
-        """Return what says of each state, and is told, whether it was seen."""
+        """Return the flags by state: whether it was seen."""
 
     def held_bytes(self) -> int:
-        """Return how much memory the visited take."""
+        """Return how many bytes the flags take."""
 
 
 class LevelSearch(Protocol):
@@ -166,7 +166,7 @@ class PlainVisited:
         self.by_state: Any = bytearray(space) if space <= _DENSE_SPACE else _Entries()
 
     def held_bytes(self) -> int:
-        """Return how much memory the visited take."""
+        """Return how many bytes the flags take."""
         each = 1 if isinstance(self.by_state, bytearray) else _BYTES_IN_ENTRY
         return len(self.by_state) * each
 
@@ -203,7 +203,7 @@ class _PlainSearch:
         return self._level([self._program.initial])
 
     def expand(self, level: Sequence[int], budget: Budget) -> Sequence[int]:
-        """Return what the states lead to and was not seen before, now seen."""
+        """Return the states one step on that were not seen before, now seen."""
         after: list[int] = []
         states, depth = self._found.states, len(self._found.levels) - 1
         for start in range(0, len(level), _SLICE):
@@ -235,7 +235,7 @@ class _PlainSearch:
                         add(reached)
 
     def _closely(self, state: int) -> Iterator[int]:
-        """Notice what is to be noticed, and yield where steps of several components lead."""
+        """Notify the watches, and yield the states that steps of several components lead to."""
         orbits = self._program.orbits
         digits = [state // weight % radix for weight, radix in self._split]
         if self._watching.active and self._watching.alarm(digits):
@@ -248,7 +248,7 @@ class _PlainSearch:
 
 
 class OpenWatches:
-    """What is still to be noticed: each watch is dropped once it was."""
+    """The watches that have not found a state yet."""
 
     def __init__(self, program: Program, found: Exploration) -> None:
         self._found: Final = found
@@ -275,7 +275,7 @@ class OpenWatches:
 
 
 class PreparedBundle:
-    """A bundle, made ready: what it adds to a state, each sum once."""
+    """A bundle, prepared for a search: the numbers that it adds to a state, each once."""
 
     def __init__(self, program: Program, bundle: Bundle) -> None:
         one = program.layout.components[bundle.digit]
@@ -301,7 +301,7 @@ class PreparedBundle:
     def reached(self, state: int, digits: Digits) -> Iterator[tuple[int, int]]:
         """Yield the bundle's steps and where they lead, its condition given."""
         moves = self._bundle.moves[digits[self.digit]]
-        if not moves:  # and then what would be written may be nothing the component can have
+        if not moves:  # and then the written value may be outside the domain
             return
         base = state
         for component, deltas in self._bundle.others:

@@ -2,7 +2,7 @@
 
 Invariants: nothing imports this module until a search asks for it; it runs the same program as the
 plain search and finds the same. Levels are worked through in pieces that fit a processor's cache,
-so that what it holds beside the levels stays small.
+so that little memory is needed beside the levels.
 """
 
 from array import array
@@ -50,7 +50,7 @@ _UFUNCS: Final[dict[str, Callable[..., Any]]] = {
 
 
 class NumpySearch:
-    """A program made ready for whole levels, and the visited of what was seen."""
+    """A program prepared for whole levels, and the states that were visited."""
 
     def __init__(self, program: Program, memory_bytes: int, piece: int = PIECE) -> None:
         self._piece: Final = piece
@@ -66,7 +66,7 @@ class NumpySearch:
     def expand(
         self, level: Sequence[int], watching: OpenWatches, found: Exploration, budget: Budget
     ) -> "array[int]":
-        """Return what the states lead to and was not seen before, now seen."""
+        """Return the states one step on that were not seen before, now seen."""
         states, depth = found.states, len(found.levels) - 1
         self.visited.expect(len(level) * self._steps)
         for piece in self._pieces(level):
@@ -155,7 +155,7 @@ class NumpySearch:
 
 
 class _Piece:
-    """Some states side by side; what is asked of them is worked out once."""
+    """Some states side by side; each expression is evaluated for all of them, once."""
 
     def __init__(
         self,
@@ -211,7 +211,7 @@ class _Piece:
 
 
 class _BundleColumns:
-    """A bundle as columns: the n-th of what it adds to a state, for each valuation."""
+    """A bundle as columns: the n-th number that it adds to a state, for each valuation."""
 
     def __init__(self, program: Program, bundle: Bundle, piece: int) -> None:
         self._bundle: Final = bundle
@@ -268,7 +268,7 @@ class _BundleColumns:
     def _moved(
         self, piece: _Piece, origins: Any, states: Numbers, digits: Numbers
     ) -> Iterator[Reached]:
-        """Yield where steps lead that write several components, or what others hold."""
+        """Yield where steps lead that write several components, or values of others."""
         possible = np.ones(states.size, np.bool_)
         moved = states.copy()
         for component, deltas, within in self._others:
@@ -285,7 +285,7 @@ class _BundleColumns:
 
 
 class _FarColumns:
-    """What is written to a component of what others hold."""
+    """Writes to a component that depend on other components."""
 
     def __init__(self, program: Program, far: Far) -> None:
         one = program.layout.components[far.component]
@@ -312,7 +312,7 @@ class _FarColumns:
         ]
 
     def deltas(self, piece: _Piece, origins: Numbers) -> tuple[Numbers, Flags]:
-        """Return what is added to the states, and for which all stays within the domains."""
+        """Return the numbers added to the states, and for which states no domain is left."""
         held = piece.digits(self._component)[origins]
         keys = self._keys[held]
         within = np.ones(origins.size, np.bool_)

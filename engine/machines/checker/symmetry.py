@@ -1,7 +1,7 @@
 """Orbits: states that differ only in which of several interchangeable parts is which.
 
-Invariants: the representative of an orbit has the parts of each group in order of what they hold;
-a path through representatives is always told as one that really happens, to that representative.
+Invariants: the representative of an orbit has the parts of each group in order of their values; a
+path through representatives is reported as a path of real steps to the last of them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -40,7 +40,7 @@ class Orbits:
     ) -> list[int]:
         """Return a path of real steps, which ``following`` yields, to the last representative.
 
-        It is walked with whichever part happens to step, and the parts are named at its end.
+        The first part that can take a step takes it, and the parts are renamed at the path's end.
         """
         run = [path[0]]
         for wanted in path[1:]:

@@ -1,7 +1,7 @@
 """Tables: expressions as lists of their values over the valuations of a component.
 
-Invariants: a table is exact: it was filled by the same expressions that are declared. Whatever
-reads one component only is a table of it; what reads several is an expression over such tables.
+Invariants: a table is exact: it was filled by the expressions that are declared. An expression that
+reads one component is a table of it; one that reads several is an expression over such tables.
 Words and None become numbers of their own, so that a table holds truths or numbers only.
 """
 
@@ -87,9 +87,9 @@ class Tables:
     def reduced(
         self, expression: Expression, names: tuple[str, ...] = (), given: Arguments = ()
     ) -> Expression:
-        """Return the expression over tables, with what is always the same worked out.
+        """Return the expression over tables, with its constant parts evaluated.
 
-        What is equal is the same object, so that it is worked out once.
+        Equal expressions are the same object, so that each is evaluated once.
         """
         found = self._reduced(expression, names, given)
         match found:

@@ -1,8 +1,8 @@
-"""Visited: which states were seen, kept in arrays that whole levels are looked up in at once.
+"""Visited states: flags in arrays that take whole levels at once.
 
-Invariants: a state is harvested once, in the level after the one that reached it first; states one
-by one and whole arrays of them share the same visited, so that a search may change between the two.
-With `search_numpy`, the only modules that import numpy.
+Invariants: a state is harvested once, in the level after the one that reached it first; single
+states and whole arrays share the same flags, so that a search may change between the two. With
+`search_numpy`, the only modules that import numpy.
 """
 
 from typing import Any, Final
@@ -22,7 +22,7 @@ _FREE: Final = -1
 
 
 def visited_for(space: int, memory_bytes: int) -> "DenseVisited | SparseVisited":
-    """Return visited for so many possible states within a part of the memory there is."""
+    """Return flags for so many possible states that take a part of the memory at most."""
     return DenseVisited(space) if space <= min(_DENSE_SPACE, memory_bytes // 8) else SparseVisited()
 
 
@@ -37,7 +37,7 @@ class DenseVisited:
         self.by_state: Final[Any] = self._seen.view(np.uint8).data
 
     def held_bytes(self) -> int:
-        """Return how much memory the visited take."""
+        """Return how many bytes the flags take."""
         return 2 * self._seen.size
 
     def waiting(self) -> int:
@@ -115,7 +115,7 @@ class SparseVisited:
         self._shift = _BITS + 1 - table.size.bit_length()
 
     def held_bytes(self) -> int:
-        """Return how much memory the visited take."""
+        """Return how many bytes the flags take."""
         return self._table.nbytes
 
     def waiting(self) -> int:

@@ -1,10 +1,10 @@
-"""Two sizes of one declaration: what holds as far as is explored, and at the bounds that run.
+"""Overlapping guards and updates out of range, at the explored size and at the actual bounds.
 
-Invariants: what is found is a valuation at that size, whether it can be reached or not. At the size
-that is explored, every valuation is looked at. At the actual bounds it is those that matter: each
-number named, each count's end, and for as many steps beyond each as counts are read; and so many
-ids as are compared. That is exact where each comparison is between two variables or arguments, or
-between one and a number, or its sum with a number and a number; of other sums it sees but some.
+Invariants: the result is a valuation at that size, and need not be reachable. At the explored size,
+every valuation is tried. At the actual bounds, those are tried that a comparison can tell apart:
+each number that is named, the ends of each count, the numbers next to them, and as many ids as are
+compared. That is exact if each comparison is between two variables or arguments, or between one
+(or its sum with a number) and a number; for other sums, some valuations are missed.
 """
 
 import itertools
@@ -32,13 +32,13 @@ _Name = tuple[bool, str]
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """What expressions can read: variables, and the arguments of a verb."""
+    """The names that expressions can read: variables, and the arguments of a verb."""
 
     variables: tuple[Variable, ...]
     arguments: tuple[Variable, ...]
 
     def read_by(self, expressions: Iterable[Expression]) -> dict[_Name, Variable]:
-        """Return what the expressions read, in the order declared."""
+        """Return the variables and arguments that the expressions read, in the order declared."""
         named = frozenset().union(*map(_names, expressions))
         held = {(False, one.name): one for one in self.variables}
         given = {(True, one.name): one for one in self.arguments}
@@ -61,8 +61,9 @@ def overlap(guards: tuple[Expression, ...], scope: Scope) -> str | None:
 def out_of_range(item: Row, scope: Scope) -> str | None:
     """Return how an update leaves its count's range at the actual bounds alone, or None.
 
-    Where it could do so as far as is explored too, what can be reached decides, and the checker
-    says so. Bounds of one size each, that no other is compared with, hide nothing.
+    An update that leaves the range at the explored size too is left to the checker, since it
+    depends on the reachable states. A single bound that nothing else is compared with hides no
+    such update.
     """
     counts = {one.name: one for one in scope.variables if isinstance(one, Count)}
     for name, value in item.updates:
@@ -90,7 +91,7 @@ def out_of_range(item: Row, scope: Scope) -> str | None:
 
 
 _Valuation = tuple[dict[str, Value], dict[str, Value]]
-"""What the variables hold, and what the arguments are."""
+"""The values of the variables, and those of the arguments."""
 
 
 def _valuations(
@@ -100,7 +101,7 @@ def _valuations(
     *,
     checked: bool,
 ) -> Iterator[_Valuation]:
-    """Yield the valuations for which all that is asked holds, each part asked once it can be."""
+    """Yield the valuations for which all conditions hold, each tried as soon as it can be."""
     order = list(read)
     due: list[list[Expression]] = [[] for _ in range(len(order) + 1)]
     for item in asked:
@@ -131,7 +132,7 @@ def _explored(read: Mapping[_Name, Variable]) -> dict[_Name, Sequence[Value]]:
 
 
 def _all_explored(asked: Iterable[Expression], read: Mapping[_Name, Variable]) -> bool:
-    """Whether what is explored is all there is, up to the names of ids."""
+    """Whether the explored values are all values, up to the names of ids."""
     ids = [set(one.checked) for one in read.values() if isinstance(one, Identity)]
     return all(bound.actual == bound.checked for bound in _bounds(asked, read.values())) and all(
         one == ids[0] and len(one) >= len(ids) for one in ids
@@ -166,7 +167,7 @@ def _telling(
 
 
 def _connected(guard: Expression, value: Expression) -> list[Expression]:
-    """Return what the guard asks of the names in the value, and of those it compares them with."""
+    """Return the conditions of the guard on the names in the value, directly or through others."""
     asked = list(conjuncts(guard))
     names = _names(value)
     grown = True

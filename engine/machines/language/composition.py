@@ -2,7 +2,7 @@
 
 Invariants: a part's verb that some synchronisation names happens only as declared there, and every
 other verb happens alone, as in the machine itself; a step of one part changes no other. A part's
-places are read and written under its name: ``session.phase``. What is malformed cannot be built.
+places are read and written under its name: ``session.phase``. No malformed model can be built.
 """
 
 import itertools
@@ -235,7 +235,7 @@ def _refusal(name: str, problem: str) -> InvalidMachine:
 def _check_parts(
     name: str, parts: Mapping[str, Machine], syncs: tuple[Synchronisation, ...]
 ) -> None:
-    """Refuse a part without a proper name, and a synchronisation of what is not there."""
+    """Refuse a part without a proper name, and a synchronisation of unknown parts or verbs."""
     if not (name.strip() and name.isprintable()):
         raise _refusal(name, "its name is empty, or no single line of text")
     if not parts:
@@ -262,7 +262,7 @@ def _check_parts(
 
 
 def _check(model: Model) -> None:
-    """Refuse conditions, properties, fairness and symmetry of what is not there."""
+    """Refuse conditions, properties, fairness and symmetry that name unknown parts or verbs."""
     variables = model.variables()
     problem = condition_problem(model.final, variables, {})
     if problem is not None:

@@ -4,8 +4,8 @@ Invariants: an expression reads only variables, arguments and bounds that its ma
 has no side effects; it means the same interpreted (`evaluate`), compiled (`notation.python_source`)
 and printed (`notation.written`). A lambda could do only the first.
 
-Whatever descends an expression does so by `fold`, `nodes`, `terms` or `flattened`. `evaluate` alone
-descends by itself: it is the reference that the others are compared with.
+Other code descends an expression by `fold`, `nodes`, `terms`, `flattened` or its `children`.
+`evaluate` descends by itself: it is the reference that the others are compared with.
 """
 
 import operator
@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, TypeVar
 import msgspec
 
 Value = None | bool | int | str
-"""What a variable or an argument can hold."""
+"""A value of a variable or an argument."""
 
 Comparison = Literal["=", "≠", "<", "≤", ">", "≥"]
 Sign = Literal["+", "-"]
@@ -48,7 +48,7 @@ class Expression(msgspec.Struct, frozen=True):
         return self
 
     def __bool__(self) -> bool:
-        """Raise TypeError: only a state says what is true."""
+        """Raise TypeError: an expression has a truth value only in a state."""
         raise TypeError("an expression is not true or false: use &, |, ~ and equals()")
 
     def equals(self, other: "Operand") -> "Compare":
@@ -109,13 +109,13 @@ class Arg(Expression, frozen=True, tag=True):
 
 
 class Next(Expression, frozen=True, tag=True):
-    """What a variable holds after the step, in a property about steps."""
+    """The value of a variable after the step, in a property about steps."""
 
     name: str
 
 
 class Bound(Expression, frozen=True, tag=True):
-    """A named limit with two values: what a running engine allows, and what the checker explores.
+    """A named limit with two values: one for a running engine, and one for the checker.
 
     The rule is the same at both sizes; only the number differs, as with a TLA+ constant.
     """
@@ -325,7 +325,7 @@ def terms(expression: Expression, sign: int = 1) -> Iterator[tuple[int, Expressi
 def nodes(expression: Expression) -> list[Expression]:
     """Return the expression and everything in it, outermost first and from left to right."""
     found = [expression]
-    for node in found:  # which grows by what is inside
+    for node in found:  # which grows by the children
         if type(node) in _COMPOUND:
             found += node.children()
     return found

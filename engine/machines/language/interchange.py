@@ -1,7 +1,8 @@
-"""Interchange: whether parts differ in name only, and what tells them apart where they do not.
+"""Interchange: whether parts differ in name only, and the difference if they do not.
 
-Invariants: two things said to be the same mean the same. A step is what it joins, asks and writes,
-and not its name; the order in which conditions, sums and equations are written says nothing.
+Invariants: two items that are called the same mean the same. A step is compared by its rows, its
+guard and its writes, and not by its name; the order in which conditions, sums and equations are
+written makes no difference.
 """
 
 import itertools
@@ -35,14 +36,14 @@ _MIRRORED: Final = {">": "<", "≥": "≤"}
 
 
 def difference(model: Model, one: str, two: str) -> str | None:
-    """Return something that is said of one part and not of the other, or None."""
+    """Return a statement of the model about one part that is not made of the other, or None."""
     known = {key for _, key in _said(model, _NO_NAMES)}
     swapped = _said(model, {one: two, two: one})
     return next((what for what, key in swapped if key not in known), None)
 
 
 def interchangeable_groups(model: Model) -> Groups:
-    """Return the model's interchangeable parts, in groups of which nothing tells two apart."""
+    """Return the model's interchangeable parts, in groups without a difference between two."""
     groups: list[tuple[str, ...]] = []
     for declared in model.interchangeable:
         found: list[list[str]] = []
@@ -58,14 +59,14 @@ def interchangeable_groups(model: Model) -> Groups:
 
 
 def same_when_swapped(expression: Expression, one: str, two: str) -> bool:
-    """Whether the expression says the same with two parts' names swapped."""
+    """Whether the expression means the same with two parts' names swapped."""
     return meaning(expression, {one: two, two: one}) == meaning(expression)
 
 
 def without_names(
     item: Property | Action, groups: Groups, actions: Iterable[Action] = ()
 ) -> object:
-    """Return what is the same of a property, or an action, for every naming of the parts.
+    """Return a key of a property or an action that is the same for every naming of the parts.
 
     ``actions`` are those of the model, of which a property may name some.
     """
@@ -100,7 +101,7 @@ def _namings(
 ) -> Iterator[Names]:
     """Yield ways to give the parts mentioned the names of others of their group.
 
-    Of those that say the same, one: what is said of many parts alike has few.
+    Of namings that mean the same, one is yielded.
     """
     itself = said(_NO_NAMES)
     choices = []
@@ -130,7 +131,7 @@ def _dealt(alike: list[list[str]], names: tuple[str, ...]) -> Iterator[Names]:
 
 
 def _said(model: Model, names: Names) -> Iterator[tuple[str, object]]:
-    """Yield all that the model says, in words and as what it means with the parts so named."""
+    """Yield each statement of the model as text, and its meaning with the parts so named."""
     rename = _renaming(names)
     for place in model.places:
         key = (rename(place.name), place.variable, place.domain, type(place.initial), place.initial)
@@ -156,7 +157,7 @@ def _said(model: Model, names: Names) -> Iterator[tuple[str, object]]:
 
 
 def _step(action: Action, names: Names) -> object:
-    """Return what a step joins, asks and writes."""
+    """Return the rows, the guard and the writes of a step."""
     rename = _renaming(names)
     return (
         frozenset((rename(part), row.verb) for part, row in action.rows),
@@ -175,7 +176,7 @@ def _renaming(names: Names) -> Callable[[str], str]:
 
 
 def meaning(expression: Expression, names: Names = _NO_NAMES) -> object:
-    """Return what the expression says with the parts so named, however it is written."""
+    """Return the meaning of an expression with the parts so named, in any order of its items."""
     rename = _renaming(names)
 
     def of(node: Expression) -> object:

@@ -1,8 +1,8 @@
-"""Joining: rows of one machine or of several as one step.
+"""Joint steps: rows of one machine or of several as one step.
 
 Invariants: rows of different parts happen at once, each from the values before the step; rows of
-one part happen one after the other, each from where the one before leads. A joint step that can
-never be enabled, whatever the parts hold, is not there at all.
+one part happen one after the other, each from where the one before leads. A joint step that no
+values of the parts could enable is left out.
 """
 
 import itertools
@@ -70,7 +70,7 @@ def _in_turn(rows: tuple[Action, ...]) -> Action:
 
 
 def _then(expression: Expression, written: Mapping[str, Expression]) -> Expression:
-    """Return what the expression means once those values were written."""
+    """Return the expression as it is after those writes, in terms of the values before them."""
 
     def after(node: Expression) -> Expression:
         return written.get(node.name, node) if isinstance(node, Var) else node
@@ -79,7 +79,7 @@ def _then(expression: Expression, written: Mapping[str, Expression]) -> Expressi
 
 
 def _possible(guard: Iterable[Expression], domains: Domains) -> bool:
-    """Whether no place or argument by itself rules the conditions out, whatever others hold."""
+    """Whether each place and argument, taken alone, has a value that meets the conditions on it."""
     asked: dict[str, list[Expression]] = {}
     for item in guard:
         read = _read_by(item)

@@ -2,8 +2,8 @@
 
 Invariants: a model holds nothing that its declaration does not say. Its places are the phases and
 variables, each with a finite domain; its actions are the declared rows, alone or together, with the
-row's source as part of the guard and its target as an update. The explorer and every printer read
-models, so that they cannot disagree about what a declaration means.
+row's source as part of the guard and its target as an update. The checker and every printer read
+models, so that they cannot disagree about a declaration.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from perdure.machines.language.vocabulary import Choice, Row, Variable, given_do
 
 
 class Place(msgspec.Struct, frozen=True):
-    """One variable of the model: the part it belongs to, what it holds, and where it starts.
+    """One variable of the model: its part, its domain and its initial value.
 
     ``name`` is the variable's, under its part's in a composition. ``domain`` is every value the
     checker explores, in a fixed order.

@@ -1,8 +1,8 @@
-"""Properties: what a machine must never do, must be able to do, and must get done, as data.
+"""Properties: statements about all states and steps of a machine, as data.
 
-Invariants: a property says in plain words what it holds to (``name``) and, beside it, the same as
-expressions. They read ``phase`` and the machine's variables; in a composition, those of a part
-under its name (``session.phase``). None is ever assumed: each is checked in every state there is.
+Invariants: a property makes one statement twice: in plain words (``name``) and as expressions. The
+expressions read ``phase`` and the machine's variables; in a composition, those of a part under its
+name (``session.phase``). None is ever assumed: each is checked in every reachable state.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,8 +28,8 @@ PHASE = Var("phase")
 class Always(msgspec.Struct, frozen=True):
     """Safety: ``holds`` in every reachable state, or over every step.
 
-    Where it reads `Next`, it is about each step: what was before and what is after. With ``on`` it
-    is about the steps of those verbs only, and may read the arguments they share with `Arg`.
+    If it reads `Next`, it is about each step: the values before and after it. With ``on`` it is
+    about the steps of those verbs only, and may read the arguments they share with `Arg`.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Always(msgspec.Struct, frozen=True):
 
 
 class Sometimes(msgspec.Struct, frozen=True):
-    """Reachable: some state has it. The guard against a check that passes since nothing happens."""
+    """Reachability: it holds in some state. It guards against a check where nothing happens."""
 
     name: str
     holds: Expression
@@ -59,7 +59,7 @@ class LeadsTo(msgspec.Struct, frozen=True):
     """Whenever ``given`` holds, ``then`` holds then or later, if the fair verbs are not starved.
 
     Fairness is weak, and of the verbs that the machine names in ``fair``: one that stays possible
-    without a break happens at last. Nothing else is bound to happen.
+    without a break happens in the end. No other verb has to happen.
     """
 
     name: str
@@ -84,7 +84,7 @@ def expressions_of(item: Property) -> Iterator[Expression]:
 
 
 def to_witness(item: Property) -> Expression | None:
-    """Return what some state must have, so that the property says anything at all, or None."""
+    """Return the condition that some state must meet, or the property is empty; None if any may."""
     match item:
         case Sometimes():
             return item.holds
@@ -112,7 +112,7 @@ def formula(item: Property) -> str:
 
 
 def reads_next(item: Always) -> bool:
-    """Whether the property reads what is after a step."""
+    """Whether the property reads values after a step."""
     return any(isinstance(node, Next) for node in nodes(item.holds))
 
 
@@ -122,7 +122,7 @@ def about_steps(item: Always) -> bool:
 
 
 def before_step(holds: Expression, updates: Mapping[str, Expression]) -> Expression:
-    """Return what must hold before a step with these updates for ``holds`` to be true of it."""
+    """Return the condition before a step with these updates that makes ``holds`` true of it."""
 
     def after(node: Expression) -> Expression:
         if isinstance(node, Next):

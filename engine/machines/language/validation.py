@@ -1,4 +1,4 @@
-"""What makes a declaration well formed; `Machine` refuses to be built unless all of it holds.
+"""Validation: the rules of a well-formed declaration; `Machine` cannot be built without them.
 
 Invariants: each check may rely on those before it; a refusal names the row where there is one, in
 its message and in ``data["row"]``.
@@ -30,7 +30,7 @@ from perdure.machines.language.value_types import FLAG, Mistyped, assignment_pro
 from perdure.machines.language.vocabulary import Choice, Count, Identity, Row, Variable
 
 _DEEPEST: Final = 180
-"""What is nested deeper, Python would not compile: it takes 200 parentheses."""
+"""Python compiles no deeper nesting: it takes 200 parentheses."""
 
 
 def validate(machine: Declaration) -> None:
@@ -79,7 +79,7 @@ def _unlike(machine: Declaration) -> Iterable[Row]:
 
 
 def expression_problem(expression: Expression) -> str | None:
-    """Return why something is no expression, or holds what is none, or None where it is one."""
+    """Return why something is no expression all through, or None where it is one."""
     held: Sequence[object] = nodes(expression)
     for node in held:
         if not isinstance(node, Expression):
@@ -195,7 +195,7 @@ def _phases(machine: Declaration) -> None:
 
 
 def _rows(machine: Declaration) -> None:
-    """Refuse a row from or to nowhere, out of an end, or updating what is not there or twice."""
+    """Refuse unknown phases, rows that leave a final phase, and unknown or double updates."""
     variables = {variable.name: variable for variable in machine.variables}
     for item in machine.all_rows():
         if item.source not in machine.phases:
@@ -222,7 +222,7 @@ def _rows(machine: Declaration) -> None:
 
 
 def _reads(machine: Declaration) -> None:
-    """Refuse a row that reads what is not declared, or whose guard reads what nothing writes."""
+    """Refuse a row that reads an undeclared name, or whose guard reads a variable never written."""
     variables = {variable.name for variable in machine.variables}
     updated = {name for item in machine.all_rows() for name, _ in item.updates}
     bounds = {v.maximum.name: v.maximum for v in machine.variables if isinstance(v, Count)}
@@ -318,7 +318,7 @@ def _traps(machine: Declaration) -> None:
 
 
 def _properties(machine: Declaration) -> None:
-    """Refuse a property that makes no sense, two of one name, and fairness of what is no verb."""
+    """Refuse a property that makes no sense, two of one name, and fairness of an unknown verb."""
     phase = Choice(PHASE.name, machine.phases, machine.initial)
     variables = {variable.name: variable for variable in (phase, *machine.variables)}
     arguments_of = {verb.name: verb.arguments for verb in machine.verbs}
@@ -375,7 +375,7 @@ def condition_problem(
 ) -> str | None:
     """Return why a condition makes no sense, or None where it does.
 
-    ``steps`` allows it to read what a variable holds after the step.
+    ``steps`` allows it to read the values after the step.
     """
     problem = expression_problem(expression)
     if problem is not None:

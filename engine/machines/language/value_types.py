@@ -1,7 +1,7 @@
-"""What kind of value an expression has, so that a row cannot compare or write what makes no sense.
+"""The types of values, so that a row cannot compare or write values that never fit.
 
-Invariants: an expression that has a kind evaluates without an error for all values its variables
-and arguments can hold, and to a value of that kind. The rules are those of TLA+, which knows no
+Invariants: an expression that has a type evaluates without an error for all values its variables
+and arguments can hold, and to a value of that type. The rules are those of TLA+, which knows no
 order between words and no truth of numbers.
 """
 
@@ -37,13 +37,13 @@ class Mistyped(Exception):
 
 
 class ValueType(msgspec.Struct, frozen=True):
-    """A kind of value; for words, the words it can be."""
+    """A type of value; for words, the words it can be."""
 
     name: str
     words: frozenset[str] = frozenset()
 
     def fits(self, other: "ValueType") -> bool:
-        """Whether values of the two kinds can be equal at all."""
+        """Whether values of the two types can be equal at all."""
         nothing_holds = (WORD, IDENTITY, NOTHING)
         if NOTHING in (self.name, other.name):
             return self.name in nothing_holds and other.name in nothing_holds
@@ -61,7 +61,7 @@ _NOTHING: Final = ValueType(NOTHING)
 def type_of(
     expression: Expression, variables: Mapping[str, Variable], arguments: Mapping[str, Variable]
 ) -> ValueType:
-    """Return the kind of value the expression has. Raises Mistyped where a part makes no sense.
+    """Return the type of the expression. Raises Mistyped where a part makes no sense.
 
     Every name it reads must be declared in ``variables`` or ``arguments``.
     """
@@ -101,7 +101,7 @@ def type_of(
 
 
 def _need(wanted: str, node: Expression, parts: Iterable[ValueType]) -> None:
-    """Complain of a child that is of another kind than the node needs."""
+    """Raise Mistyped for a child of another type than the node needs."""
     for part, kind in zip(node.children(), parts, strict=True):
         if kind.name != wanted:
             _complain(node, f"{_named(part, kind)} is not {wanted}")
@@ -110,7 +110,7 @@ def _need(wanted: str, node: Expression, parts: Iterable[ValueType]) -> None:
 def _must_decide(
     comparison: Compare, variables: Mapping[str, Variable], arguments: Mapping[str, Variable]
 ) -> None:
-    """Complain of a number beyond all that the checker explores: with it, all goes one way."""
+    """Raise Mistyped for a number beyond all explored ones: it would decide nothing there."""
     literal = most = least = 0
     for sign, term in (*terms(comparison.left), *terms(comparison.right, -1)):
         match term:
@@ -121,7 +121,7 @@ def _must_decide(
             case Arg(name):
                 most, least = _spread(arguments[name], sign, most, least)
             case _:
-                return  # a bound is as large as what it is compared with
+                return  # a bound grows with the count that it is compared with
     for end, beyond in (most, literal > most), (least, literal < least):
         if end and beyond:
             checked = f"the counts are checked only as far as {end}"
@@ -135,7 +135,7 @@ def _spread(variable: Variable, sign: int, most: int, least: int) -> tuple[int, 
 
 
 def type_held_by(variable: Variable) -> ValueType:
-    """Return the kind of value a variable or an argument holds."""
+    """Return the type of the values of a variable or an argument."""
     match variable:
         case Flag():
             return _FLAG
@@ -148,7 +148,7 @@ def type_held_by(variable: Variable) -> ValueType:
 
 
 def assignment_problem(variable: Variable, value: ValueType) -> str | None:
-    """Return why the variable cannot be given a value of this kind, or None where it can."""
+    """Return why the variable cannot be given a value of this type, or None where it can."""
     held = type_held_by(variable)
     if not held.fits(value):
         return f"{variable.name!r} holds {_described(held)}, and is given {_described(value)}"

@@ -110,7 +110,7 @@ def arguments_problem(
 
 
 class Verb(msgspec.Struct, frozen=True):
-    """What can be asked of the machine, with its arguments.
+    """A move that the machine can be asked for, with its arguments.
 
     ``restricted`` verbs need the authority's token.
     """

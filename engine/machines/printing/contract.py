@@ -32,7 +32,7 @@ it is. `given x` is an argument of the verb. `none` is no value at all. `x'`, in
 
 
 def contract(model: Machine | Model, report: Report | None = None) -> str:
-    """Return the page, in Markdown, with what a check found where its ``report`` is given."""
+    """Return the page, in Markdown, with the results of a check if its ``report`` is given."""
     if isinstance(model, Machine):
         parts = _machine_page(model, report)
     else:
@@ -219,7 +219,7 @@ def _left_out(model: Model) -> str:
 
 
 def _joint(model: Model) -> Iterator[tuple[str, ...]]:
-    """Yield what happens together, or alone but with a condition on other parts."""
+    """Yield the joint steps, and the verbs of one part that have a condition on other parts."""
     machines = dict(model.parts)
     for name, actions in by_name(model).items():
         if "." in name:

@@ -1,7 +1,7 @@
-"""Mermaid: a machine as a state diagram, a composition as its parts and what they do together.
+"""Mermaid: a machine as a state diagram, a composition as its parts and their joint steps.
 
 Invariants: an edge is drawn for each pair of phases that some row leads between, with every such
-verb on it; what leaves the phase as it is is not drawn.
+verb on it; a verb that stays in the phase is not drawn.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
-"""Names: what a declaration's names become in a language that reserves some of them.
+"""Names: identifiers for a declaration's names in a language that reserves some words.
 
-Invariants: within one printed text no two things share a name, and none is a reserved word,
-whatever the declaration calls them; the same declaration always gets the same names.
+Invariants: within one printed text no two things share a name, and none is a reserved word; the
+same declaration always gets the same names.
 """
 
 import re

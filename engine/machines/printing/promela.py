@@ -1,16 +1,16 @@
 """Promela: a model as one process that SPIN explores.
 
-Invariants: the verifier, compiled with ``-DNOREDUCE``, stores as many states as the explorer finds.
+Invariants: the verifier, compiled with ``-DNOREDUCE``, stores as many states as the checker finds.
 So there is one process with one loop, every step is one ``d_step`` that ends where it began, and
-nothing but the places is in the state: arguments are unrolled, and what a step must remember while
-it writes is hidden. All of the places are in it: SPIN would forget one that nothing reads (it calls
-the variable dead), so one branch of the loop reads them all, to see that each holds a value of its
-domain.
+nothing but the places is in the state: arguments are unrolled, and the values that a step remembers
+while it writes are hidden. All of the places are in it: SPIN would forget one that nothing reads
+(it calls the variable dead), so one branch of the loop reads them all, to see that each holds a
+value of its domain.
 
 A finished model loops, so that what SPIN calls an invalid end state is a deadlock. An ``end`` label
 could not say so: it marks a place in the text, of which there is one, the head of the loop, and
-there it would excuse every deadlock. A place of its own for what is finished would be a state more
-for each finished one.
+there it would excuse every deadlock. A label of its own for finished states would add a state for
+each of them.
 """
 
 import itertools
@@ -65,8 +65,8 @@ _NUMBERS: Final = (("byte", 0, 255), ("short", -32768, 32767))
 def promela(model: Machine | Model, *, properties: bool = True) -> str:
     """Return the machine, or the composition, as a Promela model with the checked bounds.
 
-    ``properties`` has the verifier assert what always holds. What is sometimes, always possible or
-    led to is not asserted: the explorer checks it.
+    ``properties`` has the verifier assert each `Always`. The other properties are not printed:
+    `check` checks them.
     """
     flat = model_of(model) if isinstance(model, Machine) else model
     words = _Words(flat)
@@ -91,7 +91,7 @@ def promela(model: Machine | Model, *, properties: bool = True) -> str:
 
 
 class _Words:
-    """What one Promela model calls things. Words and ids are symbols, and so is no value."""
+    """The names of one Promela model. Words and ids are symbols, and so is None."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -130,7 +130,7 @@ class _Words:
         return self._places[name]
 
     def before(self, name: str) -> str:
-        """Return the variable that remembers what a place held before a step."""
+        """Return the variable that remembers the value of a place before a step."""
         return self._before[name]
 
     def value(self, value: Value) -> str:
@@ -248,7 +248,7 @@ def _step(
 
 
 def _writes(updates: Mapping[str, Expression], words: _Words) -> Iterator[str]:
-    """Yield the assignments, after what they overwrite but still read was remembered."""
+    """Yield the assignments, after remembering the values that they overwrite but still read."""
     remembered = _overwritten(updates)
     for name in remembered:
         yield f"{words.before(name)} = {words.place(name)}"
@@ -275,7 +275,7 @@ def _remembered(model: Model) -> list[str]:
 
 
 def _asserted(model: Model, name: str) -> list[Expression]:
-    """Return what must hold over every step of the verb."""
+    """Return the conditions that must hold over every step of the verb."""
     return [
         item.holds
         for item in model.properties

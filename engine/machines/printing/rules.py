@@ -1,4 +1,4 @@
-"""Steps: what the printers need to know of a model's actions beyond their text.
+"""Rules: the actions of a model, grouped and described for the printers.
 
 Invariants: nothing here adds to the declaration; `merged` says the same rows in fewer words.
 """
@@ -26,8 +26,8 @@ from perdure.machines.language.vocabulary import Count, Variable
 class Rule(msgspec.Struct, frozen=True):
     """Rows of one verb that differ in no more than the phase they leave.
 
-    ``place`` is where that phase is, and ``sources`` are the phases; ``guard`` is what else is
-    asked for. ``place`` is empty where no phase is asked for.
+    ``place`` holds that phase, and ``sources`` are the phases; ``guard`` are the other
+    conditions. ``place`` is empty where no phase is asked for.
     """
 
     place: str

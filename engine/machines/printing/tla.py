@@ -1,6 +1,6 @@
 """TLA+: a model as a module that SANY accepts and TLC checks.
 
-Invariants: TLC finds as many distinct states as the explorer does with the same bounds; every
+Invariants: TLC finds as many distinct states as the checker does with the same bounds; every
 name is one identifier, reserved by nothing; a finished model stutters (``Done``), so that what TLC
 calls a deadlock is one. Possibility (``always possible``) is beyond TLC; the module says so.
 """
@@ -193,7 +193,7 @@ def _about_steps(item: Always, model: Model, words: Words) -> Iterator[str]:
     """Yield a property of steps, and one of states for the steps that ``[A]_vars`` cannot see.
 
     A step that changes nothing is one that TLA+ allows at any time, so whether it may happen is
-    asked of the state before it. A property that does not read what is after a step is about the
+    asked of the state before it. A property that reads no value after a step is about the
     state before it anyway.
     """
     about, given = _comment(item.name, formula(item)), _given(item, model)
@@ -239,7 +239,7 @@ def _given(item: Always, model: Model) -> list[Variable]:
 def _steps(
     names: tuple[str, ...], model: Model, given: list[Variable], words: Words
 ) -> Iterator[str]:
-    """Yield the steps of these names, with what a property reads given and the rest open."""
+    """Yield the steps of these names, with the arguments of the property given, the rest open."""
     if not names:
         yield "Step"
     groups = by_name(model)

@@ -64,7 +64,7 @@ _SENTENCE_WORDS: Final = 8
 
 
 class Words:
-    """What one module calls things."""
+    """The identifiers of one module."""
 
     def __init__(self, model: Model) -> None:
         names = Names(_RESERVED.split())
@@ -118,7 +118,7 @@ class Words:
         return self._properties[item.name]
 
     def standing(self, item: Property) -> str:
-        """Return the operator of what a property of steps says of states."""
+        """Return the operator of the statement about states that a property of steps makes."""
         return self._standing[item.name]
 
     def value(self, value: Value) -> str:
@@ -136,7 +136,7 @@ class Words:
                 return f'"{text}"'
 
     def domain(self, variable: Variable, values: Iterable[Value]) -> str:
-        """Return the set of what a variable or an argument can be."""
+        """Return the set of the values of a variable or an argument."""
         match variable:
             case Flag():
                 return "BOOLEAN"
@@ -201,7 +201,7 @@ def _equalities(items: Iterable[Expression]) -> list[Compare]:
 
 
 def _one_of(items: tuple[Expression, ...]) -> Expression | None:
-    """Return what is compared with one word after the other, if that is all that is done."""
+    """Return the name that is compared with words, if the items are such comparisons alone."""
     found = _equalities(items)
     left = {item.left for item in found if isinstance(item.left, Var | Next)}
     if len(found) < len(items) or len(items) < 2 or len(left) != 1:  # noqa: PLR2004 - a choice

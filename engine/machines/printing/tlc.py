@@ -1,6 +1,6 @@
-"""TLC's configurations: which values the constants take, and what is checked.
+"""TLC's configurations: the values of the constants, and the properties that are checked.
 
-Invariants: the bounded one takes the values that the explorer takes, so the two can be compared;
+Invariants: the bounded one takes the values that the checker takes, so the two can be compared;
 the deep one takes larger values, no larger than a running engine's.
 """
 
@@ -35,7 +35,7 @@ def deep_bound(bound: Bound) -> Bound:
 
 
 def deep_ids(ids: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the ids that the deep configuration takes: one more than the explorer."""
+    """Return the ids that the deep configuration takes: one more than the checker."""
     number = 1
     while f"id{number}" in ids:
         number += 1
