@@ -17,6 +17,7 @@ from perdure import (
     Conflict,
     Failed,
     NoPendingBoundary,
+    OwnerLost,
     SessionBusy,
     StaleWriter,
     Usage,
@@ -31,7 +32,6 @@ from .logs import SessionLog
 BOUNDARIES: Final = ("immediate", "run_start", "run_checkpoint")
 CANCELLED: Final = (
     "run-cancelled",
-    "run-interrupted",
     "run-rolled-back",
     "session-stopped",
     "session-destroyed",
@@ -148,6 +148,7 @@ async def _applied(call: Call, given: dict[str, Any], reservation: Any = None) -
         NoPendingBoundary: ("run-completed",),
         Failed: ("run-failed",),
         Cancelled: CANCELLED,
+        OwnerLost: ("run-interrupted",),
     }
     call.must(run.ended in ways[type(out.terminal)], "G2", f"{run_id} is told as {out.terminal}")
     call.world.seen[f"terminal {type(out.terminal).__name__}"] += 1
