@@ -76,7 +76,7 @@ def _described(error: BaseException) -> tuple[str, str, dict[str, Any]]:
         case PerdureError():
             return error.code, str(error), error.data
         case KeyboardInterrupt():
-            return "INTERRUPTED", "interrupted; what was recorded is kept", {}
+            return "INTERRUPTED", "interrupted; the turns recorded so far are kept", {}
         case OSError(strerror=str(reason)):
             what = reason if error.filename is None else f"{error.filename}: {reason}"
             return "SYSTEM_ERROR", what, {"errno": error.errno, "file": error.filename}

@@ -67,7 +67,7 @@ def test_an_interrupted_import_keeps_what_it_acknowledged_and_can_be_completed(
     with process.stdout, process.stderr:
         assert process.stdout.read() == b""
         said = process.stderr.read().decode()
-    assert said == "perdure: interrupted; what was recorded is kept [INTERRUPTED]\n"
+    assert said == "perdure: interrupted; the turns recorded so far are kept [INTERRUPTED]\n"
     heads = {one["session_id"]: one for one in perdure("head", "--json", db=sqlite_url).document}
     kept = [one for one in heads.values() if one["version"] == 13]
     assert 0 < len(kept) <= feeder.lines

@@ -31,8 +31,6 @@ BANNED = re.compile(
 """Words that do not say who acts, and the beginnings of a clause that stands for a noun."""
 
 LEFT: dict[str, int] = {
-    "cli": 1,
-    "cli/commands": 1,
     "contracts": 4,
     "docs/running.md": 1,
     "machines/builtin": 9,

@@ -36,8 +36,8 @@ def import_(
 ) -> None:
     """Import transcripts: a session a line, {"id"?, "messages": [...]}, in OpenAI chat format.
 
-    A turn starts at each user message; other keys of the line become the session's metadata. What
-    is recorded already is not recorded again, and a session that was continued is continued.
+    A turn starts at each user message; other keys of the line become the session's metadata.
+    Turns that are recorded already are not recorded again; a longer line extends its session.
     """
     with answer_command(as_json=as_json) as answer:
         tally = _Tally(keep=as_json)
