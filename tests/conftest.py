@@ -32,7 +32,7 @@ LEFT_OUT: Final = pytest.StashKey[int]()
 def pytest_configure(config: pytest.Config) -> None:
     """Let the programs that tests interrupt be interrupted, also where `make` runs unattended.
 
-    A shell starts what runs in its background with SIGINT ignored, and programs pass that on.
+    A shell starts a program in the background with SIGINT ignored, which its children inherit.
     """
     config.stash[LEFT_OUT] = 0
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -8,10 +8,10 @@ from .soaking import soak
 
 
 def main() -> int:
-    """Run what the command line asks for; the exit code says whether anything was violated."""
+    """Carry out the command line; the exit code says whether anything was violated."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("--seed", type=int, help="replay this seed and say what happens in it")
-    parser.add_argument("--steps", type=int, help="ask so often in it, instead of what it draws")
+    parser.add_argument("--seed", type=int, help="replay this seed and print its events")
+    parser.add_argument("--steps", type=int, help="ask so often in it, not as often as it draws")
     parser.add_argument("--crash-at", type=int, help="end the oldest process after N callbacks")
     parser.add_argument("--quiet", action="store_true", help="only say how it ended")
     parser.add_argument("--seeds", type=int, default=10_000, help="run so many seeds")

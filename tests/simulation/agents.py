@@ -1,7 +1,7 @@
-"""Agents that do whatever agents do: answer, fail, hang, ignore, stream, land, call tools.
+"""Agents that behave as agents may: answer, fail, hang, ignore, stream, land, call tools.
 
-Invariants: what an agent hands over is noted before it is handed over; an agent draws what it does
-when its turn begins, from the seed.
+Invariants: an agent's messages are noted before the engine gets them; an agent draws its behaviour
+from the seed when its turn begins.
 """
 
 import asyncio
@@ -79,7 +79,7 @@ class Agent:
         return await self._ends(turn, session_id, end)
 
     def _looks(self, turn: Turn, session_id: str) -> None:
-        """Compare what the turn shows with what the log holds."""
+        """Compare the turn's view with the log."""
         log = self._world.log(session_id)
         run = log.runs.get(turn.run_id)
         if run is None:

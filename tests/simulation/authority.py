@@ -1,7 +1,7 @@
 """Asking for the ends of turns: as a caller, as the machine that owns a session, and as a forger.
 
-Invariants: whoever has not the token never ends what the machine has taken; what a caller may not
-do writes nothing.
+Invariants: a caller without the token never ends a turn of the machine; a refused request writes
+nothing.
 """
 
 import gc
@@ -97,13 +97,13 @@ async def give_back(call: Call) -> None:
 
 
 async def release_the_adapter(call: Call) -> None:
-    """Let go of the adapter: what it has taken is everybody's again, but for runs begun before."""
+    """Let go of the adapter: callers may end its sessions' turns again, but older runs."""
     site = call.site
     taken = sorted(site.owned)
     if site.controlling or not taken:
         return
     site.adapter = None
-    gc.collect()  # what a refusal's traceback still holds is held by nobody
+    gc.collect()  # a refusal's traceback may hold the adapter, which counts for nothing
     call.must(not site.owned, "G5", "an adapter that nobody holds still owns sessions")
     call.world.seen["an adapter was released"] += 1
     name = call.chance.choice(taken)

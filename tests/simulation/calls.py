@@ -1,4 +1,4 @@
-"""One operation on a session, from a caller in one process: what it asks, and what it was told."""
+"""One operation on a session, from a caller in one process: its request and its answer."""
 
 import asyncio
 from typing import Final
@@ -46,7 +46,7 @@ class Call:
         return self.chance.random() < share
 
     def lost(self) -> None:
-        """Note that nobody will ever hear what became of this."""
+        """Note that no caller will ever hear the answer."""
         if self in self.world.operations:
             self.world.operations.remove(self)
         if self.attempt is not None and self.attempt.status == "pending":
@@ -55,11 +55,11 @@ class Call:
             asking.over = True
 
     def asking(self, what: Asked, session_id: str | None = None) -> None:
-        """Note what is being asked of the session, or of another, for as long as this goes on."""
+        """Note the request to the session, or to another, for as long as this goes on."""
         self.askings.append(self.world.known.asking(what, session_id or self.id))
 
     def asks(self, run_id: str, attempt: Attempt) -> None:
-        """Note which run is asked for, and what can be said of that before."""
+        """Note which run is asked for, and the facts that are known of it before."""
         self.run_id = run_id
         attempt.machine_owned = self.id in self.site.owned
         self.attempt = self.world.known.ask(self.id, run_id, attempt)

@@ -31,11 +31,11 @@ class Crashed(BaseException):
 
 
 class Stalled(Exception):
-    """Nothing is left to run, and somebody still waits."""
+    """Nothing is left to run, and a task still waits."""
 
 
 class Process:
-    """A process: what its tasks may do ends with it, at any await."""
+    """A process: its tasks end with it, at any await."""
 
     def __init__(self, name: str, loop: "SimulatedLoop") -> None:
         self.name: Final = name
@@ -57,7 +57,7 @@ class Process:
             raise Crashed
 
     def die(self) -> None:
-        """End the process: nothing of it runs again, not even what would tidy up."""
+        """End the process: nothing of it runs again, no clean-up either."""
         self.alive = False
         self._loop.bury(self)
 
@@ -68,10 +68,10 @@ PROCESS: Final[contextvars.ContextVar[Process | None]] = contextvars.ContextVar(
 
 
 class SimulatedLoop(asyncio.BaseEventLoop):
-    """Runs what is ready in an order that is drawn, and jumps to the next timer when nothing is.
+    """Runs ready callbacks in a drawn order, and jumps to the next timer where none is ready.
 
     Callbacks that became ready in one iteration run in any order; those they make ready, after
-    them. That is what a loop with real input and output may do, and no less than it must.
+    them. A loop with real input and output allows the same orders, and no others.
     ``shuffled`` False keeps the order in which they became ready.
     """
 
@@ -140,7 +140,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             return
         task = context.get("future") or context.get("task")
         if isinstance(task, asyncio.Task) and task.get_name() in self._dead:
-            return  # nobody was left to look at it
+            return  # no task was left to look at it
         self.complaints.append(f"{context.get('message')}: {error!r}")
 
     def _asyncgen_finalizer_hook(self, generator: AsyncGenerator[Any]) -> None:
@@ -169,7 +169,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             handle._run()
 
     def _next(self) -> asyncio.Handle | None:
-        """Return what runs next; None only while the loop is being stopped."""
+        """Return the callback that runs next; None only while the loop is being stopped."""
         scheduled: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
         ready = self._ready  # type: ignore[attr-defined]
         if not self._batch:
@@ -199,7 +199,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         handle._scheduled = False
         self._timer_cancelled_count -= 1  # type: ignore[attr-defined]
 
-    # What the simulation asks
+    # For the simulation
 
     def appoint(self, ticks: int, what: Callable[[], None]) -> None:
         """Call back between two callbacks, that many from now."""
@@ -222,7 +222,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._graves += [task for task in process.tasks if not task.done()]
 
     def dispose(self) -> None:
-        """Close everything at the very end; what dead tasks do now, nobody hears."""
+        """Close everything at the very end, and suppress the errors of dead tasks."""
         self._disposing = True
         for task in asyncio.all_tasks(self):
             if task not in self._graves:

@@ -1,5 +1,5 @@
-"""What must hold at the end of a run: every session goes on to its end, everything derived is made
-again byte for byte, and a changed byte is found.
+"""The checks at the end of a run: every session goes on to its end, all derived data are made again
+byte for byte, and a changed byte is found.
 
 Invariants: all of this happens after the last crash, in a process that knows nothing but the log.
 """
@@ -117,7 +117,7 @@ def _audited(world: World, store: Any) -> None:
 
 
 def _same_work(world: World, log: SessionLog, state: Any) -> None:
-    """Compare what a session has in hand, as the engine folds it and as the log says."""
+    """Compare a session's work in hand, as the engine folds it, with the log."""
     work = state.work
     folded = (
         list(in_phase(work, "queued")),

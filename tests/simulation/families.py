@@ -8,7 +8,7 @@ from .knowledge import Attempt
 from .logs import SessionLog
 
 _POINTLESS: Final = 2
-"""What is noted of a fork at no point: its origin, and how far that was."""
+"""The note of a fork at no point: its origin, and the origin's version."""
 
 
 async def join_mob(call: Call) -> None:

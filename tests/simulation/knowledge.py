@@ -1,7 +1,7 @@
-"""What the callers and the agents of a simulation know: what was given, asked, offered and told.
+"""The knowledge of a simulation's callers and agents: messages given, requests, offers, answers.
 
-Invariants: every message is given once, with a number of its own, so that whatever stands in a log
-can be traced to who gave it, and what stands there twice was applied twice.
+Invariants: every message is given once, with a number of its own, so that a message in a log can be
+traced to its giver, and one that stands there twice was applied twice.
 """
 
 import json
@@ -10,9 +10,8 @@ from typing import Any, Literal
 
 Status = Literal["pending", "told", "refused", "lost"]
 Asked = Literal["caller", "machine", "owner", "abandon", "drain"]
-"""What somebody may be asking of a session, besides a run: that its turn end, in a caller's name,
-in the machine's, or as what its own caller or loop gives up; that its input be abandoned with it,
-or be run first."""
+"""The requests to a session besides a run: that its turn end, in the name of a caller, of the
+machine or of its own caller or loop; that its input be abandoned with it, or be run first."""
 
 
 class Violation(AssertionError):
@@ -42,7 +41,7 @@ class Asking:
 
 
 class Attempt:
-    """One time that a run was asked for, and what came of asking."""
+    """One time that a run was asked for, and the outcome."""
 
     def __init__(
         self, kind: str, messages: Sequence[Mapping[str, Any]], boundary: str, input_ids: Any
@@ -56,7 +55,7 @@ class Attempt:
 
 
 class Knowledge:
-    """What is known outside of the log."""
+    """The facts that are known outside of the log."""
 
     def __init__(self) -> None:
         self.given: dict[str, set[str]] = {}
@@ -93,7 +92,7 @@ class Knowledge:
     def attempt(
         self, session_id: str, run_id: str, fits: Callable[[Attempt], object]
     ) -> Attempt | None:
-        """Return an attempt that was not refused and fits what is recorded."""
+        """Return an attempt that was not refused and fits the log."""
         for one in self.attempts.get((session_id, run_id), ()):
             if one.status != "refused" and fits(one):
                 return one
@@ -110,7 +109,7 @@ class Knowledge:
         return any(not one.over and one.of(session_id, *what) for one in self.askings)
 
     def end_is_asked(self, session_id: str, *, machine_owned: bool, epoch: str | None) -> bool:
-        """Whether somebody who may ask for it has asked that the run end, since it began."""
+        """Whether a caller that may has asked for the end of the run, since it began."""
         who: tuple[Asked, ...] = ("machine", "owner") if machine_owned else ("caller", "owner")
         if not machine_owned:
             who = (*who, "machine")
@@ -118,7 +117,7 @@ class Knowledge:
         return closing or any(one.of(session_id, *who) for one in self.askings)
 
     def forget_askings(self, session_id: str) -> None:
-        """Forget what is over: what follows in the session is another's doing."""
+        """Forget the requests that are over: later events in the session are of others."""
         self.askings = [
             one for one in self.askings if not (one.over and one.session_id in (None, session_id))
         ]
@@ -126,12 +125,12 @@ class Knowledge:
     def offer(
         self, session_id: str, run_id: str, kind: str, messages: Sequence[Mapping[str, Any]]
     ) -> None:
-        """Note what an agent is about to land at a boundary, or to return."""
+        """Note the messages that an agent is about to land at a boundary, or to return."""
         offers = self.offers.setdefault((session_id, run_id), [])
         offers.append((kind, [written(message) for message in messages]))
 
     def next_offer(self, session_id: str, run_id: str, run: Any, kind: str, own: list[str]) -> bool:
-        """Whether the agent offered just this, after what has landed of its offers before."""
+        """Whether the agent offered just this, after those of its offers that have landed."""
         offers = self.offers.get((session_id, run_id), [])
         for place in range(run.offered + 1, len(offers)):
             if offers[place] == (kind, own):
@@ -140,7 +139,7 @@ class Knowledge:
         return False
 
     def fail(self, session_id: str, run_id: str) -> None:
-        """Note that an agent fails, or returns what nobody can record."""
+        """Note that an agent fails, or returns messages that cannot be recorded."""
         self.failures.add((session_id, run_id))
 
     def failed(self, session_id: str, run_id: str) -> bool:

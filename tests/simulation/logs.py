@@ -1,8 +1,8 @@
-"""What a log must be, in plain Python: the oracle that rows are held against, one by one.
+"""The rules of a log in plain Python: the oracle that rows are compared with, one by one.
 
 Invariants: nothing here is the engine's but the declared law and the mapping of events to its
-verbs; digests and links are computed with json and hashlib; what a landing must hold is composed
-anew from what was staged, brought, asked and said.
+verbs; digests and links are computed with json and hashlib; the messages of a landing are
+composed anew from the staged, given, requested and offered ones.
 """
 
 import hashlib

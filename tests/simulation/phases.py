@@ -26,7 +26,7 @@ async def archive(call: Call) -> None:
 
 
 async def drain(call: Call) -> None:
-    """Archive the session once what is queued has been run, none of it being abandoned for that."""
+    """Archive the session once its queued input has been run, none of it abandoned."""
     call.asking("drain")
     call.in_steps = True
     before = call.log.inputs_in("queued")

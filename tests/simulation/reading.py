@@ -1,4 +1,4 @@
-"""Asking what is recorded: whatever is read is what the log says.
+"""Reading: every answer is compared with the log.
 
 Invariants: nothing here changes anything of a session.
 """

@@ -1,4 +1,4 @@
-"""One seed is one run: what is drawn, what is asked, when processes die.
+"""One seed is one run: its draws, its requests, the deaths of its processes.
 
 Invariants: everything that is drawn is drawn from the seed, so the same seed is the same run, to
 the last byte of the log.
@@ -34,7 +34,7 @@ PAUSES: Final = (0.3, 2.0, 30.0)
 
 
 class Report(NamedTuple):
-    """What came of a seed. ``digest`` is over every row of the log, in order."""
+    """The outcome of a seed. ``digest`` is over every row of the log, in order."""
 
     seed: int
     violation: str | None
@@ -62,7 +62,7 @@ def run(
 ) -> Report:
     """Run a seed, asking ``steps`` times if that is given.
 
-    ``crash_at`` lets the oldest process die after so many callbacks, besides what the seed draws.
+    ``crash_at`` lets the oldest process die after so many callbacks, besides the drawn deaths.
     """
     shape = shape_of(seed, steps)
     chance = random.Random(seed)  # noqa: S311 - not for secrets
@@ -186,7 +186,7 @@ class _Run:
         return world.open(make)
 
     def _subscribe(self) -> None:
-        """Let somebody subscribe, and whoever's process is gone go on in another."""
+        """Begin a subscription, and let subscribers whose process is gone go on in another."""
         world, chance = self._world, self._world.chance
         for one in self._subscribers:
             if one.site not in world.sites and chance.random() < 0.3:
@@ -249,7 +249,7 @@ class _Run:
                 site.process.spawn(_close(world, site))
 
     async def _end(self) -> None:
-        """Let what is under way end, close or kill every process, and see that all can go on."""
+        """Let open calls end, close or kill every process, and check that all can go on."""
         world, chance = self._world, self._world.chance
         await settled(world, LONGEST_RUN_SECONDS)
         await asyncio.sleep(max(PAUSES) + 1.0)
@@ -295,7 +295,7 @@ class _Run:
 
 
 def _discard(world: World, site: Site, session_id: str) -> None:
-    """Drop a session's live copy in the middle of whatever goes on, but never one in use."""
+    """Drop a session's live copy in the middle of other work, but never one in use."""
     if site not in world.sites or site.closing:
         return
     version = world.log(session_id).version

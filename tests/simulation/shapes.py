@@ -1,4 +1,4 @@
-"""What kind of run a seed is, and which verbs suit what a session is in the middle of.
+"""The kind of run that a seed is, and the verbs that suit the state of a session.
 
 Invariants: a shape follows from its seed alone.
 """
@@ -48,7 +48,7 @@ THEMES: Final = {
     "forks": ("fork", "fork_again"),
     "snapshots": ("checkpoint_committed", "checkpoint", "discard_live"),
 }
-"""What a run asks for more often than others do, because it takes several of them to matter."""
+"""Verbs that a run asks for more often than others do, because only several of them matter."""
 FAVOUR: Final = 6
 
 
@@ -92,7 +92,7 @@ def shape_of(seed: int, steps: int | None = None) -> Shape:
 
 
 def fitting(log: SessionLog, theme: str) -> tuple[str, ...]:
-    """Return verbs for what the session is in the middle of, which chance alone seldom meets."""
+    """Return verbs that suit the state of the session, which chance alone seldom meets."""
     if theme == "groups":
         return ("archive_mob", "ingest", "apply_turn", "") if log.mobs else ("join_mob", "ingest")
     if log.current is not None:

@@ -1,7 +1,6 @@
 """Handing the engine snapshots: right ones, old ones, and ones that no log led to.
 
-Invariants: what is kept is what the log folds to, whoever brought it; a snapshot that is not is
-refused, and changes nothing.
+Invariants: a kept snapshot is the fold of the log; any other is refused, and changes nothing.
 """
 
 from types import SimpleNamespace
@@ -29,7 +28,7 @@ _ALTERATIONS: Final[dict[str, Any]] = {
     "staged": [],
     "mobs": ["nobody's"],
 }
-"""What a forger makes of a snapshot's field, and seals again: the first four open no session, the
+"""A forger's values for a snapshot's fields, sealed again: the first four open no session, the
 others would open one in which something is forgotten or invented."""
 
 
@@ -83,5 +82,5 @@ def _forged(call: Call) -> bytes:
     what = chance.choice([name for name, one in forged.items() if bytes(fields[name]) != one])
     call.world.seen[f"a snapshot's {what} was forged"] += 1
     fields[what] = msgspec.Raw(forged[what])
-    sealed, _ = links.seal(log.link, msgspec.json.encode(fields))  # as whoever reads the log can
+    sealed, _ = links.seal(log.link, msgspec.json.encode(fields))  # as any reader of the log can
     return sealed

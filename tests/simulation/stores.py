@@ -1,7 +1,7 @@
-"""What survives a process, and how a process gets at it.
+"""The data that survive a process, and a process's access to them.
 
-Invariants: what is durable changes only inside `_commit`, or by what derived data and leases are
-told; a process that has died reaches nothing any more; what was queued in it is lost with it.
+Invariants: durable data change only inside `_commit`, or by calls to derived data and leases; a
+process that has died reaches nothing any more; the commits queued in it are lost with it.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ class _Guarded:
 
 
 class _Bell:
-    """A listener, rung in its own process whoever committed."""
+    """A listener, called in its own process after a commit of any process."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, listener: Any) -> None:
         self._loop: Final = loop
@@ -63,7 +63,7 @@ class _Bell:
 class Handle:
     """A store as one process has it open. Commits as the engine's own stores do.
 
-    Sometimes at once, sometimes later; whatever is submitted first comes first.
+    Sometimes at once, sometimes later; the first submission comes first.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Handle:
         """Return None: the simulation opens every process's store itself."""
 
     def close(self) -> None:
-        """Commit what is queued, then close."""
+        """Commit the queued submissions, then close."""
         self._process.check()
         while self._queue:
             self._work_off(len(self._queue))
@@ -166,7 +166,7 @@ class Handle:
             self._durable.bells.remove(bell)
 
     def lost(self) -> None:
-        """Release what the operating system would, the process having died."""
+        """Release the resources that the operating system would, the process having died."""
         for bell in self._bells.values():
             self._durable.bells.remove(bell)
         self._durable.disconnect(self._opened)
@@ -188,7 +188,7 @@ class Durable:
         return self._shared
 
     def disconnect(self, opened: tuple[Any, Any, Any]) -> None:
-        """Close what was opened, without a word to whoever used it."""
+        """Close the connections, without telling their users."""
 
     def insert(
         self, recorder: Any, submissions: Sequence[Submission], *, now: bool
@@ -223,7 +223,7 @@ class DurableFile(Durable):
         return recorder, SQLiteDerived(recorder), SQLiteLeases(recorder)
 
     def disconnect(self, opened: tuple[Any, Any, Any]) -> None:
-        """Close the connections; SQLite rolls back what was not committed."""
+        """Close the connections; SQLite rolls back open transactions."""
         self._open.remove(opened[0])
         opened[0].close()
 

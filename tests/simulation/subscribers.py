@@ -1,9 +1,9 @@
-"""Whoever subscribes: what is recorded comes once and in order, also after a crash; what running
-turns emit comes beside it, and is never taken for a fact.
+"""Subscribers: recorded events come once and in order, also after a crash; live events of running
+turns come beside them, and are never taken for facts.
 
-Invariants: a subscriber keeps the position of what it has taken in, and goes on from there, in
-another process if its own has died; what it must be given next is read from the log, and from what
-agents have said that they emit.
+Invariants: a subscriber keeps the position of its last event, and goes on from there, in another
+process if its own has died; the event that it must be given next is read from the log, and from the
+events that agents have noted.
 """
 
 import asyncio
@@ -50,12 +50,12 @@ class Subscriber:
         self.task = site.process.spawn(self._take(site))
 
     def concerns(self, session_id: str) -> bool:
-        """Whether what a session's turns emit may be for it."""
+        """Whether a session's live events may be for it."""
         return self.live and self.session_id in (None, session_id)
 
     @property
     def behind(self) -> int:
-        """How much of what is recorded it has still to be given."""
+        """How many recorded events it has still to be given."""
         return sum(map(self._is_ours, range(self.position, len(self.world.rows))))
 
     @property
@@ -93,7 +93,7 @@ class Subscriber:
             who = self.mob or self.session_id or "all"
             raise self.world.violated(Violation("G6", f"a subscriber to {who}: {what}"))
 
-    # What is recorded
+    # Recorded events
 
     def _is_ours(self, place: int) -> bool:
         if self.mob is not None:
@@ -120,7 +120,7 @@ class Subscriber:
             late = [one for one in self.emitted if one.run == over and not one.doubtful]
             self._must(self.mob or not late, f"{over} has ended, and {late} never came")
 
-    # What is not
+    # Live events
 
     def _heard(self, event: LiveEvent) -> None:
         """Hold a live event against what agents emitted: in their order, none lost in silence."""

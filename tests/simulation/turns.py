@@ -1,6 +1,6 @@
-"""Asking for sessions, agents and turns, and again for what was asked before.
+"""Asking for sessions, agents and turns, and for earlier ones again.
 
-Invariants: what is told of a run is in the log at that moment; what is recorded is not done again.
+Invariants: every answer about a run is in the log at that moment; a recorded run is not done again.
 """
 
 import asyncio
@@ -155,7 +155,7 @@ async def _applied(call: Call, given: dict[str, Any], reservation: Any = None) -
 
 
 async def retry(call: Call) -> None:
-    """Ask again for what was asked before, as it was asked, or with other content."""
+    """Repeat an earlier request, as it was, or with other content."""
     asked = call.world.asked.get(call.id)
     if not asked:
         return

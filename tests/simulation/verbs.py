@@ -1,4 +1,4 @@
-"""The table of what can be asked of a session in a simulation, and of what must come of it.
+"""The table of the requests to a session in a simulation, and of their allowed outcomes.
 
 To add a verb: write a coroutine that takes a `Call`, asks the engine, and checks with the log what
 it was told; give it a row in `VERBS` with the refusals that its documentation names. That it is
@@ -138,7 +138,7 @@ QUIET: Final = (
     "inputs",
     "views",
 )
-"""Verbs that change nothing of the session, so they disturb nobody on it."""
+"""Verbs that change nothing of the session, so they disturb no other call on it."""
 
 
 async def perform(call: Call, name: str) -> None:
@@ -204,7 +204,7 @@ def _refused(call: Call, verb: Verb, refusal: PerdureError, *, alone: bool) -> N
 
 
 def _for_a_reason(call: Call, refusal: PerdureError) -> None:
-    """Check a refusal by the log, nobody else having worked on the session meanwhile."""
+    """Check a refusal by the log, where no other call has worked on the session since."""
     log, site = call.log, call.site
     written_since = [tag for tag in log.tags[call.before :] if tag != "run-interrupted"]
     nothing = not written_since or call.in_steps

@@ -1,7 +1,6 @@
-"""What a session has in hand by its log: runs, inputs, tool calls, keys, groups.
+"""The work in hand of a session by its log: runs, inputs, tool calls, keys, mobs.
 
-Invariants: as in `logs`, of which this is the lower half: what each note in a log means for what
-comes after it.
+Invariants: as in `logs`, of which this is the lower half: the meaning of each event for later ones.
 """
 
 import hashlib
@@ -56,7 +55,7 @@ class Said(NamedTuple):
         return self.is_seen(event) and (self.behind < kept or kept == there_are)
 
     def inherited(self, kept: int) -> "Said":
-        """Return what it is in the fork, which keeps so many messages."""
+        """Return its counterpart in the fork, which keeps so many messages."""
         return self if self.kept is not None else self._replace(kept=kept)
 
 
@@ -112,7 +111,7 @@ class WorkInHand:
         return [name for name, one in self.inputs.items() if one["phase"] in phases]
 
     def unknown_calls(self) -> list[str]:
-        """The ids of the calls nobody has said anything of."""
+        """The ids of the calls without a result or a decision."""
         return [name for name, (status, _) in self.calls.items() if status == "unknown"]
 
     def _must(self, holds: object, guarantee: str, what: str) -> None:

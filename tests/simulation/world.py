@@ -1,7 +1,7 @@
-"""The simulated world: a database, processes on it that come and go, and who knows what.
+"""The simulated world: a database, processes on it that come and go, and their knowledge.
 
-Invariants: what a caller was told is in the log at that very moment; what is in the log stays as it
-is; an operation that was alone with its session is refused only for what the log says.
+Invariants: a caller's answer is in the log at that very moment; a row of the log stays as it is; an
+operation that was alone with its session is refused only for a reason in the log.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ LEASES: Final = (1.0, 5.0, 15.0)
 
 
 class Emitted(NamedTuple):
-    """What an agent said that it emits: its run, which of that run's it is, and the content.
+    """A live event that an agent has noted: its run, its number in that run, and the content.
 
     It is ``doubtful`` once the run's end is recorded: then it may be heard, or not any more.
     """
@@ -130,7 +130,7 @@ class World:
         return site
 
     def crash(self, site: Site, where: str) -> None:
-        """End a process at once, and look at what is left."""
+        """End a process at once, and inspect the database."""
         if site not in self.sites:
             return
         self.sync()
@@ -161,7 +161,7 @@ class World:
             operation.lost()
 
     def _crash_point(self, process: Process, where: str) -> None:
-        with contextlib.suppress(Violation):  # kept, and told by whoever looks next
+        with contextlib.suppress(Violation):  # kept, and raised by the next check
             self.sync()
         for site in self.sites:
             if site.process is process and site.commit_to_die_at is not None:
@@ -205,7 +205,7 @@ class World:
             del self._active[key]
 
     def is_quiet(self, session_id: str) -> bool:
-        """Whether nobody works on a session."""
+        """Whether no call works on a session."""
         return not self.restless and not any(name == session_id for _, name in self._active)
 
     def starts(self, session_id: str) -> int:
@@ -220,7 +220,7 @@ class World:
     # The log
 
     def sync(self) -> None:
-        """Take in what was committed."""
+        """Take in the committed rows."""
         recorder = self.durable.observed[0]
         while new := recorder.rows_after(len(self.rows), 500):
             for row in new:
@@ -264,10 +264,10 @@ class World:
                 raise self.violated(Violation("G7", f"the audit finds {report.findings}"))
         self.seen["inspections"] += 1
 
-    # What is said and heard
+    # Messages and live events
 
     def emits(self, site: Site, session_id: str, run_id: str, payload: Any) -> None:
-        """Note what an agent is about to emit, for all who listen where it runs."""
+        """Note an event that an agent is about to emit, for all subscribers in its process."""
         number = site.emitted[session_id, run_id] = site.emitted[session_id, run_id] + 1
         ended = self.log(session_id).current != run_id
         one = Emitted((session_id, run_id), number, payload, ended)
@@ -276,7 +276,7 @@ class World:
                 subscriber.emitted.append(one)
 
     def says(self, session_id: str, role: str = "assistant") -> dict[str, Any]:
-        """Return a message that nobody has said before."""
+        """Return a message that no caller or agent has used before."""
         number = self.known.number()
         content: Any = f"{role} {number} «ü»"
         message: dict[str, Any] = {"role": role, "content": content}
@@ -298,14 +298,14 @@ class World:
             self.known.give(session_id, {"role": "system", "content": given["text"].strip()})
 
     def heard(self, session_id: str, offset: int, messages: Iterable[dict[str, Any]]) -> None:
-        """Compare what a reader got with the conversation."""
+        """Compare a reader's messages with the conversation."""
         log = self.log(session_id)
         got = list(map(written, messages))
         if log.messages[offset : offset + len(got)] != got:
             raise self.violated(Violation("G6", f"session {session_id}: a reader got {got}"))
 
     def told_receipt(self, session_id: str, receipt: Receipt) -> None:
-        """Check that a receipt somebody was given is in the log by now (G2)."""
+        """Check that a receipt that a caller was given is in the log by now (G2)."""
         log = self.log(session_id)
         run = log.runs.get(receipt.run_id)
         given = msgspec.to_builtins(receipt)
@@ -316,13 +316,13 @@ class World:
             )
 
     def violated(self, violation: BaseException) -> BaseException:
-        """Keep a violation, whatever becomes of the exception; and return it to be raised."""
+        """Keep a violation, also where its exception is suppressed; and return it to be raised."""
         self.violations.append(violation)
         self.say(f"!! {violation}")
         return violation
 
     def say(self, what: str) -> None:
-        """Tell whoever watches the run."""
+        """Write to the run's trace."""
         if self.trace is not None:
             process = PROCESS.get()
             self.trace(f"{self.loop.time():9.4f} {process.name if process else 'world'}: {what}")

@@ -1,4 +1,4 @@
-"""A real log, and what an attacker, a careless script or a bad disk might do to it.
+"""A real log, and the changes that an attacker, a careless script or a bad disk might make.
 
 Each alteration changes one thing in the SQLite file and says where the audit must find it.
 """
@@ -66,7 +66,7 @@ class Row(NamedTuple):
 
 
 class Log:
-    """What was written: rows by session, exported heads, and the file's bytes."""
+    """The log as written: rows by session, exported heads, and the file's bytes."""
 
     def __init__(self, path: Path) -> None:
         write_log(path)

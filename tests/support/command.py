@@ -14,7 +14,7 @@ TAKEN_OUT = ("PERDURE_DB", "COLUMNS", "LINES", "FORCE_COLOR", "TTY_COMPATIBLE", 
 
 
 class Ran(NamedTuple):
-    """What a command left behind."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str

@@ -2,7 +2,7 @@
 
 The model knows the conversation as a list of dicts and computes digests with json and hashlib. The
 log is read row by row with the json module and its phases with an authority of its own, so that
-what is compared shares as little as it can with what is tested.
+the model shares as little code as possible with the engine.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ WITHIN_TURNS: Final = (
     "cancel_after_boundary",
 )
 
-# Verbs that nobody can ask the engine for, and why not.
+# Verbs that the engine has no method for, and why not.
 NO_METHOD: Final = {
     "executor_exited": "no engine watches an executor of its own; a run left behind is recovered",
     "roll_back_run": "the engine does it by itself, where a turn had begun in vain",
@@ -71,7 +71,7 @@ NOT_DRIVEN: Final = NO_METHOD | {
     "stage_tool_results": "no rule here makes a tool call yet",
 }
 
-# What a session takes no turn after, until something revives it.
+# Verbs after which a session takes no turn until it is revived.
 RARELY: Final = ("retire", "stop")
 
 OPERATIONS: Final = {
@@ -88,7 +88,7 @@ def whole_turn(run_id: str, inputs: int) -> Alternatives:
 
 
 def driven_turn(run_id: str, landed: int, ending: str) -> Alternatives:
-    """What a turn that the engine drives stands for: its boundaries, and then its end."""
+    """Return the verbs of a turn that the engine drives: its boundaries, and then its end."""
     run = (run_id,)
     boundary = ("apply_boundary", (*run, 0))
     begun = ("begin_run", (*run, 0))
@@ -105,7 +105,7 @@ def driven_turn(run_id: str, landed: int, ending: str) -> Alternatives:
 
 
 async def no_agent_of_its_own(_turn: Any) -> None:
-    """What is attached; the rules put the agent of the moment in its place."""
+    """The agent that is attached; the rules put another in its place."""
 
 
 def digest_of(messages: list[dict[str, Any]]) -> str:
@@ -145,7 +145,7 @@ class System:
             await self._engines.pop(self.at).close()
 
     async def crash(self) -> None:
-        """Go on with what the files hold now, as after a kill; nobody there was told to close."""
+        """Go on with copies of the files as they are, as after a kill: no engine was closed."""
         old = self._path.parent
         new = old.with_name(str(int(old.name) + 1))
         new.mkdir()
@@ -230,7 +230,7 @@ class System:
         return trace.configuration
 
     async def spoil_snapshot(self) -> None:
-        """Change what is kept as a snapshot, so that whoever believes it goes wrong."""
+        """Change the snapshot, so that an engine that believes it goes wrong."""
         engine = await self.engine()
         await engine._core.writer.close()  # which waits for snapshots that are being kept
         derived = engine._core.store.derived
@@ -257,7 +257,7 @@ class System:
 texts = st.text(
     st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=1, max_size=9
 )
-# Python's json writes very large and very small numbers in its own way; these, everybody writes so.
+# Very large and very small numbers are left out: Python's json writes them in its own way.
 numbers = st.integers(-9, 9) | st.integers(-99, 99).map(lambda n: n / 8)
 values = texts | numbers | st.none() | st.booleans()
 messages = st.fixed_dictionaries(
@@ -293,7 +293,7 @@ WORK: Final[dict[str, dict[str, Any]]] = {
 
 
 class SessionRules(MachineTest):
-    """What is beyond the lifecycle: content, retries, receipts, reads, crashes, other writers."""
+    """The rules beyond the lifecycle: content, retries, receipts, reads, crashes, other writers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -312,7 +312,7 @@ class SessionRules(MachineTest):
             self.attempt("register", ((("register", ()),),), self.system.register)
 
     def on(self, verb: Callable[[Engine], Awaitable[Any]]) -> Any:
-        """Return what the engine at work answers."""
+        """Return the answer of the engine at work."""
 
         async def asking() -> Any:
             return await verb(await self.system.engine())
@@ -323,7 +323,7 @@ class SessionRules(MachineTest):
 
     @rule(what=st.lists(st.sampled_from(sorted(WORK)), min_size=1, max_size=3), data=st.data())
     def work(self, what: list[str], data: st.DataObject) -> None:
-        """What a session is for, some of it in a row: else there is more around it than of it."""
+        """Several turns and contexts in a row, which single rules would bring too rarely."""
         for name in what:
             given = {argument: data.draw(drawn) for argument, drawn in WORK[name].items()}
             getattr(self, name)(**given)
@@ -405,7 +405,7 @@ class SessionRules(MachineTest):
     @rule(data=st.data())
     @precondition(lambda self: self.runs)
     def retry_a_turn(self, data: st.DataObject) -> None:
-        """The same run again, word for word: what is recorded comes back."""
+        """The same run again, word for word: the recorded output comes back."""
         run_id = data.draw(st.sampled_from(sorted(self.runs)))
         kind, *content = self.runs[run_id][0]
         if kind == "turn":
@@ -418,7 +418,7 @@ class SessionRules(MachineTest):
     @rule(data=st.data(), same=st.booleans())
     @precondition(lambda self: self.system.said)
     def retry_an_input(self, data: st.DataObject, *, same: bool) -> None:
-        """The same input again, whatever became of it, or another under its id."""
+        """The same input again, in any phase, or another under its id."""
         name = data.draw(st.sampled_from(sorted(self.system.said)))
         text = self.system.said[name] if same else "something else"
         try:
@@ -473,7 +473,7 @@ class SessionRules(MachineTest):
         receipt: dict[str, Any] | None,
         content: Any,
     ) -> None:
-        """Ask for what was recorded before: the same is free, anything else is a conflict."""
+        """Ask again under a recorded id: the same content is free, any other is a conflict."""
         try:
             out = self.on(verb)
         except Conflict:
@@ -493,7 +493,7 @@ class SessionRules(MachineTest):
         sequence: int = 1,
         taken: Sequence[str] = (),
     ) -> None:
-        """Extend the conversation, and hold the receipt, if it was given, to what it must be."""
+        """Extend the conversation, and compare the receipt, if there is one, with the model's."""
         self.conversation += said
         expected = {
             "run_id": run_id,

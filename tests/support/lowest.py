@@ -1,4 +1,4 @@
-"""The lowest versions that pyproject.toml allows of what perdure needs, as constraints for pip."""
+"""The lowest versions of the dependencies that pyproject.toml allows, as constraints for pip."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""Every small fault that a declared machine could have: what the check of it must find.
+"""Every small fault that a declared machine could have, and that its check must find.
 
 Each row in turn loses its guard, or a part of it, or has it negated; loses an update, or has it
 altered; or stays in its phase instead of leaving.
@@ -25,7 +25,7 @@ from perdure.machines.language.notation import written
 from perdure.machines.language.vocabulary import Variable
 
 Faulty = tuple[str, Row]
-"""What is wrong with the row, and the row."""
+"""The fault's name, and the row with it."""
 
 
 def altered(
@@ -126,7 +126,7 @@ _LOOSER = {"<": "≤", ">": "≥"}
 
 
 def _values(variable: Variable, value: Expression) -> Iterator[Expression]:
-    """Yield what a variable could be given instead."""
+    """Yield the values that a variable could be given instead."""
     match variable, value:
         case Flag(), Const(bool(held)):
             yield Const(not held)

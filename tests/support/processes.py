@@ -1,4 +1,4 @@
-"""What the tests run in processes of their own, started quickly from a preloaded one."""
+"""Functions that tests run in other processes, started quickly from a preloaded one."""
 
 import asyncio
 import concurrent.futures.thread  # noqa: F401 - loaded lazily, which a user who owns nothing cannot
@@ -50,7 +50,7 @@ def pipe() -> tuple[Connection, Connection]:
 
 
 def receive(connection: Connection) -> Any:
-    """Return what the other process sends; a process that died sends nothing."""
+    """Return the other process's message; a process that died sends none."""
     assert connection.poll(60)
     return connection.recv()
 
@@ -145,7 +145,7 @@ def record_one(url: str, session_id: str, run_id: str, text: str) -> None:
 
 
 def retry_one(url: str, session_id: str, run_id: str, text: str, answer: Connection) -> None:
-    """Record one turn that was recorded before, and tell what came back."""
+    """Record one turn that was recorded before, and send the output."""
     with BlockingEngine.open(url) as engine:
         out = engine.record_turn(session_id, [message(text)], run_id=run_id)
     answer.send((out.duplicate, receipt_of(out).conversation_digest))
@@ -161,7 +161,7 @@ def record_when_told(url: str, session_id: str, orders: Connection, turns: int) 
 
 
 def create(url: str, gate: Any, failures: Connection) -> None:
-    """Open a new file at the same time as others, use it, and tell what went wrong."""
+    """Open a new file at the same time as others, use it, and send the error, if any."""
     gate.wait()
     try:
         with BlockingEngine.open(url) as engine:

@@ -1,4 +1,4 @@
-"""Small random models, and what they do by the plainest search there is."""
+"""Small random models, and the plainest search of their states."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
@@ -235,7 +235,7 @@ class Plainest:
         return dict(zip(self.names, state, strict=True))
 
     def violations(self) -> dict[str, int]:
-        """What is violated, with the steps it takes to see it."""
+        """The violated properties, with the number of steps that show it."""
         found: dict[str, list[int]] = {}
         for state, depth in self.depths.items():
             if not self.edges[state] and not self.holds(self.model.final, state):
@@ -298,7 +298,7 @@ class Plainest:
                 return
 
     def _onwards(self, state: State, within: Expression) -> dict[State, int]:
-        """What can be reached from a state through states that have something, how far away."""
+        """The states that can be reached through states that have something, and how far away."""
         reached = {state: 0}
         waiting = [state]
         for one in waiting:
