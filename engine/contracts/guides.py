@@ -18,7 +18,7 @@ _MADE: Final = "<!-- Made by `perdure spec`. Do not edit; make again. -->\n\n"
 _WHOLE: Final = """\
 # Contracts
 
-What perdure promises, in forms that need neither its code nor Python. `perdure spec` makes every
+The rules of perdure, in forms that need neither its code nor Python. `perdure spec` makes every
 file here from the code; `perdure spec --check` compares, and names each file that differs.
 
 | folder | holds | for |
@@ -40,11 +40,11 @@ declaration that the engine runs by, so they cannot disagree with it.
 | `NAME.tla` | the same in TLA+ |
 | `ci.cfg` | a configuration for TLC, with the bounds that the counts below were found with |
 | `deep.cfg` | one with larger bounds and more ids, for a longer run; every row can fire in it |
-| `diagram.mmd`, `diagram.svg` | the phases and what leads between them; for several machines, what they do in one step |
+| `diagram.mmd`, `diagram.svg` | the phases and the verbs between them; for several machines, their joint steps |
 
-## What there is
+## The machines
 
-The counts come from perdure's own exhaustive explorer. TLC must find as many distinct states with
+The counts come from perdure's own exhaustive checker. TLC must find as many distinct states with
 `ci.cfg`. It counts a finished model's standing still as a step, so it generates one more for each
 finished state.
 
@@ -58,7 +58,7 @@ With [TLC](https://github.com/tlaplus/tlaplus), in a machine's folder:
     java -cp tla2tools.jar tlc2.TLC -config ci.cfg NAME.tla
 
 What TLC cannot say: that something stays possible (`AG EF`). The module defines the goal and refers
-to the explorer: `perdure check MACHINE`. A *sometimes* is printed as an invariant whose violation
+to the checker: `perdure check MACHINE`. A *sometimes* is printed as an invariant whose violation
 is the witness; the configurations name them in a comment.
 
 A step that changes nothing is, to TLA+, one that may happen at any time, and no property of steps
@@ -71,7 +71,7 @@ For SPIN, and for machines of your own, see `docs/specs.md` in the source.
 _EVENTS: Final = """\
 # Events
 
-JSON Schema (2020-12) of what a log holds. An event is one UTF-8 JSON object. It repeats the
+JSON Schema (2020-12) of the events in a log. An event is one UTF-8 JSON object. It repeats the
 session's id and its own version, so that a row moved elsewhere contradicts itself, and ends with
 its link, which [../vectors/](../vectors/) explains. `v` is the schema version. Events only grow: a
 new field has a default, a new meaning is a new event; so take no notice of fields that you do not
@@ -92,15 +92,16 @@ _OTHERS: Final = """
 _VECTORS: Final = """\
 # Vectors
 
-Inputs with what they must give. All hashes are SHA-256, written as 64 lower-case hex digits. All
-text is UTF-8.
+Inputs with the results that they must give. All hashes are SHA-256, written as 64 lower-case hex
+digits. All text is UTF-8.
 
 ## Messages
 
 A message is a JSON object. It is recorded once, as it came: compact (no space between tokens), keys
 in the order given, only `"`, `\\\\` and the characters U+0000 to U+001F escaped (the short escapes
-where JSON has them), and numbers in the shortest form that reads back as the same number. What is
-recorded is never written again: **hash the recorded bytes, and do not parse and write them first**.
+where JSON has them), and numbers in the shortest form that reads back as the same number. A
+recorded message is never written again: **hash the recorded bytes, and do not parse and write them
+first**.
 
 ## digests.json: the conversation digest
 
@@ -117,7 +118,7 @@ For each vector: `conversation_digest = hex(SHA-256(hashed))`. As JSON has escap
 
 ## links.json: the chain of links
 
-What is stored of an event is its *body*, a JSON object, with one last member more: its link.
+An event is stored as its *body*, a JSON object, with one last member more: its link.
 
     stored = body without its last "}"  +  ,"link":"  +  link  +  "}
 

@@ -516,7 +516,7 @@ def test_a_number_within_what_is_explored_is_none_of_that(telling: Expression) -
 
 @pytest.mark.parametrize("bound", [Bound("room", 3, "2"), Bound("room", 3, 2.5)])  # type: ignore[arg-type]
 def test_a_bound_that_is_no_whole_number_is_refused(bound: Bound) -> None:
-    problem = "'level' counts up to what is no whole number"
+    problem = "'level' counts up to a bound that is no whole number"
     assert problem in str(refusal(RISE, variables=(Count("level", bound),)))
 
 

@@ -159,7 +159,7 @@ def _unbounded(most: object) -> str | None:
     if not isinstance(most, Bound):
         return f"counts up to {most!r}, and not to a Bound with its actual and its checked value"
     if {type(most.actual), type(most.checked)} != {int}:
-        return "counts up to what is no whole number"
+        return "counts up to a bound that is no whole number"
     if most.checked > most.actual:
         return f"is explored as far as {most.checked}, and runs as far as {most.actual}"
     return None

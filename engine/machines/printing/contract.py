@@ -26,9 +26,9 @@ from perdure.machines.language.vocabulary import Choice, Count, Flag, Identity, 
 from perdure.machines.printing.rules import Rule, bounds_of, by_name, merged
 
 _NOTATION: Final = """\
-`x := y` gives `x` a new value, computed from the values before the move; what is not named stays as
-it is. `given x` is an argument of the verb. `none` is no value at all. `x'`, in a property, is what
-`x` holds after the step. A move with several conditions needs all of them."""
+`x := y` gives `x` a new value, computed from the values before the move; a variable that is not
+named stays as it is. `given x` is an argument of the verb. `none` is no value at all. `x'`, in a
+property, is the value of `x` after the step. A move with several conditions needs all of them."""
 
 
 def contract(model: Machine | Model, report: Report | None = None) -> str:
@@ -47,8 +47,8 @@ def _machine_page(machine: Machine, report: Report | None) -> Iterator[str]:
         f"A machine is always in one phase, and moves only by its verbs. This one has "
         f"{_number(len(machine.phases), 'phase')}, {_number(len(machine.verbs), 'verb')} and "
         f"{_number(len(machine.all_rows()), 'row')}. A row says that a verb is allowed in a phase, "
-        "under which condition, and what it changes. **What no row allows is refused, and changes "
-        "nothing.**"
+        "under which condition, with which changes. **A move that no row allows is refused, and "
+        "changes nothing.**"
     )
     yield _NOTATION
     yield "## Phases\n\n" + _table(("phase", "is", "verbs that may be allowed"), _phases(machine))

@@ -79,7 +79,7 @@ def promela(model: Machine | Model, *, properties: bool = True) -> str:
         "active proctype lifecycle() {",
         "    do",
         *_steps(flat, words, properties=properties),
-        "    /* Nothing needs to happen any more: what is finished is no invalid end state. */",
+        "    /* Nothing needs to happen any more: a finished state is no invalid end state. */",
         f"    :: d_step {{ {words.expression(flat.final)} -> skip }}",
         "    /* Every place holds a value of its domain. */",
         f"    :: d_step {{ !({words.expression(_within_domains(flat))}) -> assert(false) }}",

@@ -177,8 +177,8 @@ def _property(item: Property, model: Model, words: Words) -> Iterator[str]:
             yield f"{about}\n{note}\n{name} ==\n    ~({words.expression(item.holds)})"
         case AlwaysPossible():
             note = _comment(
-                "TLC has no word for what stays possible (AG EF). The explorer checks that such",
-                "a state can be reached from every reachable one; here is just what it is.",
+                "TLC has no word for possibility (AG EF). perdure's checker checks that such",
+                "a state can be reached from every reachable one; this is its condition.",
             )
             yield f"{about}\n{note}\n{name} ==\n    {words.expression(item.goal)}"
             if item.given != TRUE:

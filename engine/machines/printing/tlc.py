@@ -44,7 +44,7 @@ def deep_ids(ids: tuple[str, ...]) -> tuple[str, ...]:
 
 def _lines(model: Model, *, deep: bool) -> Iterator[str]:
     words = words_of(model)
-    size = "larger than the explorer's" if deep else "as the explorer's"
+    size = "larger than the checker's" if deep else "as the checker's"
     yield f"\\* {ascii_text(model.name)}: a configuration for TLC, with bounds {size}."
     yield "SPECIFICATION Spec"
     constants = [f"{words.none} = {words.none}"] if words.none else []

@@ -244,15 +244,15 @@ NeverATurnIsAskedToStopAndTo ==
 
 \* shutting down stays possible
 \* always possible: phase = shut_down
-\* TLC has no word for what stays possible (AG EF). The explorer checks that such
-\* a state can be reached from every reachable one; here is just what it is.
+\* TLC has no word for possibility (AG EF). perdure's checker checks that such
+\* a state can be reached from every reachable one; this is its condition.
 GoalShuttingDownStaysPossible ==
     phase = "shut_down"
 
 \* another turn can be admitted unless shutting down
 \* always possible, from where not (shutdown_requested) and not (phase = shut_down): phase = admitted
-\* TLC has no word for what stays possible (AG EF). The explorer checks that such
-\* a state can be reached from every reachable one; here is just what it is.
+\* TLC has no word for possibility (AG EF). perdure's checker checks that such
+\* a state can be reached from every reachable one; this is its condition.
 GoalAnotherTurnCanBeAdmittedUnlessShuttingDown ==
     phase = "admitted"
 

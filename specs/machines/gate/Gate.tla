@@ -113,8 +113,8 @@ ClosingCloses ==
 
 \* a gate can be armed again until it is closed
 \* always possible, from where not (phase = closed): phase = armed
-\* TLC has no word for what stays possible (AG EF). The explorer checks that such
-\* a state can be reached from every reachable one; here is just what it is.
+\* TLC has no word for possibility (AG EF). perdure's checker checks that such
+\* a state can be reached from every reachable one; this is its condition.
 GoalAGateCanBeArmedAgainUntilIt ==
     phase = "armed"
 

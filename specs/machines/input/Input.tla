@@ -257,8 +257,8 @@ NeverAnInputIsGivenUpHavingBeenStaged ==
 
 \* an input that has not been dropped can still be consumed
 \* always possible, from where not ((phase = superseded or phase = coalesced or phase = abandoned)): phase = consumed
-\* TLC has no word for what stays possible (AG EF). The explorer checks that such
-\* a state can be reached from every reachable one; here is just what it is.
+\* TLC has no word for possibility (AG EF). perdure's checker checks that such
+\* a state can be reached from every reachable one; this is its condition.
 GoalAnInputThatHasNotBeenDroppedCan ==
     phase = "consumed"
 

@@ -2050,8 +2050,8 @@ FRetiringTouchesNeitherTheRunInFlight_Enabled ==
 
 \* F: a run in flight is never stranded: its boundary can land and its input be consumed, also when the session retires meanwhile
 \* always possible, from where input.phase = staged and session.sequence < boundary_capacity: input.phase = consumed
-\* TLC has no word for what stays possible (AG EF). The explorer checks that such
-\* a state can be reached from every reachable one; here is just what it is.
+\* TLC has no word for possibility (AG EF). perdure's checker checks that such
+\* a state can be reached from every reachable one; this is its condition.
 GoalFARunInFlightIsNeverStranded ==
     input_phase = "consumed"
 
@@ -2061,8 +2061,8 @@ GoalFARunInFlightIsNeverStranded_From ==
 
 \* F: from everywhere but destroyed, the session can still be archived
 \* always possible, from where not (session.phase = destroyed): session.phase = archived
-\* TLC has no word for what stays possible (AG EF). The explorer checks that such
-\* a state can be reached from every reachable one; here is just what it is.
+\* TLC has no word for possibility (AG EF). perdure's checker checks that such
+\* a state can be reached from every reachable one; this is its condition.
 GoalFFromEverywhereButDestroyedTheSessionCan ==
     session_phase = "archived"
 

@@ -1136,8 +1136,8 @@ NeverASessionRetiresDuringARun ==
 
 \* F: from everywhere but destroyed, a session can still be archived
 \* always possible, from where not (phase = destroyed): phase = archived
-\* TLC has no word for what stays possible (AG EF). The explorer checks that such
-\* a state can be reached from every reachable one; here is just what it is.
+\* TLC has no word for possibility (AG EF). perdure's checker checks that such
+\* a state can be reached from every reachable one; this is its condition.
 GoalFFromEverywhereButDestroyedASessionCan ==
     phase = "archived"
 
@@ -1147,8 +1147,8 @@ GoalFFromEverywhereButDestroyedASessionCan_From ==
 
 \* F: no phase absorbs: a session that has not ended can run again and land a boundary
 \* always possible, from where not ((phase = archived or phase = destroyed)): phase = running and sequence > 0
-\* TLC has no word for what stays possible (AG EF). The explorer checks that such
-\* a state can be reached from every reachable one; here is just what it is.
+\* TLC has no word for possibility (AG EF). perdure's checker checks that such
+\* a state can be reached from every reachable one; this is its condition.
 GoalFNoPhaseAbsorbsASessionThatHas ==
     (phase = "running") /\ (sequence > 0)
 

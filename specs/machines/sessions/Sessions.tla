@@ -2243,8 +2243,8 @@ NeverSession2ASessionRetiresDuringARun ==
 
 \* session1: F: from everywhere but destroyed, a session can still be archived
 \* always possible, from where not (session1.phase = destroyed): session1.phase = archived
-\* TLC has no word for what stays possible (AG EF). The explorer checks that such
-\* a state can be reached from every reachable one; here is just what it is.
+\* TLC has no word for possibility (AG EF). perdure's checker checks that such
+\* a state can be reached from every reachable one; this is its condition.
 GoalSession1FFromEverywhereButDestroyedASession ==
     session1_phase = "archived"
 
@@ -2254,8 +2254,8 @@ GoalSession1FFromEverywhereButDestroyedASession_From ==
 
 \* session2: F: from everywhere but destroyed, a session can still be archived
 \* always possible, from where not (session2.phase = destroyed): session2.phase = archived
-\* TLC has no word for what stays possible (AG EF). The explorer checks that such
-\* a state can be reached from every reachable one; here is just what it is.
+\* TLC has no word for possibility (AG EF). perdure's checker checks that such
+\* a state can be reached from every reachable one; this is its condition.
 GoalSession2FFromEverywhereButDestroyedASession ==
     session2_phase = "archived"
 
@@ -2265,8 +2265,8 @@ GoalSession2FFromEverywhereButDestroyedASession_From ==
 
 \* session1: F: no phase absorbs: a session that has not ended can run again and land a boundary
 \* always possible, from where not ((session1.phase = archived or session1.phase = destroyed)): session1.phase = running and session1.sequence > 0
-\* TLC has no word for what stays possible (AG EF). The explorer checks that such
-\* a state can be reached from every reachable one; here is just what it is.
+\* TLC has no word for possibility (AG EF). perdure's checker checks that such
+\* a state can be reached from every reachable one; this is its condition.
 GoalSession1FNoPhaseAbsorbsASessionThat ==
     (session1_phase = "running") /\ (session1_sequence > 0)
 
@@ -2276,8 +2276,8 @@ GoalSession1FNoPhaseAbsorbsASessionThat_From ==
 
 \* session2: F: no phase absorbs: a session that has not ended can run again and land a boundary
 \* always possible, from where not ((session2.phase = archived or session2.phase = destroyed)): session2.phase = running and session2.sequence > 0
-\* TLC has no word for what stays possible (AG EF). The explorer checks that such
-\* a state can be reached from every reachable one; here is just what it is.
+\* TLC has no word for possibility (AG EF). perdure's checker checks that such
+\* a state can be reached from every reachable one; this is its condition.
 GoalSession2FNoPhaseAbsorbsASessionThat ==
     (session2_phase = "running") /\ (session2_sequence > 0)
 
