@@ -36,7 +36,7 @@ from perdure.runtime.turn.agent import Agent
 from perdure.runtime.turn.running_turn import RunningTurn
 from perdure.runtime.watch.keep_alive import Drained, Loops, ToDo
 from perdure.runtime.watch.streams import Streams
-from perdure.runtime.watch.subscriptions import places
+from perdure.runtime.watch.subscriptions import EventFeed, places
 from perdure.store import Mapper, Store
 from perdure.values import checked_id
 
@@ -71,6 +71,7 @@ class Core:
         self.streams: Final = Streams()
         self.event_loop: Final = asyncio.get_running_loop()
         self.closed = False
+        self.feeds: Final[weakref.WeakSet[EventFeed]] = weakref.WeakSet()
         self.ownership: Final = Ownership(store, environment, settings.lease_seconds)
         self.admission: Final = Admission(settings.max_active)
         self.checkpointers: Final = Checkpointers(

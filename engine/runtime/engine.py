@@ -215,6 +215,7 @@ class Engine:
     rearm_all_checkpointers = verb(checkpoints.rearm_all_checkpointers)
 
     # Following, and closing
+    end_subscriptions = verb(reads.end_subscriptions)
 
     @overload
     def subscribe(

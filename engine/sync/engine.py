@@ -150,6 +150,7 @@ class Engine:
     head = blocking(AsyncEngine.head)
     audit = blocking(AsyncEngine.audit)
     discard_live = blocking(AsyncEngine.discard_live)
+    end_subscriptions = blocking(AsyncEngine.end_subscriptions)
 
     def reserve(self, session_id: str) -> Reservation:
         """Reserve the session's next turn in this engine; other turns here are refused until then.

@@ -184,6 +184,7 @@ coalesce_inputs session_id input_ids * into= reason=
 control
 detach session_id
 discard_live session_id
+end_subscriptions
 execution_snapshot session_id
 external_tool_surface_snapshot session_id
 fork session_id * at_version= at_message= new_session_id= replace= labels= metadata=

@@ -19,6 +19,7 @@ from perdure.store.recorder import EventPlace, set_all
 from perdure.store.sqlite.watcher import Watcher
 from perdure.sync import Engine as BlockingEngine
 from tests.support import processes
+from tests.support.engines import on_an_engine
 from tests.support.processes import message
 
 GENEROUS_SECONDS = 10
@@ -463,3 +464,23 @@ def test_ringing_reaches_the_listeners_behind_one_that_fails() -> None:
     listener = threading.Event()
     set_all((Deaf(), listener))
     assert listener.is_set()
+
+
+@on_an_engine()
+async def test_subscriptions_end_when_the_engine_is_asked_to_end_them(engine: Engine) -> None:
+    await engine.register("s")
+    heard: list[list[str]] = []
+
+    async def follow(*, live: bool) -> None:
+        heard.append([getattr(event, "tag", "") async for event in engine.subscribe(live=live)])
+
+    following = [asyncio.create_task(follow(live=live)) for live in (False, True)]
+    await asyncio.sleep(0.05)
+    await engine.publish("s", "n")
+    await asyncio.sleep(0.05)
+    await engine.end_subscriptions()
+    await asyncio.wait_for(asyncio.gather(*following), 5)
+    assert heard == [["session-registered", "event-published"]] * 2
+    later = engine.subscribe()
+    assert (await anext(later)).tag == "session-registered"
+    await later.aclose()

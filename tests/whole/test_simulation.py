@@ -41,6 +41,7 @@ MET = (
     "terminal CallbackPending",
     "terminal Failed",
     "terminal Cancelled",
+    "terminal OwnerLost",
     "apply_turn: cancelled",
     "apply_turn: AT_CAPACITY",
     "apply_turn: CALLS_UNRESOLVED",

@@ -210,7 +210,19 @@ def subscribe(
         mob=optional_id(mob, "mob"),
         streams=core.streams if live else None,
     )
+    core.feeds.add(subscription)
     return subscription.events(position, lambda: core.closed)
+
+
+async def end_subscriptions(core: Core) -> None:
+    """End every subscription there is, once the events that it has read are delivered.
+
+    For a server that waits for its connections to end before it closes the engine. Later
+    subscriptions are not affected.
+    """
+    core.check_open()
+    for feed in list(core.feeds):
+        feed.end()
 
 
 def _checked_head(given: object) -> Head:

@@ -163,11 +163,17 @@ class EventFeed:
         self._mapper: Final = mapper
         self._session_id: Final = session_id
         self._members: Final = None if mob is None else Members(store, mapper, mob)
+        self._ended = False
         self._bell: Final = _Bell()
         self._watching: Final = (
             None if streams is None else streams.watch(session_id, self._bell.set)
         )
         self._held: list[LiveEvent | Missed] = []
+
+    def end(self) -> None:
+        """End the iteration, once the events that it has read are delivered."""
+        self._ended = True
+        self._bell.set()
 
     async def events(
         self, after: int, is_closed: Callable[[], bool]
@@ -177,7 +183,7 @@ class EventFeed:
         behind = True
         recorder.listen(self._bell)
         try:
-            while not is_closed():
+            while not (is_closed() or self._ended):
                 self._bell.quiet()
                 try:
                     if behind:
