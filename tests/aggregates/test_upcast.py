@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,9 +15,8 @@ from perdure.errors import LogCorrupt
 from perdure.projections import audit_session
 from perdure.store import Mapper, StoredRow, links
 from perdure.store.recorder import RawRow
+from tests.support.golden import EXPECTED, GOLDEN, rows_of
 
-GOLDEN = Path(__file__).parents[1] / "golden"
-EXPECTED: dict[str, dict[str, Any]] = json.loads((GOLDEN / "expected.json").read_text())
 TAGS = {
     "session-registered",
     "turn-applied",
@@ -30,14 +28,6 @@ TAGS = {
 }
 
 golden = pytest.mark.parametrize("name", EXPECTED)
-
-
-def rows_of(name: str) -> list[StoredRow]:
-    lines = (GOLDEN / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
-    return [
-        StoredRow(row["session_id"], row["version"], row["topic"], row["state"].encode())
-        for row in map(json.loads, lines)
-    ]
 
 
 def folded(rows: list[StoredRow]) -> tuple[Session, str]:

@@ -18,7 +18,7 @@ from perdure.store.recorder import LARGEST_POSITION
 from perdure.store.sqlite import schema
 from perdure.store.sqlite.connections import CHECKPOINT_BYTES, LOG_BYTES
 from perdure.sync import Engine
-from tests.store.test_sqlite_opening import opened_by_nobody, shared_folder
+from tests.support.permissions import opened_by_nobody, shared_folder
 from tests.support.processes import message
 
 

@@ -10,10 +10,9 @@ import secrets
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from perdure.store import Store, open_store
 from perdure.store.sqlite import schema
 from perdure.sync import Engine as BlockingEngine
 from tests.support import processes
+from tests.support.permissions import opened_by_nobody, shared_folder
 from tests.support.processes import message
 from tests.support.sessions import receipt_of
 
@@ -288,25 +288,6 @@ def test_readonly_sees_what_a_writer_commits_meanwhile(tmp_path: Path) -> None:
         writer.record_turn("s", [message("more")])
         assert reader.read("s").message_count == 2
         assert [view.message_count for view in reader.list()] == [2]
-
-
-@contextlib.contextmanager
-def shared_folder() -> Iterator[Path]:
-    """A folder that every user may enter, which pytest's are not."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        yield folder
-        folder.chmod(0o755)
-
-
-def opened_by_nobody(path: Path) -> list[str]:
-    receiving, sending = processes.pipe()
-    with receiving, sending:
-        opener = processes.start(processes.open_as_nobody, f"sqlite:///{path}", sending)
-        told: list[str] = processes.receive(receiving)
-        processes.finish(opener)
-    return told
 
 
 READ_ONLY = "{} is read-only, so nothing is recorded there; readonly=True opens it to be read"

@@ -16,8 +16,8 @@ from perdure import Engine, Environment, PerdureError, ScriptedAgent, Turn, Turn
 from perdure.aggregates import initial_state
 from perdure.projections.snapshots import Folded
 from perdure.runtime.session.cache import CachedSession
-from tests.aggregates.test_upcast import EXPECTED, rows_of
 from tests.support.engines import FAST, on_an_engine
+from tests.support.golden import EXPECTED, rows_of
 from tests.support.messages import digest, says, user
 
 
