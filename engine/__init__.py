@@ -1,5 +1,6 @@
 """perdure: an embeddable, event-sourced engine for AI-agent sessions."""
 
+from perdure.aggregates import CallShape
 from perdure.errors import (
     AtCapacity,
     AuthorityRequired,
@@ -66,6 +67,7 @@ from perdure.values import (
     MobMember,
     NoPendingBoundary,
     OpenCall,
+    OpenCalls,
     OwnerLost,
     Receipt,
     RecoverReport,
@@ -88,6 +90,7 @@ __all__ = [
     "AuthorityRequired",
     "Boundary",
     "CallNotOpen",
+    "CallShape",
     "CallbackPending",
     "CallsUnresolved",
     "Cancelled",
@@ -126,6 +129,7 @@ __all__ = [
     "NoAgent",
     "NoPendingBoundary",
     "OpenCall",
+    "OpenCalls",
     "Operation",
     "OwnerLost",
     "PeerIngressSnapshot",

@@ -138,21 +138,23 @@ class SessionNotRunning(PerdureError):
 
 
 class CallsUnresolved(PerdureError):
-    """A run broke off during tool calls, so it is unknown whether they were executed.
+    """Tool calls are open, and the turn would leave them behind without a result.
 
-    ``data["call_ids"]`` names them. Stage each one's result, or abandon it.
+    ``data["call_ids"]`` names them. Stage the result of each, abandon it, or begin the turn with
+    its result; or say with ``open_calls`` what becomes of them.
     """
 
     code = "CALLS_UNRESOLVED"
 
-    def __init__(self, session_id: str, call_ids: Iterable[str]) -> None:
-        names = list(call_ids)
+    def __init__(self, session_id: str, calls: Iterable[tuple[str, str]]) -> None:
+        named = list(calls)
         super().__init__(
-            f"a run of session {session_id!r} broke off during tool calls, and it is unknown "
-            f"whether they were executed: {', '.join(names)}; stage their results or abandon them "
-            "first",
+            f"session {session_id!r} has tool calls without a result: "
+            f"{', '.join(f'{call_id} ({status})' for call_id, status in named)}; stage their "
+            "results or abandon them first, or say what becomes of them: open_calls='abandon' or "
+            "'keep'",
             session_id=session_id,
-            call_ids=names,
+            call_ids=[call_id for call_id, _ in named],
         )
 
 

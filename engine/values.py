@@ -4,6 +4,7 @@ Invariants: all are immutable; a receipt's field names are those of the service 
 and are part of the log format.
 """
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -144,7 +145,10 @@ class OpenCall(msgspec.Struct, frozen=True, kw_only=True):
     ``arguments`` are as the model wrote them; ``version`` is where the call was recorded (1 for one
     that a fork began with). Its ``status`` is intended; executed, once its result is staged; or
     unknown, where the run that made it failed, was interrupted or lost its owner, and in a fork
-    where the origin's run may have executed it (see `Engine.fork`).
+    where the origin's run may have executed it (see `Engine.fork`). ``message`` is the place of its
+    message in the conversation, ``place`` its own among that message's calls; a call that its
+    provider gave no id is called ``#message.place``. While it is ``kept``, turns go on without its
+    result.
     """
 
     id: str
@@ -152,6 +156,37 @@ class OpenCall(msgspec.Struct, frozen=True, kw_only=True):
     arguments: Any
     status: Literal["intended", "executed", "unknown"]
     version: int
+    message: int
+    place: int
+    kept: bool = False
+
+
+OpenCallsDecision = Literal["abandon", "keep"]
+"""What a caller decides about open calls that a turn leaves without a result."""
+
+
+class OpenCalls(list[OpenCall]):
+    """The open calls of a session, oldest first.
+
+    ``calls_made`` is how many calls its conversation has held, ``message_count`` how many messages.
+    Where no call was made, none may have been recognised: see `Engine.open_calls`.
+    """
+
+    def __init__(
+        self, calls: Iterable[OpenCall] = (), *, calls_made: int = 0, message_count: int = 0
+    ) -> None:
+        super().__init__(calls)
+        self.calls_made = calls_made
+        self.message_count = message_count
+
+    @property
+    def summary(self) -> str:
+        """What there is, in words: none open is told apart from none that was recognised."""
+        if self:
+            return f"{len(self)} open"
+        if self.calls_made:
+            return f"none open of {self.calls_made} made"
+        return f"no known shape of a call among {self.message_count} messages"
 
 
 class StopReport(msgspec.Struct, frozen=True, kw_only=True):

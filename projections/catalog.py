@@ -13,6 +13,7 @@ import msgspec
 from perdure.aggregates import Origin, Session
 from perdure.aggregates.session import events
 from perdure.aggregates.session.lifecycle import advance
+from perdure.aggregates.session.recorded import NO_OBJECT
 from perdure.aggregates.session.state import origin_in
 from perdure.errors import IllegalTransition, LogCorrupt, SessionNotFound, StoreError
 from perdure.machines import LIFECYCLE, Configuration
@@ -83,7 +84,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     message_count: int = 0
     conversation_digest: str = _NO_MESSAGES_DIGEST
     labels: dict[str, str] = {}
-    metadata: msgspec.Raw = events.NO_OBJECT
+    metadata: msgspec.Raw = NO_OBJECT
     usage: Usage = Usage()
     staged_context: list[msgspec.Raw] = msgspec.field(default_factory=list, name="staged")
     mobs: tuple[str, ...] = ()

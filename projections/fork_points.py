@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from perdure.aggregates import Origin, Session
+from perdure.aggregates import CallShape, Origin, Session
+from perdure.aggregates.session.call_shapes import RULES
 from perdure.errors import InvalidArgument, LogCorrupt
 from perdure.projections.history import count_at, version_reaching
 from perdure.projections.origins import forked_state
@@ -30,7 +31,8 @@ class ForkPoint(NamedTuple):
         """Return how the fork names its origin, as was recorded if that is the same point."""
         if recorded is None or not self.least <= recorded.version <= self.origin.version:
             return self.origin
-        same = msgspec.structs.replace(self.origin, version=recorded.version) == recorded
+        given = {"version": recorded.version, "rules": recorded.rules}
+        same = msgspec.structs.replace(self.origin, **given) == recorded
         return recorded if same else self.origin
 
 
@@ -43,6 +45,7 @@ def fork_point(
     at_version: int | None,
     at_message: int | None,
     replaces: bool,
+    call_shapes: tuple[CallShape, ...] = (),
 ) -> ForkPoint:
     """Return where a fork of the session begins.
 
@@ -74,17 +77,25 @@ def fork_point(
         count = at_message
         version = version_reaching(recorder, mapper, session_id, version, count)
     given = Origin(
-        session_id=session_id, version=version, message_count=count, conversation_digest=""
+        session_id=session_id,
+        version=version,
+        message_count=count,
+        conversation_digest="",
     )
-    point = _at(store, mapper, fork_id, given)
+    point = _at(store, mapper, fork_id, given, call_shapes)
     if version < newest and point.state.work.calls:
-        point = _at(store, mapper, fork_id, msgspec.structs.replace(given, version=newest))
+        given = msgspec.structs.replace(given, version=newest)
+        point = _at(store, mapper, fork_id, given, call_shapes)
     return point._replace(least=version)
 
 
-def _at(store: Store, mapper: Mapper, fork_id: str, given: Origin) -> ForkPoint:
-    session_id, version, count, _ = msgspec.structs.astuple(given)
-    load(store, mapper, session_id, upto=version)  # every event up to there is sound
+def _at(
+    store: Store, mapper: Mapper, fork_id: str, given: Origin, shapes: tuple[CallShape, ...]
+) -> ForkPoint:
+    session_id, version, count = given.session_id, given.version, given.message_count
+    folded, _ = load(store, mapper, session_id, upto=version)  # every event up to there is sound
+    rules = RULES if folded is None else folded.state.work.rules
+    given = msgspec.structs.replace(given, rules=rules.with_shapes(shapes))
     state = forked_state(store.recorder, mapper, fork_id, given)
     kept = state.conversation
     if kept.count != count:

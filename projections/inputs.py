@@ -11,6 +11,7 @@ import msgspec
 
 from perdure.aggregates import decode_messages
 from perdure.aggregates.session import events
+from perdure.aggregates.session.recorded import Lane
 from perdure.aggregates.session.work import DROPS, INPUTS
 from perdure.machines import Configuration
 from perdure.machines.builtin.input import INPUT
@@ -39,7 +40,7 @@ class InputView(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     state: str
-    lane: events.Lane
+    lane: Lane
     source: str | None
     idempotency_key: str | None
     attempts: int

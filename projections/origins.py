@@ -6,17 +6,19 @@ and never from the fields of the fork.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, NamedTuple, get_args
 
 import msgspec
 
 from perdure.aggregates import Conversation, Origin, Session, Work, initial_state
 from perdure.aggregates.session import events
-from perdure.aggregates.session.calls import tools_in
+from perdure.aggregates.session.call_shapes import CallRules
 from perdure.aggregates.session.conversation import EMPTY
+from perdure.aggregates.session.evolve import given_up_by
+from perdure.aggregates.session.open_calls import Key, executed_by, marked, without
 from perdure.aggregates.session.state import origin_in
 from perdure.aggregates.session.work import NO_WORK, calls_after
 from perdure.errors import LogCorrupt
@@ -38,6 +40,7 @@ _BROKEN_OFF: Final = events.tags_of(
 )
 _OF_CALLS: Final = events.tags_of(events.CallAbandoned, events.ToolResultsStaged)
 _FORKED: Final = events.tags_of(events.SessionForked)
+_replace = msgspec.structs.replace
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _MOST_READ: Final = 2048
 """So many points of conversations an `OriginReader` remembers, each a digest and the open calls."""
@@ -66,6 +69,7 @@ class _Point(NamedTuple):
     session_id: str
     version: int
     end: int
+    rules: bytes
 
 
 def parts_of(
@@ -116,14 +120,18 @@ class OriginReader:
     def state_before(self, session_id: str, origin: Origin) -> Session:
         """Return the state of a fork before its first event; see `forked_state`."""
         _check_origin(self._recorder, session_id, origin, {session_id})
-        point = _Point(origin.session_id, origin.version, max(0, origin.message_count))
-        unread, conversation, work = self._nearest(point)
+        rules = msgspec.json.encode(origin.rules)
+        point = _Point(origin.session_id, origin.version, max(0, origin.message_count), rules)
+        unread, conversation, work = self._nearest(point, origin.rules)
         for part in reversed(unread):
             conversation, work = _with_part(self._recorder, self._mapper, part, conversation, work)
-            self._remember(_Point(part.session_id, part.version, part.end), conversation, work)
+            point = _Point(part.session_id, part.version, part.end, rules)
+            self._remember(point, conversation, work)
         return initial_state(session_id, conversation, work)
 
-    def _nearest(self, point: _Point) -> tuple[list[ConversationPart], Conversation, Work]:
+    def _nearest(
+        self, point: _Point, rules: CallRules
+    ) -> tuple[list[ConversationPart], Conversation, Work]:
         """Return the unread parts up to a point, newest first, with the state before the first.
 
         Raises LogCorrupt where an origin is missing, shorter than it was, or unreadable.
@@ -131,15 +139,15 @@ class OriginReader:
         unread: list[ConversationPart] = []
         met: set[str] = set()
         while (read := self._read.get(point)) is None:
-            name, version, end = point
+            name, version, end, encoded = point
             met.add(name)
             origin = origin_of(self._recorder, self._mapper, name)
             kept = 0 if origin is None else max(0, origin.message_count)
             unread.append(ConversationPart(name, version, min(kept, end), end, past=end < kept))
             if origin is None:
-                return unread, EMPTY, NO_WORK
+                return unread, EMPTY, _replace(NO_WORK, rules=rules)
             _check_origin(self._recorder, name, origin, met)
-            point = _Point(origin.session_id, origin.version, min(kept, end))
+            point = _Point(origin.session_id, origin.version, min(kept, end), encoded)
         self._read.move_to_end(point)
         return unread, *read
 
@@ -197,7 +205,7 @@ def _check_origin(recorder: Recorder, session_id: str, origin: Origin, met: set[
         )
 
 
-def _with_part(
+def _with_part(  # noqa: C901 - one row after the other, of each kind that matters
     recorder: Recorder,
     mapper: Mapper,
     part: ConversationPart,
@@ -210,8 +218,10 @@ def _with_part(
     have been executed since.
     """
     running, past = False, part.past
-    pending = set(work.calls)  # those that have not been answered or given up in these rows
-    given_up: set[str] = set()
+    whole = work  # with the messages that are not kept, so that results find their calls
+    count = conversation.count
+    pending = _keys(work)  # calls kept that were not answered or given up in these rows
+    given_up: set[Key] = set()
     for row in rows_of(recorder, part.session_id, upto=part.version):
         wanted = part.end - conversation.count
         if not wanted and not work.calls:
@@ -222,20 +232,27 @@ def _with_part(
             with _readable(row):
                 if kept:
                     array = _joined(kept)
+                    work = calls_after(work, array, count, _OPENED_IN_A_FORK)
                     conversation = conversation.extend(array, len(kept))
-                    work = calls_after(work, array, _OPENED_IN_A_FORK)
-                    pending = set(work.calls)
+                    pending = _keys(work)
+                if messages:
+                    whole = calls_after(whole, _joined(messages), count, _OPENED_IN_A_FORK)
+                    count += len(messages)
                 if behind:
                     past = True
-                    answered = pending & _answered_by(behind)
-                    work, pending = _in_doubt(work, answered), pending - answered
+                    work = _in_doubt(work, pending - _keys(whole))
+                    pending &= _keys(whole)
         elif row.topic in _OF_CALLS:
             event = mapper.to_event(row, None)
             if isinstance(event, events.ToolResultsStaged):
-                work = _in_doubt(work, pending & set(event.call_ids))
+                executed = _executed(whole, event.call_ids)
+                work = _in_doubt(work, pending & executed)
+                whole = _replace(whole, calls=marked(whole.calls, executed, status="executed"))
             elif isinstance(event, events.CallAbandoned):
-                pending.discard(event.call_id)
-                given_up.add(event.call_id)
+                keys = set(given_up_by(whole, event))
+                pending -= keys
+                given_up |= keys
+                whole = _replace(whole, calls=without(whole.calls, keys))
             if wanted:
                 work, given_up = _without(work, given_up), set()
         elif running and row.topic in _BROKEN_OFF:
@@ -249,24 +266,28 @@ def _with_part(
     return conversation, work if past else _without(work, given_up)
 
 
-def _in_doubt(work: Work, call_ids: AbstractSet[str]) -> Work:
+def _keys(work: Work) -> set[Key]:
+    return {call.key for call in work.calls}
+
+
+def _executed(work: Work, call_ids: Iterable[str]) -> set[Key]:
+    """Return the calls whose results were staged, as far as they are calls by the fork's rules."""
+    found: set[Key] = set()
+    for call_id in call_ids:
+        left = tuple(call for call in work.calls if call.key not in found)
+        with suppress(KeyError):
+            found |= {call.key for call in executed_by(left, [call_id])}
+    return found
+
+
+def _in_doubt(work: Work, keys: AbstractSet[Key]) -> Work:
     """Return the work where these calls are unknown, of those that are open."""
-    calls = {
-        call_id: msgspec.structs.replace(call, status="unknown") if call_id in call_ids else call
-        for call_id, call in work.calls.items()
-    }
-    return msgspec.structs.replace(work, calls=calls)
+    return _replace(work, calls=marked(work.calls, keys, status="unknown"))
 
 
-def _without(work: Work, call_ids: AbstractSet[str]) -> Work:
+def _without(work: Work, keys: AbstractSet[Key]) -> Work:
     """Return the work without these calls."""
-    calls = {call_id: call for call_id, call in work.calls.items() if call_id not in call_ids}
-    return msgspec.structs.replace(work, calls=calls)
-
-
-def _answered_by(messages: list[msgspec.Raw]) -> frozenset[str]:
-    tools = tools_in(_joined(messages))
-    return frozenset() if tools is None else frozenset(tools.answered)
+    return _replace(work, calls=without(work.calls, keys))
 
 
 def _joined(messages: list[msgspec.Raw]) -> msgspec.Raw:

@@ -9,7 +9,7 @@ from typing import Any, Final, get_args
 import msgspec
 
 from perdure.aggregates import SessionEvent
-from perdure.aggregates.session.events import Recorded
+from perdure.aggregates.session.recorded import Recorded
 from perdure.projections.snapshots import Snapshot
 from perdure.values import Receipt
 

@@ -10,7 +10,7 @@ from typing import Final
 from perdure.machines import Token
 from perdure.runtime.core import Core
 from perdure.runtime.turn.agent import AgentLike
-from perdure.runtime.verbs import interrupts, loops, turns
+from perdure.runtime.verbs import attachments, interrupts, loops
 from perdure.values import checked_id
 
 
@@ -43,7 +43,7 @@ class RuntimeAdapter:
         """
         name = self._core.check_known(session_id)
         if agent is not None:
-            await turns.attach(self._core, name, agent)
+            await attachments.attach(self._core, name, agent)
         if keep_alive:
             await loops.keep_alive(self._core, name)  # its first turn begins after the next line
         self._core.machine_owned.add(name)

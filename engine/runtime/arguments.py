@@ -5,15 +5,16 @@ from typing import Any, Final, Literal, TypeVar, get_args
 
 import msgspec
 
-from perdure.aggregates.session.events import Lane
+from perdure.aggregates.session.call_shapes import CallShape
 from perdure.aggregates.session.messages import (
     NO_MESSAGES,
     EncodedMessages,
     encode_messages,
     encode_object,
 )
+from perdure.aggregates.session.recorded import Lane
 from perdure.errors import InvalidArgument, InvalidMessage
-from perdure.values import Boundary, Usage, checked_id
+from perdure.values import Boundary, OpenCallsDecision, Usage, checked_id
 
 _T = TypeVar("_T")
 
@@ -29,6 +30,7 @@ PendingPolicy = Literal["refuse", "abandon", "drain"]
 BOUNDARIES: Final[tuple[Boundary, ...]] = get_args(Boundary)
 LANES: Final[tuple[Lane, ...]] = get_args(Lane)
 PENDING_POLICIES: Final[tuple[PendingPolicy, ...]] = get_args(PendingPolicy)
+DECISIONS: Final[tuple[OpenCallsDecision, ...]] = get_args(OpenCallsDecision)
 LARGEST_COUNT: Final = 2**63 - 1
 LONGEST_SECONDS: Final = 10 * 365 * 24 * 3600.0
 
@@ -179,6 +181,44 @@ def optional_id(value: str | None, what: str) -> str | None:
 def optional_text(value: str | None) -> str | None:
     """Return a reason as `checked_id` does, or None."""
     return None if value is None else checked_id(value, "reason")
+
+
+def checked_decision(decision: OpenCallsDecision | None) -> OpenCallsDecision | None:
+    """Return what is to become of open calls, if it is something that can."""
+    if decision is not None and decision not in DECISIONS:
+        raise InvalidArgument(
+            f"open_calls is 'abandon' or 'keep', not {decision!r}", parameter="open_calls"
+        )
+    return decision
+
+
+def checked_call_shapes(shapes: object) -> tuple[CallShape, ...]:
+    """Return the shapes of calls, if calls and results can be told apart by each."""
+    if not isinstance(shapes, Iterable):
+        raise InvalidArgument("call_shapes must be CallShapes", parameter="call_shapes")
+    given = tuple(shapes)
+    for shape in given:
+        if not isinstance(shape, CallShape):
+            raise InvalidArgument(
+                f"call_shapes must be CallShapes, not {type(shape).__name__}",
+                parameter="call_shapes",
+            )
+        if (why := _why_no_shape(shape)) is not None:
+            raise InvalidArgument(f"the call shape {shape.name!r} {why}", parameter="call_shapes")
+    return given
+
+
+def _why_no_shape(shape: CallShape) -> str | None:
+    """Return why a shape cannot be used or recorded, None where it can."""
+    if not (shape.id or shape.by_name) or (shape.by_name and not shape.tool):
+        return "must say where the call's id is, or with by_name, where the tool's name is"
+    if shape.kind == "call" and not (shape.tool and shape.stand_in):
+        return "must say where the tool's name is, and what stands in for a missing result"
+    try:
+        again = msgspec.json.decode(msgspec.json.encode(shape), type=CallShape)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        return f"cannot be recorded: {error}"
+    return None if again == shape else "would read back as something else"
 
 
 def checked_pending(pending: PendingPolicy) -> PendingPolicy:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from perdure.aggregates import Destroy, Recover, Recycle, Register, Reset, Retire, Session, Stop
-from perdure.aggregates.session.events import Lane
+from perdure.aggregates.session.recorded import Lane
 from perdure.aggregates.session.work import in_phase, queued, staged_inputs, unknown_calls
 from perdure.machines import LIFECYCLE
 from perdure.projections.snapshots import Folded
@@ -23,7 +23,7 @@ from perdure.runtime.recovery import (
     unbind_agent,
 )
 from perdure.runtime.session.commit import Written
-from perdure.runtime.turn.running_turn import open_calls_of
+from perdure.runtime.turn.open_calls import open_calls_of
 from perdure.runtime.verbs import calls, inputs, interrupts, reads
 from perdure.values import (
     DestroyReport,

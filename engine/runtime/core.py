@@ -77,12 +77,14 @@ class Core:
         self.checkpointers: Final = Checkpointers(
             settings.checkpoints, lambda session_id: take_checkpoint(self, session_id)
         )
+        self.call_shapes: Final = settings.call_shapes
         self.writer: Final = Writer(
             store,
             self.mapper,
             self.sessions,
             self.checkpointers.count_landed,
             contention_seconds=settings.contention_seconds,
+            call_shapes=self.call_shapes,
         )
         self.builder: Final = settings.agents
         self.agents: Final[dict[str, Agent]] = {}

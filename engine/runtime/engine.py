@@ -5,12 +5,14 @@ anything, and each command that was submitted before has its outcome.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from types import TracebackType
 from typing import Any, Final, Literal, Self, overload
 
+from perdure.aggregates import CallShape
 from perdure.errors import InvalidArgument
 from perdure.runtime import adapter
+from perdure.runtime.arguments import checked_call_shapes
 from perdure.runtime.control import Control
 from perdure.runtime.core import Core, Start
 from perdure.runtime.environment import Environment
@@ -27,6 +29,7 @@ from perdure.runtime.settings import (
 )
 from perdure.runtime.turn.agent import Builder
 from perdure.runtime.verbs import (
+    attachments,
     calls,
     checkpoints,
     context,
@@ -90,6 +93,7 @@ class Engine:
         retry_seconds: float = RETRY_SECONDS,
         contention_seconds: float = CONTENTION_SECONDS,
         checkpoints: CheckpointPolicy | None = None,
+        call_shapes: Iterable[CallShape] = (),
     ) -> "Opening[Engine]":
         """Open ``memory:`` or ``sqlite:///path``; a file that does not exist is made.
 
@@ -115,6 +119,8 @@ class Engine:
         - ``contention_seconds``: how long a verb is decided again, with pauses, while other engines
           write to its session between its decision and its commit; then it raises StaleWriter.
         - ``checkpoints``: a policy by which the engine checkpoints sessions by itself.
+        - ``call_shapes``: shapes of tool calls and results besides those that perdure knows; a
+          session that this engine writes to records them.
 
         Raises InvalidArgument, Unsupported, StoreError.
         """
@@ -141,6 +147,7 @@ class Engine:
             retry_seconds=retry_seconds,
             contention_seconds=contention_seconds,
             checkpoints=checkpoints,
+            call_shapes=checked_call_shapes(call_shapes),
         )
         return Opening(opener, lambda store: cls(store, given, settings))
 
@@ -168,8 +175,8 @@ class Engine:
     archive_mob = verb(mobs.archive_mob)
 
     # Turns
-    attach = verb(turns.attach)
-    detach = verb(turns.detach)
+    attach = verb(attachments.attach)
+    detach = verb(attachments.detach)
     reserve = verb(turns.reserve)
     release = verb(turns.release)
     apply_turn = verb(turns.apply_turn)

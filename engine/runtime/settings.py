@@ -7,9 +7,15 @@ from typing import Final
 
 import msgspec
 
+from perdure.aggregates import CallShape
 from perdure.errors import InvalidArgument
 from perdure.machines.builtin.session import INPUT_CAPACITY
-from perdure.runtime.arguments import checked_count, checked_limit, checked_seconds
+from perdure.runtime.arguments import (
+    checked_call_shapes,
+    checked_count,
+    checked_limit,
+    checked_seconds,
+)
 from perdure.runtime.session.checkpointers import CheckpointPolicy
 from perdure.runtime.turn.agent import Builder
 from perdure.store.leases import LONGEST_LEASE_SECONDS
@@ -33,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     - ``retry_seconds`` is how long after a failed turn a loop tries again.
     - ``contention_seconds`` is how long a verb is decided again while others write to its session.
     - ``checkpoints`` says when sessions are checkpointed by themselves, None for never.
+    - ``call_shapes`` are shapes of tool calls besides those that perdure knows.
     """
 
     agents: Builder | None = None
@@ -43,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retry_seconds: float = RETRY_SECONDS
     contention_seconds: float = CONTENTION_SECONDS
     checkpoints: CheckpointPolicy | None = None
+    call_shapes: tuple[CallShape, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise InvalidArgument for a value without meaning."""
@@ -55,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 f"checkpoints must be a CheckpointPolicy, not {self.checkpoints!r}",
                 parameter="checkpoints",
             )
+        checked_call_shapes(self.call_shapes)
         checked_limit(self.max_active, "max_active")
         checked_count(self.max_inputs, "max_inputs", least=1)
         if self.max_inputs > INPUT_CAPACITY.actual:

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from perdure.aggregates.session.events import SCHEMA, RunCompleted, SessionEvent, tag_of
+from perdure.aggregates.session.events import RunCompleted, SessionEvent, tag_of
+from perdure.aggregates.session.recorded import SCHEMA
 from perdure.aggregates.session.upcast import UPCASTERS, Upcaster, upcast
 from perdure.errors import LogCorrupt
 from perdure.store import links

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Literal, Self, overload
 
+from perdure.aggregates import CallShape
 from perdure.runtime import Engine as AsyncEngine
 from perdure.runtime.arguments import Request
 from perdure.runtime.core import Start
@@ -29,7 +30,7 @@ from perdure.store import Durability, Store
 from perdure.sync.hosting import Host, run_as_agent
 from perdure.sync.parts import Control, Reservation, RuntimeAdapter, blocking, claim_of
 from perdure.sync.subscribing import Source, Subscription
-from perdure.values import ApplyOutput, Boundary
+from perdure.values import ApplyOutput, Boundary, OpenCallsDecision
 
 
 class Engine:
@@ -71,6 +72,7 @@ class Engine:
         retry_seconds: float = RETRY_SECONDS,
         contention_seconds: float = CONTENTION_SECONDS,
         checkpoints: CheckpointPolicy | None = None,
+        call_shapes: Iterable[CallShape] = (),
     ) -> Self:
         """Open an engine now; parameters and errors are those of `perdure.Engine.open`."""
 
@@ -89,6 +91,7 @@ class Engine:
                 retry_seconds=retry_seconds,
                 contention_seconds=contention_seconds,
                 checkpoints=checkpoints,
+                call_shapes=call_shapes,
             )
             engine._core.agent_starts = run_as_agent  # noqa: SLF001 - of whose tasks the host knows
             return engine
@@ -173,6 +176,8 @@ class Engine:
         input_ids: Iterable[str] = (),
         reservation: Reservation | None = None,
         join: bool = False,
+        open_calls: OpenCallsDecision | None = None,
+        reason: str | None = None,
     ) -> ApplyOutput:
         return self._host.wait(
             self._engine.apply_turn(
@@ -183,6 +188,8 @@ class Engine:
                 input_ids=input_ids,
                 reservation=claim_of(reservation),
                 join=join,
+                open_calls=open_calls,
+                reason=reason,
             )
         )
 

@@ -13,7 +13,8 @@ from typing import Final
 
 import msgspec
 
-from perdure.aggregates.session.events import SCHEMA, SessionEvent
+from perdure.aggregates.session.events import SessionEvent
+from perdure.aggregates.session.recorded import SCHEMA
 from perdure.store import links
 from perdure.values import MAX_ID_LENGTH
 

@@ -17,12 +17,12 @@ import msgspec
 
 from perdure.aggregates import Session, evolve
 from perdure.aggregates.session import events
+from perdure.aggregates.session.decide_run import steered_by
 from perdure.aggregates.session.work import (
+    calls_held_open,
     check_not_answered,
-    queued,
     results_to_land,
     staged_inputs,
-    unknown_calls,
 )
 from perdure.errors import CallNotOpen
 from perdure.machines import LIFECYCLE
@@ -75,7 +75,7 @@ def _is_sound(before: Session, event: events.TurnApplied, after: Session, record
         and receipt.run_id not in before.runs
         and not (event.staged_results or event.staged_context)
         and not (before.work.results or before.staged_context)
-        and not (before.work.calls and unknown_calls(before.work))
+        and not before.work.calls
         and _is_possible(event.usage)
     )
 
@@ -130,10 +130,12 @@ def _landing_problems(
         if receipt.boundary != "immediate" or receipt.contributing_input_ids:
             yield "receipt", "context lands at once and takes no input, and its receipt differs"
         yield from _context_problems(before, event, own)
+        if calls_held_open(before.work):
+            yield "transition", "context landed between a call and its result"
         return
     if isinstance(event, events.TurnApplied):
         yield from _first_receipt_problems(before, receipt)
-        yield from doubt_problems(before, receipt.run_id, event.messages)
+        yield from doubt_problems(before, receipt.run_id, _own_of(event))
     else:
         yield from _run_receipt_problems(before, event, receipt)
         yield from _run_messages_problems(before, event, receipt)
@@ -148,7 +150,9 @@ def _no_receipt_problems(
         yield "receipt", f"the event brings {own} messages and has no receipt for them"
     if event.staged_context or event.staged_results:
         yield "receipt", "the event has no receipt, and counts staged messages"
-    if event.terminal != "no_pending_boundary" and (before.staged_context or before.work.results):
+    if event.terminal == "no_pending_boundary":
+        return
+    if before.work.results or (before.staged_context and not calls_held_open(before.work)):
         yield "receipt", "the run ended without the messages that were staged for it"
 
 
@@ -178,8 +182,8 @@ def _run_receipt_problems(
         yield "receipt", "the receipt does not name just the inputs that its run had taken"
     if isinstance(event, events.RunCompleted) and receipt.run_id != event.run_id:
         yield "receipt", f"run {event.run_id!r} ends with a receipt of run {receipt.run_id!r}"
-    if isinstance(event, events.BoundaryApplied) and event.steered_input_ids != queued(
-        before.work, "steer"
+    if isinstance(event, events.BoundaryApplied) and event.steered_input_ids != steered_by(
+        before, event.messages
     ):
         yield "transition", "the run does not take on just the inputs that were to steer it"
 
@@ -203,11 +207,14 @@ def _run_messages_problems(
     rest = array[max(0, event.staged_results + event.staged_context) :]
     if brought != rest[: len(brought)]:
         yield "receipt", "the run's inputs do not land with the messages that they brought"
-    own = b"[" + b",".join(map(bytes, rest[len(brought) :])) + b"]"
+    own = msgspec.Raw(b"[" + b",".join(map(bytes, rest[len(brought) :])) + b"]")
     try:
-        check_not_answered(before.id, before.work, msgspec.Raw(own))
+        check_not_answered(before.id, before.work, msgspec.Raw(_behind_staged(before, event)))
     except CallNotOpen as error:
         yield "transition", str(error)
+    run = before.work.run
+    if receipt.sequence == 1 and run is not None and run.asked and before.work.rules.number:
+        yield from doubt_problems(before, run.id, own)
 
 
 def _prefix_problems(
@@ -216,21 +223,40 @@ def _prefix_problems(
     own: int,
 ) -> Iterator[Problem]:
     """Yield the problems with the staged messages that a turn begins with."""
-    results = before.work.results
+    results, context = before.work.results, before.staged_context
     if results:
-        array = _ARRAY.decode(event.messages)[event.staged_results :]
-        results = results_to_land(before.work, b"[" + b",".join(map(bytes, array)) + b"]")
-    waiting = [*map(bytes, results), *before.staged_context]
+        results = results_to_land(before.work, _behind_staged(before, event))
+    if context and calls_held_open(before.work, results):
+        context = ()
+    waiting = [*map(bytes, results), *context]
     brought = event.staged_results + event.staged_context
     if isinstance(event, events.TurnApplied) and own <= brought:
         yield "receipt", "the turn has no message of its own"
-    if (event.staged_results, event.staged_context) != (
-        len(results),
-        len(before.staged_context),
-    ):
+    if (event.staged_results, event.staged_context) != (len(results), len(context)):
         yield "receipt", f"{len(waiting)} staged messages waited, not {brought}"
     elif waiting and waiting != list(map(bytes, _ARRAY.decode(event.messages)[: len(waiting)])):
         yield "receipt", "the turn does not begin with the context that was staged for it"
+
+
+def _own_of(event: events.TurnApplied) -> msgspec.Raw:
+    """Return the turn's own messages, behind those that were staged for it."""
+    own = _ARRAY.decode(event.messages)[max(0, event.staged_results + event.staged_context) :]
+    return msgspec.Raw(b"[" + b",".join(map(bytes, own)) + b"]")
+
+
+def _behind_staged(
+    before: Session, event: events.TurnApplied | events.BoundaryApplied | events.RunCompleted
+) -> bytes:
+    """Return the messages that may answer a call themselves for which a result is staged.
+
+    By the first rules these are all that land behind the results; later, those behind the staged
+    context.
+    """
+    behind = max(0, event.staged_results)
+    if before.work.rules.number:
+        behind += max(0, event.staged_context)
+    array = _ARRAY.decode(event.messages)[behind:]
+    return b"[" + b",".join(map(bytes, array)) + b"]"
 
 
 def _waiting_problems(
@@ -244,6 +270,7 @@ def _waiting_problems(
         yield "undecodable", "the messages are not an array of objects at the event's end"
     elif isinstance(event, events.ContextStaged):
         yield from _context_problems(before, event, own)
+        yield from _waiting_context_problems(before, event)
     elif isinstance(event, events.InputAccepted):
         yield from _key_problems(before, event)
         if event.input_id in before.inputs:
@@ -258,6 +285,14 @@ def _context_problems(
     if own != 1:
         yield "receipt", f"the event brings {own} messages of context, not one"
     yield from _key_problems(before, event)
+
+
+def _waiting_context_problems(before: Session, event: events.ContextStaged) -> Iterator[Problem]:
+    """Yield what is wrong with context that was to land at once, and waits for tool results."""
+    if event.run_id is not None:
+        yield from known_run_problems(before, event.run_id)
+        if not calls_held_open(before.work):
+            yield "transition", "context was to land at once, and waits for no call"
 
 
 def _key_problems(

@@ -4,14 +4,16 @@ Invariants: the expected fields come from the functions by which such an event i
 has been folded already, so the inputs and calls that it names exist. Only the log is asked.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final, assert_never
 
 import msgspec
 
 from perdure.aggregates import Session
 from perdure.aggregates.session import events
-from perdure.aggregates.session.calls import tools_in
+from perdure.aggregates.session.calls import CallAnswered, steps_in
+from perdure.aggregates.session.messages import NO_MESSAGES
+from perdure.aggregates.session.open_calls import call_for, marked
 from perdure.aggregates.session.state import calls_in_the_way
 from perdure.aggregates.session.work import in_phase, queued, run_ended
 from perdure.projections.audit.findings import Kind
@@ -21,7 +23,7 @@ Problem = tuple[Kind, str]
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def account_problems(
+def account_problems(  # noqa: C901, PLR0912 - a case for each kind of event
     before: Session, event: events.SessionEvent, after: Session
 ) -> Iterator[Problem]:
     """Yield the problems with the runs, inputs, calls and groups that the event names.
@@ -32,7 +34,7 @@ def account_problems(
     match event:
         case events.RunBegun():
             yield from known_run_problems(before, event.run_id)
-            yield from doubt_problems(before, event.run_id)
+            yield from _beginning_problems(before, event)
         case (
             events.RunFailed()
             | events.RunCancelled()
@@ -51,6 +53,11 @@ def account_problems(
             yield from _results_problems(before, event)
         case events.CallAbandoned():
             yield from _abandoned_call_problems(before, event)
+        case events.CallsKept():
+            yield from _kept_calls_problems(before, event)
+        case events.CallRulesAdopted():
+            if event.rules.number < before.work.rules.number or event.rules == before.work.rules:
+                yield "transition", "the rules by which calls are found are not newer ones"
         case events.SessionAttached() | events.SessionRetired():
             if after.lifecycle == before.lifecycle:
                 yield "transition", "the event changes nothing"
@@ -95,9 +102,16 @@ def known_run_problems(before: Session, run_id: str) -> Iterator[Problem]:
 def doubt_problems(
     before: Session, run_id: str, recorded: msgspec.Raw | None = None
 ) -> Iterator[Problem]:
-    """Yield the problem with a run that began while the outcome of a call was unknown."""
-    if unknown := calls_in_the_way(before, run_id, recorded):
-        yield "transition", f"a run began while the call {unknown[0]!r} was unknown"
+    """Yield what keeps a run from beginning: open calls that it leaves without a result."""
+    if calls := calls_in_the_way(before, run_id, recorded):
+        status = "unknown" if calls[0].status == "unknown" else "open"
+        yield "transition", f"a run began while the call {calls[0].id!r} was {status}"
+
+
+def _beginning_problems(before: Session, event: events.RunBegun) -> Iterator[Problem]:
+    """Yield what keeps a run from beginning; its request shows only when it lands."""
+    given = NO_MESSAGES.array() if event.input_ids else None
+    yield from doubt_problems(before, event.run_id, given)
 
 
 def _ending_problems(before: Session, event: events.RunAborted) -> Iterator[Problem]:
@@ -156,27 +170,46 @@ def _starting_over_problems(
 
 
 def _results_problems(before: Session, event: events.ToolResultsStaged) -> Iterator[Problem]:
-    answered = [_answered(message) for message in _ARRAY.decode(event.messages)]
-    if not answered or not all(answered):
+    answered = [
+        steps_in(b"[" + bytes(message) + b"]", before.work.rules)
+        for message in _ARRAY.decode(event.messages)
+    ]
+    if not answered or not all(any(isinstance(s, CallAnswered) for s in each) for each in answered):
         yield "transition", "not every message that was staged answers a call"
-    if event.call_ids != tuple(call_id for each in answered for call_id in each):
+    calls, named = before.work.calls, []
+    for step in (step for each in answered for step in each if isinstance(step, CallAnswered)):
+        call = call_for([one for one in calls if one.status != "executed"], step)
+        if call is None:
+            yield "transition", "a call that had its result is given another"
+            return
+        calls = marked(calls, [call.key], status="executed")
+        named.append(call.id)
+    if event.call_ids != tuple(named):
         yield "transition", "the calls named are not those that the staged messages answer"
-    executed = [i for i in event.call_ids if before.work.calls[i].status == "executed"]
-    if executed or len(set(event.call_ids)) != len(event.call_ids):
-        yield "transition", "a call that had its result is given another"
 
 
 def _abandoned_call_problems(before: Session, event: events.CallAbandoned) -> Iterator[Problem]:
-    call = before.work.calls.get(event.call_id)
-    if call is None or call.status == "executed":
+    waiting = [
+        call
+        for call in before.work.calls
+        if call.id == event.call_id
+        and call.status != "executed"
+        and event.message in (None, call.message)
+        and event.place in (None, call.place)
+    ]
+    if not waiting or (event.message is None) != (event.place is None):
         yield "transition", f"the call {event.call_id!r} was not open without a result"
+
+
+def _kept_calls_problems(before: Session, event: events.CallsKept) -> Iterator[Problem]:
+    open_calls = {
+        (call.id, call.message, call.place) for call in before.work.calls if not call.kept
+    }
+    kept = [(call.call_id, call.message, call.place) for call in event.calls]
+    if not kept or len(set(kept)) != len(kept) or not open_calls.issuperset(kept):
+        yield "transition", "the calls kept are not some of those that were open"
 
 
 def _group_problems(before: Session, event: events.MobJoined | events.MobLeft) -> Iterator[Problem]:
     if (event.mob in before.mobs) == isinstance(event, events.MobJoined):
         yield "transition", f"the event changes nothing about the group {event.mob!r}"
-
-
-def _answered(message: msgspec.Raw) -> Sequence[str]:
-    tools = tools_in(b"[" + bytes(message) + b"]")
-    return () if tools is None else tools.answered

@@ -25,6 +25,7 @@ from perdure.aggregates import (
     decide,
     encode_messages,
 )
+from perdure.aggregates.session.call_shapes import RULES
 from perdure.aggregates.session.messages import EncodedMessages, encode_object
 from perdure.aggregates.session.retries import same_context, same_turn
 from perdure.errors import Conflict, IllegalTransition, InputNotQueued, SessionBusy
@@ -93,7 +94,12 @@ COMMANDS: dict[str, SessionCommand] = {
 def test_registering_makes_a_session_exist() -> None:
     (event,) = given().when(register(team="support")).then(SessionRegistered)
     assert event == SessionRegistered(
-        session_id=SESSION_ID, version=1, at=NOW, labels={"team": "support"}, metadata=Raw(b"{}")
+        session_id=SESSION_ID,
+        version=1,
+        at=NOW,
+        labels={"team": "support"},
+        metadata=Raw(b"{}"),
+        rules=RULES,
     )
 
 

@@ -108,6 +108,10 @@ def result(call_id: str, text: str = "42") -> EncodedMessages:
     return encode_messages([{"role": "tool", "tool_call_id": call_id, "content": text}])
 
 
+def open_ids(session: Scenario) -> list[str]:
+    return [call.id for call in session.state.work.calls]
+
+
 def accept(input_id: str, **fields: Any) -> AcceptInput:
     return AcceptInput(now=NOW, input_id=input_id, messages=user(input_id), **fields)
 
@@ -410,18 +414,18 @@ def test_g3_the_same_input_is_known_by_messages_lane_and_source() -> None:
 def test_a_call_is_open_until_its_result_lands() -> None:
     session = given(register(), begin())
     session.when(boundary(calls("c-1", "c-2"))).then(BoundaryApplied)
-    assert list(session.state.work.calls) == ["c-1", "c-2"]
+    assert open_ids(session) == ["c-1", "c-2"]
     session.when(boundary(result("c-1"))).then(BoundaryApplied)
-    assert list(session.state.work.calls) == ["c-2"]
+    assert open_ids(session) == ["c-2"]
 
 
 def test_an_id_given_again_is_another_call_and_that_one_is_open() -> None:
     session = given(register(), begin(), boundary(calls("c-1")))
     session.when(boundary(result("c-1") + calls("c-1"))).then(BoundaryApplied)
-    assert [call.version for call in session.state.work.calls.values()] == [4]
+    assert [call.version for call in session.state.work.calls] == [4]
     session.when(StageToolResults(now=NOW, messages=result("c-1"))).then(ToolResultsStaged)
     session.when(complete(calls("c-1"))).then(RunCompleted)  # behind the staged result
-    assert [call.status for call in session.state.work.calls.values()] == ["intended"]
+    assert [call.status for call in session.state.work.calls] == ["intended"]
     session.when(StageToolResults(now=NOW, messages=result("c-1", "43"))).then(ToolResultsStaged)
 
 
@@ -458,7 +462,7 @@ def test_g9_an_unknown_call_is_resolved_by_a_result_or_by_a_decision_and_nothing
     (event,) = session.when(complete(says("x"), "run-2", request=user("so?"))).then(RunCompleted)
     whole = conversation(calls("c-1", "c-2"), result("c-1"), user("so?"), says("x"))
     assert event.receipt.conversation_digest == whole
-    assert (event.staged_results, session.state.work.calls) == (1, {})
+    assert (event.staged_results, session.state.work.calls) == (1, ())
 
 
 def test_a_call_whose_result_was_staged_is_not_in_doubt_after_a_crash() -> None:
@@ -496,7 +500,7 @@ def test_g3_a_result_that_the_agent_gave_itself_is_not_landed_before_it() -> Non
     landed = result("c-2", "from outside") + result("c-1", "its own") + says("x")
     assert (event.staged_results, event.messages) == (1, landed.array())
     assert event.receipt.conversation_digest == conversation(calls("c-1", "c-2"), landed)
-    assert (session.state.work.calls, session.state.work.results) == ({}, ())
+    assert (session.state.work.calls, session.state.work.results) == ((), ())
 
 
 def test_a_result_that_the_recorded_turn_brings_too_is_landed_once() -> None:
@@ -590,10 +594,10 @@ def test_calls_are_found_in_each_provider_s_shape(
     made: EncodedMessages, answer: EncodedMessages, ids: list[str]
 ) -> None:
     session = given(register(), begin(), boundary(made))
-    assert list(session.state.work.calls) == ids
+    assert open_ids(session) == ids
     session.when(StageToolResults(now=NOW, messages=answer)).then(ToolResultsStaged)
     session.when(complete(says("x"))).then(RunCompleted)
-    assert session.state.work.calls == {}
+    assert session.state.work.calls == ()
 
 
 def test_text_that_only_speaks_of_tools_opens_no_call() -> None:
@@ -605,7 +609,7 @@ def test_text_that_only_speaks_of_tools_opens_no_call() -> None:
         {"type": 7, "call_id": "c"},
     ]
     session = given(register(), begin(), boundary(encode_messages(words)))
-    assert session.state.work.calls == {}
+    assert session.state.work.calls == ()
 
 
 # The rest of a session's life

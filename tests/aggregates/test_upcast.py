@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from perdure.aggregates import Session, SessionRegistered, evolve, initial_state
-from perdure.aggregates.session.events import SCHEMA
+from perdure.aggregates.session.recorded import SCHEMA
 from perdure.aggregates.session.upcast import UPCASTERS, Fields, upcast
 from perdure.errors import LogCorrupt
 from perdure.projections import audit_session

@@ -83,7 +83,7 @@ ENDINGS = {
 }
 
 
-def asked(state: Session) -> Iterator[SessionCommand]:
+def asked(state: Session) -> Iterator[SessionCommand]:  # noqa: PLR0915 - a line a command
     """Every kind of command, at the sizes that the checked law knows.
 
     What is in hand is kept small: a tool call is made where there is no input, and beside one there
@@ -99,7 +99,7 @@ def asked(state: Session) -> Iterator[SessionCommand]:
     if state.version and state.version == state.checkpoint_version:
         yield commands.Publish(now=NOW, name="news")
         return
-    inputs, calls = [*state.work.inputs], state.work.calls
+    inputs, calls = [*state.work.inputs], {call.id: call for call in state.work.calls}
     waiting = tuple(name for name in inputs if state.work.inputs[name].lifecycle.phase == "queued")
     yield commands.Register(now=NOW)
     if state.version:
@@ -121,6 +121,8 @@ def asked(state: Session) -> Iterator[SessionCommand]:
         if some:
             yield commands.DropInputs(now=NOW, input_ids=some, outcome="superseded")
     yield commands.BeginRun(**RUN)
+    for decision in ("keep", "abandon") if calls else ():
+        yield commands.RecordTurn(now=NOW, run_id="a", messages=MESSAGE, open_calls=decision)
     for run in (RUN, RIVAL):
         yield commands.ApplyBoundary(**run, messages=MESSAGE)
         yield commands.CompleteRun(**run, messages=MESSAGE)
@@ -159,11 +161,17 @@ def stands_for(state: Session, command: SessionCommand) -> Alternatives:
     match command:
         case commands.RecordTurn(run_id=run, input_ids=names):
             begun = ("begin_run", (run, len(names)))
-            return ((begun, ("apply_boundary", (run, 0)), ("complete_run", (run,))),)
+            open_calls = [c for c in state.work.calls if not c.kept and c.status != "executed"]
+            decided: Steps = (("note", ()),) if command.open_calls and open_calls else ()
+            return ((*decided, begun, ("apply_boundary", (run, 0)), ("complete_run", (run,))),)
+        case commands.AppendContext() if any(not call.kept for call in state.work.calls):
+            return ((("stage_context", ()),),)
         case commands.BeginRun(run_id=run, input_ids=names):
             return ((("begin_run", (run, len(names))),),)
         case commands.ApplyBoundary(run_id=run):
-            steering = [item for item in queued if item.lane == "steer"]
+            held = any(not c.kept and c.status != "executed" for c in state.work.calls)
+            waits = held or command.messages is CALL
+            steering = [item for item in queued if item.lane == "steer" and not waits]
             return ((("apply_boundary", (run, len(steering))),),)
         case commands.CompleteRun(run_id=run, messages=said):
             lands = said.count or staged
@@ -200,7 +208,7 @@ def what_matters(state: Session) -> tuple[Any, ...]:
         state.mobs,
         state.version == state.checkpoint_version,
         tuple((item.lane, item.lifecycle) for item in work.inputs.values()),
-        tuple(call.status for call in work.calls.values()),
+        tuple((call.status, call.kept) for call in work.calls),
     )
 
 
@@ -244,7 +252,7 @@ def test_g8_with_one_input_the_session_decides_what_its_machine_declares() -> No
         representatives=1,
     )
     assert found.problems == ()
-    assert (found.states, found.decisions, found.refused) == (1_073, 35_427, 18_168)
+    assert (found.states, found.decisions, found.refused) == (1_753, 57_596, 29_851)
     assert (len(found.taken), len(found.untaken)) == (89, 2)
 
 

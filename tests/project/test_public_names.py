@@ -19,6 +19,7 @@ ENGINE_NAMES = {
     "AuthorityRequired",
     "Boundary",
     "CallNotOpen",
+    "CallShape",
     "CallbackPending",
     "CallsUnresolved",
     "Cancelled",
@@ -58,6 +59,7 @@ ENGINE_NAMES = {
     "NoPendingBoundary",
     "OwnerLost",
     "OpenCall",
+    "OpenCalls",
     "Operation",
     "PeerIngressSnapshot",
     "PerdureError",
@@ -168,7 +170,7 @@ ENGINE_METHODS = """
 abandon_call session_id call_id * reason=
 abandon_input session_id input_id * reason=
 append_context session_id text * boundary= source= idempotency_key= run_id=
-apply_turn session_id request= * run_id= boundary= input_ids= reservation= join=
+apply_turn session_id request= * run_id= boundary= input_ids= reservation= join= open_calls= reason=
 archive session_id * reason= pending=
 archive_mob mob * reason= pending=
 as_of session_id version
@@ -200,14 +202,14 @@ list * phase= labels= mob= after= limit=
 load_persisted session_id
 load_receipt session_id run_id sequence=
 open url * durability= environment= busy_timeout_seconds= readonly= agents= max_active= \
-max_inputs= lease_seconds= grace_seconds= retry_seconds= contention_seconds= checkpoints=
+max_inputs= lease_seconds= grace_seconds= retry_seconds= contention_seconds= checkpoints= call_shapes=
 open_calls session_id
 peer_ingress_snapshot session_id
 publish session_id name payload=
 read session_id
 rearm_all_checkpointers
 receipts session_id
-record_turn session_id messages * run_id= boundary= input_ids= usage= expected_version=
+record_turn session_id messages * run_id= boundary= input_ids= usage= expected_version= open_calls= reason=
 register session_id= * labels= metadata=
 release reservation
 reserve session_id
@@ -221,7 +223,7 @@ subscribe session_id= after= * mob= live=
 supersede_input session_id input_id content= * by= reason=
 supports_persistent_sessions
 tool_scope_snapshot session_id
-"""
+"""  # noqa: E501 - a method a line
 
 ERROR_CODES = {
     "PerdureError": "PERDURE_ERROR",

@@ -470,8 +470,8 @@ def test_forks_of_one_point_read_their_origin_once_and_each_as_if_alone() -> Non
     with Engine.open("memory:") as engine:
         engine.register("o")
         for text in ("one", "two", "three"):
-            engine.record_turn("o", [user(text), CALL])
-        for name, version in (("a", 4), ("b", 4), ("c", 3), ("d", 4), ("e", 4)):
+            engine.record_turn("o", [user(text), CALL], open_calls="keep")
+        for name, version in (("a", 6), ("b", 6), ("c", 4), ("d", 6), ("e", 6)):
             engine.fork("o", new_session_id=name, at_version=version)
         engine.fork("a", new_session_id="f")
         store, mapper = engine._engine._core.store, Mapper()

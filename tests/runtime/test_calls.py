@@ -68,12 +68,14 @@ def test_a_call_is_open_until_its_result_lands(url: str) -> None:
                     arguments='{"x":1}',
                     status="intended",
                     version=2,
+                    message=1,
+                    place=n - 1,
                 )
                 for n in (1, 2)
             ]
             staged = await engine.stage_tool_results("s", [result("c-1")])
             assert statuses(staged) == {"c-1": "executed", "c-2": "intended"}
-            await engine.record_turn("s", [message("next")])
+            await engine.record_turn("s", [message("next")], open_calls="keep")
             assert statuses(await engine.open_calls("s")) == {"c-2": "intended"}
             page = await engine.history("s", offset=2)
             assert page.messages == [result("c-1"), message("next")]

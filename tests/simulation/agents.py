@@ -12,6 +12,7 @@ from perdure import CallbackPending, Completed, NoPendingBoundary, Usage
 from perdure.errors import PerdureError, StaleWriter
 from perdure.runtime.turn.agent import AgentFailure, Turn, TurnResult
 from perdure.values import FailureKind
+from tests.support.order_rules import why_refused
 
 from .clock import Process
 from .knowledge import Violation
@@ -60,6 +61,7 @@ class Agent:
         chance = self._world.chance
         self._looks(turn, session_id)
         self._world.seen["agent runs"] += 1
+        await self._asks_a_model(turn, session_id)
         if turn.inputs and chance.random() < 0.5:
             await self._lands(turn, session_id)
         while chance.random() < 0.4:
@@ -92,6 +94,13 @@ class Agent:
                 Violation("G6", f"{turn.run_id} filters its tools by {turn.tool_filter}")
             )
 
+    async def _asks_a_model(self, turn: Turn, session_id: str) -> None:
+        """Hold the prompt against the rules of the provider whose shape this world has."""
+        wrong = why_refused(self._world.tools, await turn.prompt())
+        self._world.seen["a prompt was held against the rules"] += 1
+        if wrong is not None:
+            raise self._world.violated(Violation("G9", f"the prompt of {session_id}: {wrong}"))
+
     def _emits(self, turn: Turn, count: int) -> None:
         """Emit something that looks like a message, and is none."""
         for _ in range(count):
@@ -102,9 +111,10 @@ class Agent:
 
     async def _lands(self, turn: Turn, session_id: str) -> None:
         world = self._world
-        said = [world.says(session_id) for _ in range(world.chance.randrange(3))]
+        said = self._results(turn, session_id)
+        said += [world.says(session_id) for _ in range(world.chance.randrange(3))]
         if world.chance.random() < 0.4:
-            said += self._calls(session_id)
+            said += self._calls(session_id)[0]
         usage = Usage(input_tokens=1) if world.chance.random() < 0.2 else None
         world.known.offer(session_id, turn.run_id, "boundary", said)
         try:
@@ -121,29 +131,23 @@ class Agent:
             world.told_receipt(session_id, landed.receipt)
             self._looks(turn, session_id)
             if world.chance.random() < 0.3:
+                await self._asks_a_model(turn, session_id)
+            if world.chance.random() < 0.3:
                 self._emits(turn, 1)
 
-    def _calls(self, session_id: str) -> list[dict[str, Any]]:
+    def _results(self, turn: Turn, session_id: str) -> list[dict[str, Any]]:
+        """Answer some of the calls that are open, or all."""
+        world = self._world
+        share = world.chance.choice((0.0, 0.5, 1.0, 1.0))
+        waiting = [call.id for call in turn.open_calls if call.status != "executed"]
+        return [world.answers(session_id, one) for one in waiting if world.chance.random() < share]
+
+    def _calls(self, session_id: str, share: float = 0.6) -> tuple[list[dict[str, Any]], list[str]]:
         """Make tool calls, and answer some of them."""
         world = self._world
-        calls = [f"call-{world.known.number()}" for _ in range(world.chance.choice((1, 1, 2)))]
-        made = world.known.give(
-            session_id,
-            {
-                "role": "assistant",
-                "content": None,
-                "tool_calls": [
-                    {
-                        "id": call,
-                        "type": "function",
-                        "function": {"name": "look", "arguments": "{}"},
-                    }
-                    for call in calls
-                ],
-            },
-        )
-        answered = [call for call in calls if world.chance.random() < 0.6]
-        return [made, *(world.answers(session_id, call) for call in answered)]
+        made, calls = world.calls(session_id, world.chance.choice((1, 1, 2)))
+        answered = [call for call in calls if world.chance.random() < share]
+        return [*made, *(world.answers(session_id, call) for call in answered)], calls
 
     async def _ends(self, turn: Turn, session_id: str, end: str) -> Any:
         world, known, run_id = self._world, self._world.known, turn.run_id
@@ -151,7 +155,10 @@ class Agent:
         match end:
             case "answer":
                 if world.chance.random() < 0.2:
-                    said = [*self._calls(session_id), *said]
+                    said = [*said, *self._calls(session_id)[0]]
+                if world.chance.random() < 0.5 and (results := self._results(turn, session_id)):
+                    said = [*results, *said]
+                    known.fail(session_id, run_id)  # where one from outside came first
                 known.offer(session_id, run_id, "end", said)
                 result = {"n": known.number(), "messages": [{"role": "nobody"}]}  # none of ours
                 return TurnResult(messages=said, terminal=Completed(result))
@@ -171,9 +178,8 @@ class Agent:
                 known.offer(session_id, run_id, "end", [])
                 return None
             case "call back":
-                made = self._calls(session_id)[:1]
+                made, (call_id, *_) = self._calls(session_id, share=0.0)
                 known.offer(session_id, run_id, "end", made)
-                call_id = made[0]["tool_calls"][0]["id"]
                 return TurnResult(
                     messages=made, terminal=CallbackPending("look", "{}", call_id=call_id)
                 )

@@ -48,7 +48,7 @@ async def _drive(world: World, site: Site, session_id: str) -> None:
         world.sync()
         if log.phase == "running":
             raise world.violated(Violation("G9", f"session {session_id} still runs {log.current}"))
-        for call_id in log.unknown_calls():
+        for call_id in [one.id for one in log.in_the_way()]:
             stageable = "stage_tool_results" in LAW.allowed(log.law)
             if world.chance.random() < 0.5 or not stageable:
                 await engine.abandon_call(session_id, call_id)
@@ -122,7 +122,8 @@ def _same_work(world: World, log: SessionLog, state: Any) -> None:
     folded = (
         list(in_phase(work, "queued")),
         sorted(work.inputs),
-        {name: call.status for name, call in work.calls.items()},
+        [(call.key, call.id, call.status, call.kept) for call in work.calls],
+        work.calls_made,
         [bytes(message).decode() for message in work.results],
         [message.decode() for message in state.staged_context],
         sorted(state.runs),
@@ -138,8 +139,9 @@ def _same_work(world: World, log: SessionLog, state: Any) -> None:
     read = (
         log.inputs_in("queued"),
         sorted(log.inputs),
-        {name: status for name, (status, _) in log.calls.items()},
-        log.results,
+        [(call.key, call.id, call.status, call.kept) for call in log.calls.values()],
+        log.calls_made,
+        [message for message, _ in log.results],
         log.staged,
         sorted(log.runs),
         sorted(log.mobs),

@@ -30,9 +30,13 @@ async def appended(call: Call, given: dict[str, Any]) -> None:
     out = await call.engine.append_context(call.id, **given)
     call.must(given["idempotency_key"] in call.log.keys, "G2", f"{given} was told")
     call.must((out.status == "duplicate") or not known, "G3", f"{given} again")
-    call.must(out.receipt is not None, "G2", f"no receipt of {given}")
-    assert out.receipt is not None
-    call.world.told_receipt(call.id, out.receipt)
+    recorded = call.log.keys[given["idempotency_key"]]["tag"]
+    call.must(recorded == "context-staged" or out.receipt is not None, "G2", f"{given} landed")
+    call.must((out.status == "staged") == (recorded == "context-staged" and not known), "G2", "as")
+    if out.receipt is not None:
+        call.world.told_receipt(call.id, out.receipt)
+    else:
+        call.world.seen["context waited for a call"] += 1
 
 
 async def staged(call: Call, given: dict[str, Any]) -> None:
@@ -88,18 +92,29 @@ async def coalesce_inputs(call: Call) -> None:
 
 
 async def stage_tool_results(call: Call) -> None:
-    names = [n for n, (s, _) in call.log.calls.items() if s != "executed"] or ["no such call"]
-    message = call.world.answers(call.id, call.chance.choice(names))
+    waiting = [one.id for one in call.log.calls.values() if one.status != "executed"]
+    message = call.world.answers(call.id, call.chance.choice(waiting or ["no such call"]))
     await call.engine.stage_tool_results(call.id, [message])
-    sign = f"result {message['content'].split()[-1]}"
-    found = any(sign in row.decode() for row in call.log.rows)
-    call.must(found, "G2", f"{message} was staged")
+    recorded = written(message).encode()
+    call.must(any(recorded in row for row in call.log.rows), "G2", f"{message} was staged")
+    if call.often(0.3):
+        before = call.log.version
+        await call.engine.stage_tool_results(call.id, [message])
+        staged = call.log.tags[before:].count("tool-results-staged")
+        call.must(not staged or call.world.restless, "G3", f"{message} was staged again")
 
 
 async def abandon_call(call: Call) -> None:
-    name = call.chance.choice([*call.log.calls, "no such call"])
-    await call.engine.abandon_call(call.id, name, reason="never mind")
-    call.must(name not in call.log.calls, "G2", f"{name} was abandoned")
+    names = [one.id for one in call.log.calls.values()]
+    name = call.chance.choice([*names, "no such call"])
+    before = call.log.version
+    left = await call.engine.abandon_call(call.id, name, reason="never mind")
+    given_up = [
+        json.loads(row)["call_id"]
+        for row, tag in zip(call.log.rows[before:], call.log.tags[before:], strict=True)
+        if tag == "call-abandoned"
+    ]
+    call.must(name in given_up, "G2", f"{name} was abandoned: {left}")
 
 
 async def stage_tool_filter(call: Call) -> None:

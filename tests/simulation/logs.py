@@ -7,7 +7,7 @@ composed anew from the staged, given, requested and offered ones.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from perdure.aggregates.session.lifecycle import steps
@@ -15,7 +15,7 @@ from perdure.store import Mapper
 from perdure.testing import validate_trace
 
 from .knowledge import written
-from .work import LAW, Run, WorkInHand
+from .work import LAW, OpenCall, Run, WorkInHand
 
 _MAPPER: Final = Mapper()
 _TAIL: Final = len(b',"link":"') + 64 + len(b'"}')
@@ -78,6 +78,7 @@ class SessionLog(WorkInHand):
                 self._given(message)
                 self.staged.append(message)
                 self._key(event)
+                self._must(event["run_id"] is None, "G9", "no run was named")
             case "session-forked":
                 self._forked(event)
             case _:
@@ -88,10 +89,11 @@ class SessionLog(WorkInHand):
     def _turn(self, event: dict[str, Any]) -> None:
         receipt = event["receipt"]
         run_id, input_ids = receipt["run_id"], receipt["contributing_input_ids"]
-        self._free(run_id, input_ids)
         messages = list(map(written, event["messages"]))
-        staged = [*self.results, *self.staged]
-        own = messages[len(staged) :]
+        own = messages[event["staged_results"] + event["staged_context"] :]
+        replaces = run_id == "fork-replacement"
+        self._free(run_id, input_ids, [] if replaces else self.in_the_way(own))
+        staged = [*self._first(own), *self._context(own)]
         self._must(messages[: len(staged)] == staged, "G1", f"what {run_id} was staged")
         self._attempted(run_id, "record_turn", own, receipt["boundary"], input_ids)
         run = self.runs[run_id] = Run(event, current=False)
@@ -101,7 +103,8 @@ class SessionLog(WorkInHand):
 
     def _begun(self, event: dict[str, Any]) -> None:
         run_id, input_ids = event["run_id"], event["input_ids"]
-        self._free(run_id, input_ids)
+        nothing = event["request_digest"] == NOTHING_ASKED and not input_ids
+        self._free(run_id, input_ids, self.in_the_way(begins=nothing))
         self._must(event["epoch"] in self.known.epochs, "G4", f"nobody has epoch {event['epoch']}")
         attempt = self.known.attempt(
             self.id,
@@ -134,6 +137,7 @@ class SessionLog(WorkInHand):
         run = self._running(receipt["run_id"])
         self._landing(event, run, "boundary", receipt["boundary"] == "run_checkpoint")
         steered = [n for n in self.inputs_in("queued") if self.inputs[n]["lane"] == "steer"]
+        steered = [] if self.held else steered  # nothing comes between a call and its result
         self._must(event["steered_input_ids"] == steered, "G1", "steered inputs")
         self._stage(steered)
 
@@ -157,14 +161,15 @@ class SessionLog(WorkInHand):
     def _landing(self, event: dict[str, Any], run: Run, kind: str, boundary_fits: bool) -> None:
         run_id = event["receipt"]["run_id"]
         self._must(boundary_fits, "G1", f"{run_id} lands at another boundary")
-        input_ids = self.inputs_in("staged")
-        expected = [*self.results, *self.staged]
-        for one in input_ids:
-            expected += self.inputs[one]["messages"]
-        if not run.receipts:
-            expected += self.known.requests[self.id, run_id]
         messages = list(map(written, event["messages"]))
-        own = messages[len(expected) :]
+        asked = [] if run.receipts else self.known.requests[self.id, run_id]
+        counted = event["staged_results"] + event["staged_context"]
+        input_ids = self.inputs_in("staged")
+        brought = [text for one in input_ids for text in self.inputs[one]["messages"]]
+        rest = messages[counted + len(brought) :]
+        behind = [*brought, *rest]
+        expected = [*self._first(behind), *self._context(behind), *brought, *asked]
+        own = rest[len(asked) :]
         self._must(messages[: len(expected)] == expected, "G1", f"what {run_id} lands first")
         self._must(
             self.known.next_offer(self.id, run_id, run, kind, own),
@@ -185,11 +190,7 @@ class SessionLog(WorkInHand):
         self, event: Mapping[str, Any], messages: list[str], run: Run, *, sequence: int
     ) -> None:
         if event["tag"] != "context-appended":
-            counted = event["staged_results"], event["staged_context"]
-            self._must(
-                counted == (len(self.results), len(self.staged)), "G1", f"counts {counted} staged"
-            )
-            self.results, self.staged = [], []
+            self.results, self.staged = [], self.staged[event["staged_context"] :]
             self._filter()
         for message in messages:
             self._must(message not in self._landed, "G3", f"{message} landed twice")
@@ -210,6 +211,8 @@ class SessionLog(WorkInHand):
     def _appended(self, event: dict[str, Any]) -> None:
         receipt = event["receipt"]
         run_id = receipt["run_id"]
+        waits = [call.id for call in self.calls.values() if not call.kept]
+        self._must(not waits, "G9", f"context came between {waits} and its result")
         self._must(run_id not in self.runs, "G3", f"run {run_id} again")
         self._must(receipt["boundary"] == "immediate", "G1", "context lands at once")
         run = self.runs[run_id] = Run(event, current=False)
@@ -229,22 +232,37 @@ class SessionLog(WorkInHand):
             self._say(message)
             self._tools(json.loads(message), event)
 
-        for call_id, said in origin.abandoned.items():
+        for key, said in origin.abandoned.items():
             there_are = origin.counts[event["origin_version"]]
-            if said.counts(event, there_are) and self.calls.pop(call_id, None):
-                self.abandoned[call_id] = said.inherited(kept)
+            if said.counts(event, there_are) and self.calls.pop(key, None):
+                self.abandoned[key] = said.inherited(kept)
         seen = {name: said for name, said in origin.doubted.items() if said.is_seen(event)}
         self._doubt({*seen, *origin.at_risk[event["origin_version"]]}, event)
-        for call_id in self.calls.keys() & self.doubted.keys():
-            self.calls[call_id][0] = "unknown"
+        for key in self.calls.keys() & self.doubted.keys():
+            self.calls[key].status = "unknown"
         self._must(event["origin_digest"] == self.digest(), "G1", "the digest of what it kept")
 
     # Runs, inputs and calls
 
-    def _free(self, run_id: str, input_ids: Iterable[str]) -> None:
+    def _first(self, own: Sequence[str]) -> list[str]:
+        """The staged results that land in front: but for those that the rest begins with."""
+        front, _ = self.answers(own)
+        return [text for text, keys in self.results if not keys or not front.issuperset(keys)]
+
+    def _context(self, own: Sequence[str]) -> list[str]:
+        """The staged context that lands: none while a call is open that no result in front answers.
+
+        A result that stays out leaves its call open until what comes behind.
+        """
+        front, _ = self.answers(own)
+        late = any(keys and front.issuperset(keys) for _, keys in self.results)
+        return [] if self.held or late else self.staged
+
+    def _free(self, run_id: str, input_ids: Iterable[str], in_the_way: Sequence[OpenCall]) -> None:
         self._must(self.current is None, "G4", f"{run_id} begins while {self.current} is current")
         self._must(run_id not in self.runs, "G3", f"run {run_id} begins again")
-        self._must(not self.unknown_calls(), "G9", f"{run_id} begins while calls are unknown")
+        ids = [call.id for call in in_the_way]
+        self._must(not ids, "G9", f"{run_id} begins while calls are open: {ids}")
         queued = self.inputs_in("queued")
         for one in input_ids:
             self._must(one in queued, "G1", f"{run_id} takes {one}, which is not queued")
@@ -279,8 +297,8 @@ class SessionLog(WorkInHand):
         self._drop(abandoned, "staged")
         if event["tag"] != "run-rolled-back":
             for call in self.calls.values():
-                if call[0] == "intended":
-                    call[0] = "unknown"
+                if call.status == "intended":
+                    call.status = "unknown"
             self._doubt(self.offered, event)
         run.ended = event["tag"]
         self.current = None
@@ -307,6 +325,7 @@ def _fits(point: Mapping[str, Any], event: Mapping[str, Any], origin: Any) -> bo
     if "at_message" in point:
         return bool(kept == point["at_message"])
     if "at_version" in point:
-        whole = kept == origin.counts[point["at_version"]]
+        version_asked = point["at_version"]
+        whole = version_asked < len(origin.counts) and kept == origin.counts[version_asked]
         return bool(whole and version >= point["at_version"])
     return bool(kept == origin.counts[version] and version >= point["least"])

@@ -20,8 +20,9 @@ async def runtime_state(call: Call) -> None:
         filters = state.tool_filter, state.next_tool_filter
         staged = log.filters[-1], log.next_filter and log.next_filter[0]
         call.must(filters == staged, "G6", f"filters are {filters}, and in the log {staged}")
-        calls = {one.id: one.status for one in state.open_calls}
-        call.must(calls == {n: s for n, (s, _) in log.calls.items()}, "G9", f"open: {calls}")
+        calls = [(one.id, one.status) for one in state.open_calls]
+        listed = [(one.id, one.status) for one in log.calls.values()]
+        call.must(calls == listed, "G9", f"open: {calls}")
 
 
 async def inputs(call: Call) -> None:

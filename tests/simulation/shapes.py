@@ -98,7 +98,17 @@ def fitting(log: SessionLog, theme: str) -> tuple[str, ...]:
     if log.current is not None:
         return THE_MACHINE_S if log.runs[log.current].machine_owned else RUNNING
     if log.calls:
-        return ("stage_tool_results", "abandon_call", "apply_turn", "")
+        return (
+            "stage_tool_results",
+            "stage_tool_results",
+            "abandon_call",
+            "apply_turn",
+            "record_turn",
+            "stage_context",
+            "append_context",
+            "ingest",
+            "",
+        )
     if log.inputs:
         return ("abandon_input", "supersede_input", "coalesce_inputs", "apply_turn", "drain", "")
     if theme == "the machine":

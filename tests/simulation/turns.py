@@ -30,6 +30,7 @@ from .knowledge import Attempt
 from .logs import SessionLog
 
 BOUNDARIES: Final = ("immediate", "run_start", "run_checkpoint")
+OPEN_CALLS: Final = (None, None, "abandon", "keep")
 CANCELLED: Final = (
     "run-cancelled",
     "run-rolled-back",
@@ -66,18 +67,18 @@ async def detach(call: Call) -> None:
 async def record_turn(call: Call) -> None:
     messages = [call.world.says(call.id, "user"), call.world.says(call.id)]
     if call.often(0.2):
-        number = call.world.known.number()
-        function = {"name": "look", "arguments": "{}"}
-        made: dict[str, Any] = {"role": "assistant", "content": None}
-        made["tool_calls"] = [{"id": f"call-{number}", "type": "function", "function": function}]
-        messages.append(call.world.known.give(call.id, made))
-        if call.often(0.5):
-            messages.append(call.world.answers(call.id, f"call-{number}"))
+        made, ids = call.world.calls(call.id, call.chance.choice((1, 2)))
+        messages += made
+        messages += [call.world.answers(call.id, one) for one in ids if call.often(0.5)]
+    if call.log.calls and call.often(0.4):
+        waiting = [one.id for one in call.log.calls.values() if one.status == "intended"]
+        messages = [*(call.world.answers(call.id, one) for one in waiting), *messages]
     given: dict[str, Any] = {
         "messages": messages,
         "run_id": f"run-{call.world.known.number()}",
         "boundary": call.chance.choice(BOUNDARIES),
         "input_ids": call.queued(0.3),
+        "open_calls": call.chance.choice(OPEN_CALLS),
     }
     if call.often(0.2):
         given["usage"] = Usage(input_tokens=3, output_tokens=1)
@@ -108,6 +109,7 @@ async def apply_turn(call: Call) -> None:
         "run_id": f"run-{call.world.known.number()}",
         "boundary": call.chance.choice(BOUNDARIES),
         "input_ids": call.queued(0.6),
+        "open_calls": call.chance.choice(OPEN_CALLS),
     }
     call.world.asked.setdefault(call.id, []).append(("apply_turn", given))
     if not call.often(0.1):

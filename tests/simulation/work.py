@@ -4,11 +4,13 @@ Invariants: as in `logs`, of which this is the lower half: the meaning of each e
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from perdure.machines import SESSION, Authority, Configuration
 
+from . import tools
 from .knowledge import Knowledge, Violation, written
 
 LAW: Final = Authority(SESSION)
@@ -59,6 +61,21 @@ class Said(NamedTuple):
         return self if self.kept is not None else self._replace(kept=kept)
 
 
+Key = tuple[int, int]
+"""The place of a call: of its message, and its own in the message."""
+
+
+class OpenCall:
+    """A call that has no result: its place, its id, and what is known of it."""
+
+    def __init__(self, key: Key, call_id: str, version: int) -> None:
+        self.key: Final = key
+        self.id: Final = call_id
+        self.version: Final = version
+        self.status = "intended"
+        self.kept = False
+
+
 class WorkInHand:
     """What stands open in a session, row after row."""
 
@@ -75,13 +92,14 @@ class WorkInHand:
         self.current: str | None = None
         self.keys: dict[str, dict[str, Any]] = {}
         self.staged: list[str] = []
-        self.results: list[str] = []
+        self.results: list[tuple[str, tuple[Key, ...]]] = []  # and the calls that each answers
         self.inputs: dict[str, dict[str, Any]] = {}
         self.accepted: dict[str, dict[str, Any]] = {}
-        self.calls: dict[str, list[Any]] = {}  # id: [status, version]
-        self.abandoned: dict[str, Said] = {}  # id: when it was
-        self.doubted: dict[str, Said] = {}  # id: when it first may have been executed
-        self.at_risk: list[set[str]] = [set()]  # calls that a run has which is not over, by version
+        self.calls: dict[Key, OpenCall] = {}
+        self.calls_made = 0
+        self.abandoned: dict[Key, Said] = {}  # when it was
+        self.doubted: dict[Key, Said] = {}  # when it first may have been executed
+        self.at_risk: list[set[Key]] = [set()]  # calls that a run has which is not over, by version
         self.mobs: list[str] = []
         self.filter: tuple[Any, int] | None = None  # and the version that staged it
         self.next_filter: tuple[Any, int] | None = None
@@ -110,9 +128,55 @@ class WorkInHand:
         """The ids of the inputs in these phases, as they were accepted."""
         return [name for name, one in self.inputs.items() if one["phase"] in phases]
 
-    def unknown_calls(self) -> list[str]:
-        """The ids of the calls without a result or a decision."""
-        return [name for name, (status, _) in self.calls.items() if status == "unknown"]
+    def in_the_way(self, own: Sequence[str] = (), *, begins: bool = False) -> list[OpenCall]:
+        """The calls that a turn of these messages leaves behind it.
+
+        For a run that ``begins`` with nothing, those of which nothing is known: its agent may
+        execute the others.
+        """
+        front, anywhere = self.answers(own)
+
+        def stays(call: OpenCall) -> bool:
+            if call.kept:
+                return False
+            if begins:
+                return call.status == "unknown"
+            if call.status == "executed":
+                return call.key in anywhere and call.key not in front
+            return call.status == "unknown" or call.key not in front
+
+        return [call for call in self.calls.values() if stays(call)]
+
+    def answers(self, own: Sequence[str]) -> tuple[set[Key], set[Key]]:
+        """The open calls that messages answer: those in front, and all of them."""
+        waiting = [(call.key, call.id, call.status == "executed") for call in self.calls.values()]
+        front: set[Key] = set()
+        anywhere: set[Key] = set()
+        leads = True
+        for number, message in enumerate(map(json.loads, own)):
+            found: set[Key] = set()
+            for call_id in tools.ids_answered(message):
+                same = [one for one in waiting if one[1] == call_id]
+                same.sort(key=lambda one: one[2])  # those that a staged result answers come last
+                if same:
+                    waiting.remove(same[0])
+                    found |= {same[0][0]} & self.calls.keys()
+            waiting += [((-1, number), one, False) for one in tools.ids_made([message])]
+            leads = leads and bool(found)
+            anywhere |= found
+            if leads:
+                front |= found
+        return front, anywhere
+
+    def open_first(self, call_id: str) -> OpenCall | None:
+        """The first call of an id that has no result, staged or landed."""
+        same = [call for call in self.calls.values() if call.id == call_id]
+        return next((call for call in same if call.status != "executed"), None)
+
+    @property
+    def held(self) -> bool:
+        """Whether a call is open to which no result is staged, and no turn goes on without it."""
+        return any(not call.kept and call.status != "executed" for call in self.calls.values())
 
     def _must(self, holds: object, guarantee: str, what: str) -> None:
         if not holds:
@@ -128,16 +192,20 @@ class WorkInHand:
                     self._must(asked, "G1", "nobody asked to abandon what is queued")
                 self._drop(event["input_ids"], "queued")
             case "tool-results-staged":
-                for message in map(written, event["messages"]):
-                    self._given(message)
-                    self.results.append(message)
-                for call_id in event["call_ids"]:
-                    self._must(call_id in self.calls, "G9", f"a result of no call, {call_id}")
-                    self.calls[call_id][0] = "executed"
-                self._doubt(event["call_ids"], event)
+                self._staged_results(event)
             case "call-abandoned":
-                self._must(self.calls.pop(event["call_id"], None), "G9", "no such call")
-                self.abandoned[event["call_id"]] = self._said(event)
+                key = event["message"], event["place"]
+                call = self.calls.pop(key, None)
+                fits = call is not None and call.id == event["call_id"]
+                self._must(fits and call.status != "executed", "G9", "no such call")  # type: ignore[union-attr]
+                self.abandoned[key] = self._said(event)
+            case "calls-kept":
+                for one in event["calls"]:
+                    kept = self.calls.get((one["message"], one["place"]))
+                    self._must(kept and kept.id == one["call_id"], "G9", "no such call to keep")
+                    assert kept is not None
+                    self._must(not kept.kept, "G9", "it was kept before")
+                    kept.kept = True
             case "session-reset":
                 queued = self.inputs_in("queued")
                 self._must(event["abandoned_input_ids"] == queued, "G1", "reset's inputs")
@@ -185,14 +253,30 @@ class WorkInHand:
             case _:
                 pass
 
-    @property
-    def offered(self) -> set[str]:
-        """The calls that are open, here or where a fork from before they were given up has them."""
-        return {*self.calls, *(name for name, said in self.abandoned.items() if said.kept)}
+    def _staged_results(self, event: dict[str, Any]) -> None:
+        named: list[str] = []
+        for message in map(written, event["messages"]):
+            self._given(message)
+            keys: list[Key] = []
+            for call_id in tools.ids_answered(json.loads(message)):
+                call = self.open_first(call_id)
+                self._must(call, "G9", f"a result of no call, {call_id}")
+                assert call is not None
+                call.status = "executed"
+                keys.append(call.key)
+                named.append(call_id)
+            self.results.append((message, tuple(keys)))
+            self._doubt(keys, event)
+        self._must(event["call_ids"] == named, "G9", f"results of {named} are called otherwise")
 
-    def _doubt(self, call_ids: Iterable[str], event: Mapping[str, Any]) -> None:
-        for call_id in call_ids:
-            self.doubted.setdefault(call_id, self._said(event))
+    @property
+    def offered(self) -> set[Key]:
+        """The calls that are open, here or where a fork from before they were given up has them."""
+        return {*self.calls, *(key for key, said in self.abandoned.items() if said.kept)}
+
+    def _doubt(self, keys: Iterable[Key], event: Mapping[str, Any]) -> None:
+        for key in keys:
+            self.doubted.setdefault(key, self._said(event))
 
     def _said(self, event: Mapping[str, Any]) -> Said:
         return Said(event["version"], len(self.messages), None)
@@ -229,11 +313,15 @@ class WorkInHand:
             self.keys[key] = event
 
     def _tools(self, message: dict[str, Any], event: Mapping[str, Any]) -> None:
-        for call in message.get("tool_calls", ()):
-            self.calls[call["id"]] = ["intended", event["version"]]
-        if message["role"] == "tool":
-            self.calls.pop(message["tool_call_id"], None)
-            self._doubt([message["tool_call_id"]], event)
+        for call_id in tools.ids_answered(message):
+            answered = [call for call in self.calls.values() if call.id == call_id][:1]
+            for call in answered:
+                del self.calls[call.key]
+                self._doubt([call.key], event)
+        for place, call_id in enumerate(tools.ids_made([message])):
+            key = len(self.messages) - 1, place
+            self.calls[key] = OpenCall(key, call_id, event["version"])
+            self.calls_made += 1
 
     def _given(self, message: str) -> None:
         self._must(

@@ -20,6 +20,7 @@ from perdure.runtime.settings import Settings
 from perdure.store import Store
 from perdure.values import Receipt
 
+from . import tools
 from .clock import PROCESS, Crashed, Process, SimulatedLoop
 from .knowledge import Knowledge, Violation, written
 from .logs import SessionLog
@@ -86,6 +87,7 @@ class World:
         self.asked: Final[dict[str, list[tuple[str, dict[str, Any]]]]] = {}
         self.disputed: Final[set[str]] = set()
         self.sessions: Final[list[str]] = []
+        self.tools: Final = chance.choice(tools.SHAPES)  # the shape of this world's tool calls
         self.restless = False
         self.ending = False
         self.operations: Final[list[Any]] = []
@@ -287,10 +289,16 @@ class World:
 
     def answers(self, session_id: str, call_id: str) -> dict[str, Any]:
         """Return the result of a tool call."""
-        number = self.known.number()
-        return self.known.give(
-            session_id, {"role": "tool", "tool_call_id": call_id, "content": f"result {number}"}
-        )
+        made = tools.result(self.tools, call_id, self.known.number())
+        return self.known.give(session_id, made)
+
+    def calls(self, session_id: str, count: int) -> tuple[list[dict[str, Any]], list[str]]:
+        """Return messages that make tool calls, and their ids, some of them given before."""
+        ids = [f"call-{self.known.number()}" for _ in range(count)]
+        if self.chance.random() < 0.3:
+            ids = [self.chance.choice(("call-again", ids[0])) for _ in ids]
+        made = tools.made(self.tools, ids, self.known.number())
+        return [self.known.give(session_id, message) for message in made], ids
 
     def gives(self, session_id: str, verb: str, given: dict[str, Any]) -> None:
         """Note a context text as the message that it is recorded as."""

@@ -12,6 +12,7 @@ from perdure.aggregates import (
     Archive,
     Attach,
     BeginRun,
+    CallShape,
     CancelRun,
     CommitCheckpoint,
     CompleteRun,
@@ -21,6 +22,7 @@ from perdure.aggregates import (
     JoinMob,
     LeaveMob,
     Publish,
+    RecordTurn,
     Recover,
     Recycle,
     RequestInterrupt,
@@ -42,6 +44,7 @@ from perdure.aggregates import (
 from perdure.errors import Conflict, IllegalTransition
 from perdure.testing import NOW, SESSION_ID, register, turn
 
+OWN_SHAPE = CallShape(name="own", kind="result", part={"type": ("answer",)}, id=("of",))
 SYSTEM = encode_messages([{"role": "system", "content": "note"}])
 
 
@@ -91,6 +94,10 @@ def everything() -> list[SessionCommand]:
         RollBackRun(**run | {"run_id": "run-6"}),
         begins[3],
         Recover(now=NOW),
+        RecordTurn(now=NOW, run_id="run-8", messages=calling),
+        RecordTurn(
+            now=NOW, run_id="run-9", messages=SYSTEM, open_calls="keep", call_shapes=(OWN_SHAPE,)
+        ),
         Detach(now=NOW),
         LeaveMob(now=NOW, mob="crew"),
         CommitCheckpoint(now=NOW),
@@ -128,6 +135,10 @@ run-begun               begin_run
 run-rolled-back         roll_back_run
 run-begun               begin_run
 run-interrupted         recover
+turn-applied            begin_run apply_boundary complete_run
+call-rules-adopted      note
+calls-kept              note
+turn-applied            begin_run apply_boundary complete_run
 session-detached        detach
 mob-left                note
 session-checkpointed    checkpoint

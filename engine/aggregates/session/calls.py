@@ -1,98 +1,220 @@
-"""Tool calls and their results, found in recorded messages of the shapes that providers use.
+"""Tool calls and their results, found in recorded messages by the table of call shapes.
 
 Invariants: a call is open from the message that makes it until one that answers it; messages
-without tools cost two searches of their bytes and are not parsed. Nothing here invents a result.
-
-Shapes: OpenAI chat completions (``tool_calls``, of functions or custom; role ``tool`` with
-``tool_call_id``), OpenAI responses (items of a type ``…_call`` with a ``call_id``, for functions,
-custom tools, shells, computers, and their ``…_call_output``; those without a ``call_id`` are run by
-the provider), Anthropic messages (content blocks ``tool_use`` and ``tool_result``). The chat
-completions' older ``function_call`` has no id to answer it by.
+without tools cost a few searches of their bytes and are not parsed; what is found depends on the
+messages and on the rules that their log names, and on nothing else. Nothing here invents a result.
 """
 
+import functools
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from perdure.aggregates.session import first_rules
+from perdure.aggregates.session.call_shapes import CallRules, CallShape
+from perdure.aggregates.session.framework_shapes import FRAMEWORK_SHAPES
+from perdure.aggregates.session.provider_shapes import PROVIDER_SHAPES
+
+TABLE: Final[tuple[CallShape, ...]] = (*PROVIDER_SHAPES, *FRAMEWORK_SHAPES)
+"""Table number 1: of the shapes whose parts lie at the same place, the first that fits counts."""
+
 _OBJECTS: Final = msgspec.json.Decoder(list[dict[str, Any]])
 
 
 class CallMade(NamedTuple):
-    """A tool call as a message makes it; ``arguments`` as the model wrote them."""
+    """A tool call as a message makes it; ``arguments`` as the model wrote them.
 
-    id: str
+    ``id`` is None where the provider gave it none. ``message`` is the place of the message among
+    those that were read, ``place`` that of the call in its message.
+    """
+
+    id: str | None
     name: str
     arguments: Any
+    message: int
+    place: int
+    shape: CallShape | None = None
 
 
 class CallAnswered(NamedTuple):
-    """That a message answers the call with this id."""
+    """That a message answers the call with this id, or where it has none, of this tool."""
 
-    id: str
-
-
-class Tools(NamedTuple):
-    """The tool calls that messages make and answer, in the order of the messages.
-
-    A provider may give an id again to another call once the first is answered, so the order counts.
-    """
-
-    steps: list[CallMade | CallAnswered]
-
-    @property
-    def answered(self) -> list[str]:
-        """The ids of the calls that are answered."""
-        return [step.id for step in self.steps if isinstance(step, CallAnswered)]
+    id: str | None
+    name: str | None
+    message: int
 
 
-def tools_in(array: msgspec.Raw | bytes) -> Tools | None:
-    """Return the tool calls and answers in a recorded JSON array of messages, None for none."""
+Step = CallMade | CallAnswered
+"""What messages say about tools, one thing at a time, in the order they say it.
+
+A provider may give an id again to another call, so the order counts.
+"""
+
+
+class Found(NamedTuple):
+    """A part of a message that a shape fits; ``item`` is its place in the list that holds it."""
+
+    shape: CallShape
+    part: Any
+    item: int | None
+
+
+class _At(NamedTuple):
+    """The shapes whose parts lie at one place, and the first key of the path to it."""
+
+    path: str
+    key: str
+    shapes: tuple[CallShape, ...]
+
+
+def steps_in(array: msgspec.Raw | bytes, rules: CallRules) -> list[Step]:
+    """Return what a recorded JSON array of messages says about tools."""
     recorded = bytes(array)
-    if b"_" not in recorded:  # a single byte is found many times faster than a word
-        return None
-    if b"tool_" not in recorded and b"_call" not in recorded:
-        return None
-    steps: list[CallMade | CallAnswered] = []
-    for message in _OBJECTS.decode(recorded):
-        steps += _made(message)
-        steps += map(CallAnswered, _answered(message))
-    return Tools(steps) if steps else None
+    if not rules.number:
+        return _first_steps(recorded)
+    if not _may_hold_tools(recorded) and not any(
+        _marker(shape) in recorded for shape in rules.shapes
+    ):
+        return []
+    return steps_of(_OBJECTS.decode(recorded), rules)
 
 
-def _made(message: dict[str, Any]) -> Iterator[CallMade]:
-    for call in _objects(message.get("tool_calls")):
-        tool = call.get("function") or call.get("custom")  # some write the other as null
-        if isinstance(tool, dict) and isinstance(call.get("id"), str):
-            yield CallMade(call["id"], str(tool.get("name")), _given(tool))
-    kind, call_id = message.get("type"), message.get("call_id")
-    if isinstance(kind, str) and kind.endswith("_call") and isinstance(call_id, str):
-        yield CallMade(call_id, str(message.get("name", kind)), _given(message))
-    for block in _objects(message.get("content")):
-        if block.get("type") == "tool_use" and isinstance(block.get("id"), str):
-            yield CallMade(block["id"], str(block.get("name")), block.get("input"))
+def steps_of(messages: list[dict[str, Any]], rules: CallRules) -> list[Step]:
+    """Return what messages say about tools, by the table of the rules, which is not number 0's."""
+    steps: list[Step] = []
+    for number, message in enumerate(messages):
+        steps += _steps_of(number, message, rules)
+    return steps
 
 
-def _answered(message: dict[str, Any]) -> Iterator[str]:
-    if message.get("role") == "tool" and isinstance(message.get("tool_call_id"), str):
-        yield message["tool_call_id"]
-    kind = message.get("type")
-    if isinstance(kind, str) and kind.endswith("_call_output"):
-        call_id = message.get("call_id", message.get("id"))  # a local shell's output has only "id"
-        if isinstance(call_id, str):
-            yield call_id
-    for block in _objects(message.get("content")):
-        if block.get("type") == "tool_result" and isinstance(block.get("tool_use_id"), str):
-            yield block["tool_use_id"]
+def found_in(message: dict[str, Any], rules: CallRules) -> Iterator[Found]:
+    """Yield the parts of a message that are calls or results, each with the shape that fits it.
+
+    Some clients write one call at two places of a message: what repeats an id of another place is
+    left out.
+    """
+    ids: set[str] = set()
+    for at in _places(rules.shapes):
+        if at.key and at.key not in message:
+            continue
+        here: set[str] = set()
+        for item, part in parts_at(message, at.path):
+            shape = _fitting(at.shapes, message, part)
+            if shape is None:
+                continue
+            own = text_at(part, shape.id)
+            if own is not None and own in ids:
+                continue
+            if own is not None and shape.kind == "call":
+                here.add(own)
+            yield Found(shape, part, item)
+        ids |= here
 
 
-def _given(call: dict[str, Any]) -> Any:
-    """Return a call's arguments, under the name that its shape has for them."""
+def parts_at(message: Any, path: str) -> Iterator[tuple[int | None, Any]]:
+    """Yield what lies at a path, each with its place in the last list on the way, if there is."""
+    if not path:
+        yield None, message
+        return
+    key, _, rest = path.partition(".")
+    name = key.removesuffix("[]")
+    value = message.get(name) if isinstance(message, dict) else None
+    if value is None:
+        return
+    if name == key:
+        yield from parts_at(value, rest)
+    elif isinstance(value, list):
+        for item, inner in enumerate(value):
+            yield from ((item, part) for _, part in parts_at(inner, rest))
+
+
+def text_at(part: Any, paths: tuple[str, ...]) -> str | None:
+    """Return the first text that lies at one of these paths of a part, None where none does."""
     return next(
-        (call[name] for name in ("arguments", "input", "action", "operation") if name in call), None
+        (text for path in paths for _, text in parts_at(part, path) if isinstance(text, str)), None
     )
 
 
-def _objects(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, list):
-        yield from (item for item in value if isinstance(item, dict))
+def _steps_of(number: int, message: dict[str, Any], rules: CallRules) -> Iterator[Step]:
+    place = 0
+    for shape, part, _ in found_in(message, rules):
+        call_id, tool = text_at(part, shape.id), text_at(part, shape.tool)
+        if shape.kind == "result":
+            yield CallAnswered(call_id, tool, number)
+            continue
+        given = [value for path in shape.arguments for _, value in parts_at(part, path)]
+        arguments = given[0] if given else None
+        yield CallMade(call_id, str(tool), arguments, number, place, shape)
+        place += 1
+
+
+def _fitting(shapes: tuple[CallShape, ...], message: Any, part: Any) -> CallShape | None:
+    """Return the first of the shapes that the part has, None where it has none of them."""
+    for shape in shapes:
+        if (
+            all(text_at(message, (path,)) in texts for path, texts in shape.message.items())
+            and all(text_at(part, (path,)) in texts for path, texts in shape.part.items())
+            and not any(text_at(part, (path,)) in texts for path, texts in shape.unless.items())
+            and _is_named(shape, part)
+        ):
+            return shape
+    return None
+
+
+def _is_named(shape: CallShape, part: Any) -> bool:
+    """Whether the part has the id and the tool's name without which it cannot be told apart."""
+    has_id = text_at(part, shape.id) is not None
+    has_tool = text_at(part, shape.tool) is not None
+    if shape.kind == "call":
+        return has_tool and (has_id or shape.by_name)
+    return has_id or (shape.by_name and has_tool)
+
+
+def _may_hold_tools(recorded: bytes) -> bool:
+    """Whether messages may hold a shape of the table; False where they certainly do not."""
+    if b"tool" in recorded or b"function" in recorded:
+        return True
+    if b"_" not in recorded:  # a single byte is found many times faster than a word
+        return False
+    return b"_call" in recorded or b"mcp_approval" in recorded
+
+
+@functools.lru_cache(maxsize=16)
+def _places_of(encoded: bytes) -> tuple[_At, ...]:
+    own = msgspec.json.decode(encoded, type=tuple[CallShape, ...])
+    by_path: dict[str, list[CallShape]] = {}
+    for shape in (*own, *TABLE):
+        by_path.setdefault(shape.at, []).append(shape)
+    return tuple(
+        _At(path, path.partition(".")[0].removesuffix("[]"), tuple(shapes))
+        for path, shapes in by_path.items()
+    )
+
+
+_PLACES: Final = _places_of(b"[]")
+
+
+def _places(own: tuple[CallShape, ...]) -> tuple[_At, ...]:
+    return _places_of(msgspec.json.encode(own)) if own else _PLACES
+
+
+def _marker(shape: CallShape) -> bytes:
+    """Return a text, as JSON has it, without which no message has a part of the shape."""
+    keys = [
+        key.removesuffix("[]") for path in (shape.at, *shape.part) for key in path.split(".") if key
+    ]
+    says = [texts[0] for texts in (shape.part | shape.message).values() if len(texts) == 1]
+    longest = max((*keys, *says), key=len, default="")
+    return msgspec.json.encode(longest)[1:-1]
+
+
+def _first_steps(recorded: bytes) -> list[Step]:
+    if not first_rules.may_hold_tools(recorded):
+        return []
+    steps: list[Step] = []
+    for number, message in enumerate(_OBJECTS.decode(recorded)):
+        made = enumerate(first_rules.made(message))
+        steps += [CallMade(*call, number, place) for place, call in made]
+        steps += [CallAnswered(call_id, None, number) for call_id in first_rules.answered(message)]
+    return steps

@@ -7,10 +7,11 @@ from typing import Literal
 
 import msgspec
 
-from perdure.aggregates.session.events import NULL, DropOutcome, Lane
+from perdure.aggregates.session.call_shapes import CallShape
 from perdure.aggregates.session.messages import NO_MESSAGES, EncodedMessages
+from perdure.aggregates.session.recorded import NULL, DropOutcome, Lane
 from perdure.aggregates.session.state import Origin
-from perdure.values import Boundary, FailureKind, Usage
+from perdure.values import Boundary, FailureKind, OpenCallsDecision, Usage
 
 __all__ = [
     "AbandonCall",
@@ -50,9 +51,14 @@ __all__ = [
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """The field of every command: the time it was given, RFC 3339 in UTC with microseconds."""
+    """The fields of every command: the time it was given, RFC 3339 in UTC with microseconds.
+
+    ``call_shapes`` are the embedder's own shapes of tool calls; a session that lands messages or
+    stages results records them.
+    """
 
     now: str
+    call_shapes: tuple[CallShape, ...] = ()
 
 
 class Register(Command, frozen=True, kw_only=True):
@@ -63,19 +69,29 @@ class Register(Command, frozen=True, kw_only=True):
 
 
 class RecordTurn(Command, frozen=True, kw_only=True):
-    """Record a turn that the embedder has already run."""
+    """Record a turn that the embedder has already run.
+
+    ``open_calls`` says what becomes of the open calls that it does not answer, and ``reason`` why.
+    """
 
     run_id: str
     messages: EncodedMessages
     boundary: Boundary = "run_start"
     input_ids: tuple[str, ...] = ()
     usage: Usage | None = None
+    open_calls: OpenCallsDecision | None = None
+    reason: str | None = None
 
 
 class AppendContext(Command, frozen=True, kw_only=True):
-    """Make one encoded context message part of the conversation now."""
+    """Make one encoded context message part of the conversation now.
+
+    While tool calls are open it waits, as staged context does. ``run_id_given`` says that the
+    caller chose the run id, and may ask again by it.
+    """
 
     run_id: str
+    run_id_given: bool = False
     message: EncodedMessages
     source: str | None = None
     idempotency_key: str | None = None
@@ -128,7 +144,10 @@ class Detach(Command, frozen=True, kw_only=True):
 
 
 class BeginRun(Command, frozen=True, kw_only=True):
-    """Begin a run that ``epoch`` owns, of a request and of queued inputs."""
+    """Begin a run that ``epoch`` owns, of a request and of queued inputs.
+
+    ``open_calls`` and ``reason`` are as in `RecordTurn`.
+    """
 
     run_id: str
     epoch: str
@@ -136,6 +155,8 @@ class BeginRun(Command, frozen=True, kw_only=True):
     request: EncodedMessages = NO_MESSAGES
     input_ids: tuple[str, ...] = ()
     machine_owned: bool = False
+    open_calls: OpenCallsDecision | None = None
+    reason: str | None = None
 
 
 class OfRun(Command, frozen=True, kw_only=True):
@@ -236,9 +257,13 @@ class StageToolResults(Command, frozen=True, kw_only=True):
 
 
 class AbandonCall(Command, frozen=True, kw_only=True):
-    """Decide that an open tool call will have no result."""
+    """Decide that an open tool call will have no result: the first of its id, or one at a place.
+
+    ``key`` is the place of its message in the conversation, and its own in that message.
+    """
 
     call_id: str
+    key: tuple[int, int] | None = None
     reason: str | None = None
 
 
@@ -293,6 +318,11 @@ OwnRunCommand = ApplyBoundary | CompleteRun | FailRun | CancelRun | RollBackRun
 
 TurnCommand = RecordTurn | BeginRun | OwnRunCommand
 """The commands that begin, land and end runs."""
+
+LandingCommand = (
+    RecordTurn | BeginRun | ApplyBoundary | CompleteRun | AppendContext | StageToolResults
+)
+"""What reads messages for tool calls."""
 
 WorkCommand = (
     AcceptInput | DropInputs | StageToolResults | AbandonCall | StageToolFilter | RequestInterrupt

@@ -11,19 +11,31 @@ from typing import Final, assert_never
 import msgspec
 
 from perdure.aggregates.session import commands, events
-from perdure.aggregates.session.calls import tools_in
-from perdure.aggregates.session.decide_run import fields_of, interrupt_event, receipt_of, turn_event
-from perdure.aggregates.session.evolve import fold
+from perdure.aggregates.session.call_shapes import RULES
+from perdure.aggregates.session.decide_calls import (
+    given_up,
+    settled_calls,
+    tool_results_staged,
+)
+from perdure.aggregates.session.decide_run import (
+    fields_of,
+    interrupt_event,
+    receipt_of,
+    turn_event,
+)
+from perdure.aggregates.session.evolve import evolve, fold
 from perdure.aggregates.session.lifecycle import advance, without_inputs
+from perdure.aggregates.session.recorded import NO_OBJECT
 from perdure.aggregates.session.state import Session
 from perdure.aggregates.session.work import (
-    check_without_result,
+    call_to_give_up,
+    calls_held_open,
     in_phase,
     kept_by_inputs,
     queued,
     run_ended,
 )
-from perdure.errors import CallNotOpen, Conflict, IllegalTransition, InputNotQueued, InputsFull
+from perdure.errors import Conflict, IllegalTransition, InputNotQueued, InputsFull
 from perdure.machines import LIFECYCLE
 from perdure.machines.builtin.session import INPUT_CAPACITY
 
@@ -42,12 +54,37 @@ def decide(state: Session, command: commands.SessionCommand) -> Decision:
     and the commands say. Whether a run id, an input id or an idempotency key was used before is for
     the caller to settle first, from ``state.runs``, ``state.inputs`` and ``state.keys``, with the
     functions of `retries`.
+
+    The event of the command itself is the last one. What its turn makes of open calls comes before
+    it, and before that, in a session whose log is older, the rules that calls are found by.
     """
+    adopted = _adopted_rules(state, command)
+    if adopted is None:
+        return _decided(state, command)
+    decided = _decided(evolve(state, adopted), command)
+    return (adopted, *decided) if decided else NOTHING
+
+
+def _adopted_rules(
+    state: Session, command: commands.SessionCommand
+) -> events.CallRulesAdopted | None:
+    """Return the event by which a session takes on newer rules, or further shapes, if it must."""
+    if not isinstance(command, commands.LandingCommand):
+        return None
+    rules = state.work.rules.with_shapes(command.call_shapes)
+    if rules is state.work.rules or "note" not in LIFECYCLE.allowed(state.lifecycle):
+        return None
+    return events.CallRulesAdopted(**fields_of(state, command), rules=rules)
+
+
+def _decided(state: Session, command: commands.SessionCommand) -> Decision:
     match command:
+        case commands.RecordTurn() | commands.BeginRun():
+            settled = settled_calls(state, command)
+            after = fold(state, settled) if settled else state
+            return (*settled, *_legal(after, turn_event(after, command)))
         case (
-            commands.RecordTurn()
-            | commands.BeginRun()
-            | commands.ApplyBoundary()
+            commands.ApplyBoundary()
             | commands.CompleteRun()
             | commands.FailRun()
             | commands.CancelRun()
@@ -105,7 +142,8 @@ def _register(state: Session, command: commands.Register | commands.Fork) -> Dec
     described = {
         **fields_of(state, command),
         "labels": command.labels or {},
-        "metadata": events.NO_OBJECT if command.metadata is None else command.metadata,
+        "metadata": NO_OBJECT if command.metadata is None else command.metadata,
+        "rules": RULES.with_shapes(command.call_shapes),
     }
     origin = command.origin if isinstance(command, commands.Fork) else None
     event: events.SessionEvent
@@ -113,7 +151,7 @@ def _register(state: Session, command: commands.Register | commands.Fork) -> Dec
         event = events.SessionRegistered(**described)
     else:
         event = events.SessionForked(
-            **described,
+            **described | {"rules": origin.rules},
             origin_session_id=origin.session_id,
             origin_version=origin.version,
             origin_messages=origin.message_count,
@@ -139,14 +177,19 @@ def _register(state: Session, command: commands.Register | commands.Fork) -> Dec
 def _context(
     state: Session, command: commands.AppendContext | commands.StageContext
 ) -> events.SessionEvent:
-    if isinstance(command, commands.StageContext):
+    """Return the context staged, or landed at once; that which would come behind a call waits."""
+    appended = command if isinstance(command, commands.AppendContext) else None
+    if appended is None or calls_held_open(state.work):
         return events.ContextStaged(
             **fields_of(state, command),
             source=command.source,
             idempotency_key=command.idempotency_key,
+            run_id=appended.run_id if appended is not None and appended.run_id_given else None,
             messages=command.message.array(),
         )
-    receipt, array = receipt_of(state, command.message, run_id=command.run_id, boundary="immediate")
+    receipt, array = receipt_of(
+        state, command.message, run_id=appended.run_id, boundary="immediate"
+    )
     return events.ContextAppended(
         **fields_of(state, command),
         receipt=receipt,
@@ -181,12 +224,10 @@ def _work(state: Session, command: commands.WorkCommand) -> Decision:
                 into=command.into,
             )
         case commands.StageToolResults():
-            return _tool_results(state, command)
+            return tool_results_staged(state, command)
         case commands.AbandonCall():
-            check_without_result(state.id, state.work, command.call_id)
-            event = events.CallAbandoned(
-                **fields_of(state, command), call_id=command.call_id, reason=command.reason
-            )
+            call = call_to_give_up(state.id, state.work, command.call_id, command.key)
+            event = given_up(state, command, call, command.reason)
         case commands.StageToolFilter():
             event = events.ToolFilterStaged(**fields_of(state, command), filter=command.filter)
         case commands.RequestInterrupt():
@@ -206,39 +247,6 @@ def _check_room(state: Session, command: commands.AcceptInput) -> None:
     )
     if in_hand >= capacity and "accept_input" in LIFECYCLE.allowed(without_inputs(state.lifecycle)):
         raise InputsFull(state.id, capacity)
-
-
-def _tool_results(state: Session, command: commands.StageToolResults) -> Decision:
-    """Return the event that stages results: each message answers open calls, and each call once."""
-    work, fresh, call_ids = state.work, [], []
-    array = command.messages.array()
-    for message in msgspec.json.decode(array, type=list[msgspec.Raw]):
-        tools = tools_in(b"[" + bytes(message) + b"]")
-        answered = [] if tools is None else tools.answered
-        if not answered:
-            raise CallNotOpen(state.id, "(a message that answers no call)")
-        for call_id in answered:
-            if call_id in call_ids:
-                raise CallNotOpen(state.id, call_id, "a message before this one answers it")
-            if call_id not in work.calls:
-                raise CallNotOpen(state.id, call_id)
-        executed = [i for i in answered if work.calls[i].status == "executed"]
-        if executed and message not in work.results:
-            raise Conflict(
-                f"session {state.id!r} has another result staged for call {executed[0]!r}",
-                session_id=state.id,
-                key=executed[0],
-            )
-        if not executed:
-            fresh.append(message)
-            call_ids += answered
-    event = events.ToolResultsStaged(
-        **fields_of(state, command),
-        call_ids=tuple(call_ids),
-        messages=msgspec.Raw(b"[" + b",".join(map(bytes, fresh)) + b"]"),
-    )
-    decision = _legal(state, event)
-    return decision if fresh else NOTHING
 
 
 def _checkpoint(state: Session, command: commands.CommitCheckpoint) -> Decision:

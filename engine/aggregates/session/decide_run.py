@@ -2,12 +2,13 @@
 
 Invariants: only this module composes the messages that land, always in one order: staged tool
 results, staged context, the messages of the run's inputs, the request, the agent's own messages. A
-staged result is left out where the messages behind it answer its call themselves. A command of a
-run that is not current, or of another owner than the current one, is refused as stale before
-anything else is looked at.
+staged result is left out where the messages behind it begin with a result of its call. While a call
+of the conversation is open, staged context stays where it is and a boundary takes no input, so that
+nothing comes between the call and its result. A command of a run that is not current, or of another
+owner than the current one, is refused as stale before anything else is looked at.
 """
 
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 import msgspec
 
@@ -16,6 +17,8 @@ from perdure.aggregates.session.messages import NO_MESSAGES, EncodedMessages
 from perdure.aggregates.session.retries import request_digest
 from perdure.aggregates.session.state import Session, calls_in_the_way
 from perdure.aggregates.session.work import (
+    calls_after,
+    calls_held_open,
     check_not_answered,
     check_waits_for,
     messages_of,
@@ -40,10 +43,10 @@ from perdure.values import Boundary, Receipt
 def turn_event(state: Session, command: commands.TurnCommand) -> events.SessionEvent:
     """Return the event that the command leads to, whether or not the lifecycle allows it.
 
-    Raises SessionBusy where another run is current, CallsUnresolved where calls are unknown,
-    InputNotQueued for an input that is not there to take, CallNotOpen for a call's second result,
-    or an end that waits for a call which is not open, StaleWriter where the run is not the current
-    one of this owner.
+    Raises SessionBusy where another run is current, CallsUnresolved where calls are open that the
+    turn does not answer, InputNotQueued for an input that is not there to take,
+    CallNotOpen for a call's second result, or an end that waits for a call which is not open,
+    StaleWriter where the run is not the current one of this owner.
     """
     match command:
         case commands.RecordTurn():
@@ -96,8 +99,22 @@ def receipt_of(
     return receipt, array
 
 
+def given_by(command: commands.RecordTurn | commands.BeginRun) -> msgspec.Raw | None:
+    """Return the messages of a turn whose first ones may answer open calls.
+
+    None where nothing can come between: where a run begins without a request or inputs, its agent
+    may execute the calls that are open. Inputs land in front of a request, so that with them a
+    request answers nothing.
+    """
+    if isinstance(command, commands.RecordTurn):
+        return command.messages.array()
+    if command.input_ids:
+        return NO_MESSAGES.array()
+    return command.request.array() if command.request.count else None
+
+
 def _check_free(state: Session, command: commands.RecordTurn | commands.BeginRun) -> None:
-    """Refuse a new run where one is current, calls are unknown, or an input is not there.
+    """Refuse a new run where one is current, calls are in the way, or an input is not there.
 
     A session that takes no turn any more is refused for that reason, before the others.
     """
@@ -105,13 +122,9 @@ def _check_free(state: Session, command: commands.RecordTurn | commands.BeginRun
     if work.run is not None:
         raise SessionBusy(state.id, work.run.id)
     refusal: PerdureError | None = None
-    recorded = (
-        command.messages.array()
-        if work.calls and isinstance(command, commands.RecordTurn)
-        else None
-    )
-    if work.calls and (unknown := calls_in_the_way(state, command.run_id, recorded)):
-        refusal = CallsUnresolved(state.id, unknown)
+    in_the_way = calls_in_the_way(state, command.run_id, given_by(command)) if work.calls else ()
+    if in_the_way:
+        refusal = CallsUnresolved(state.id, [(call.id, call.status) for call in in_the_way])
     elif command.input_ids:
         waiting = queued(work)
         for input_id in command.input_ids:
@@ -134,9 +147,11 @@ def _check_owner(state: Session, command: commands.OwnRunCommand) -> None:
 
 
 def _whole_turn(state: Session, command: commands.RecordTurn) -> events.TurnApplied:
-    landing, results = command.messages, 0
+    landing, results, context = command.messages, 0, 0
     if state.staged_context or state.work.results:
-        landing, results = _with_results(state, _joined([*state.staged_context]) + landing)
+        first = _first(state, landing)
+        results, context = len(first.results), len(first.context)
+        landing = first.joined + landing
     receipt, array = receipt_of(
         state,
         landing,
@@ -150,7 +165,7 @@ def _whole_turn(state: Session, command: commands.RecordTurn) -> events.TurnAppl
         at=command.now,
         receipt=receipt,
         usage=command.usage,
-        staged_context=len(state.staged_context),
+        staged_context=context,
         staged_results=results,
         messages=array,
     )
@@ -159,9 +174,10 @@ def _whole_turn(state: Session, command: commands.RecordTurn) -> events.TurnAppl
 def _run_event(state: Session, command: commands.OwnRunCommand) -> events.SessionEvent:
     match command:
         case commands.ApplyBoundary():
+            landing = _landing(state, command)
             return events.BoundaryApplied(
-                **_landing(state, command),
-                steered_input_ids=queued(state.work, "steer"),
+                **landing,
+                steered_input_ids=steered_by(state, landing["messages"]),
                 usage=command.usage,
             )
         case commands.CompleteRun():
@@ -208,15 +224,10 @@ def _landing(
     state: Session, command: commands.ApplyBoundary | commands.CompleteRun
 ) -> dict[str, Any]:
     """Return the fields of an event that lands staged messages, the request and the agent's."""
-    work, input_ids = state.work, staged_inputs(state.work)
-    check_not_answered(state.id, work, command.messages.array())
     sequence = LIFECYCLE.value(state.lifecycle, "sequence") + 1
-    landing = _joined([*state.staged_context])
-    for text in messages_of(work, input_ids):
-        landing = landing + EncodedMessages(text, _count(text))
-    if sequence == 1:
-        landing = landing + command.request
-    landing, results = _with_results(state, landing + command.messages)
+    own = command.request + command.messages if sequence == 1 else command.messages
+    first = _first(state, own)
+    landing, input_ids = first.joined + own, first.input_ids
     receipt, array = receipt_of(
         state,
         landing,
@@ -228,8 +239,8 @@ def _landing(
     return {
         **fields_of(state, command),
         "receipt": receipt,
-        "staged_context": len(state.staged_context),
-        "staged_results": results,
+        "staged_context": len(first.context),
+        "staged_results": len(first.results),
         "messages": array,
     }
 
@@ -243,12 +254,39 @@ def _ending(state: Session, command: commands.OwnRunCommand) -> dict[str, Any]:
     }
 
 
-def _with_results(state: Session, landing: EncodedMessages) -> tuple[EncodedMessages, int]:
-    """Return the messages with the staged results in front of them, and the number of those."""
-    if not state.work.results:
-        return landing, 0
-    results = results_to_land(state.work, landing.array())
-    return _joined([*map(bytes, results)]) + landing, len(results)
+class _First(NamedTuple):
+    """What lands in front of a run's own messages: each part, and all of it as it is recorded."""
+
+    results: tuple[msgspec.Raw, ...]
+    context: tuple[bytes, ...]
+    input_ids: tuple[str, ...]
+    joined: EncodedMessages
+
+
+def _first(state: Session, own: EncodedMessages) -> _First:
+    """Return what lands in front of these messages, of what is staged and of the run's inputs.
+
+    Raises CallNotOpen where they answer a call again whose staged result lands in front.
+    """
+    input_ids = staged_inputs(state.work)
+    brought = NO_MESSAGES
+    for text in messages_of(state.work, input_ids):
+        brought = brought + EncodedMessages(text, _count(text))
+    rest = (brought + own).array() if state.work.calls else NO_MESSAGES.array()
+    check_not_answered(state.id, state.work, rest)
+    results = results_to_land(state.work, rest) if state.work.results else ()
+    context = () if calls_held_open(state.work, results) else state.staged_context
+    joined = _joined([*map(bytes, results)]) + _joined([*context]) + brought
+    return _First(results, context, input_ids, joined)
+
+
+def steered_by(state: Session, landing: msgspec.Raw) -> tuple[str, ...]:
+    """Return the inputs that a boundary takes on: none while a call that it lands is open."""
+    waiting = queued(state.work, "steer")
+    if not waiting:
+        return ()
+    after = calls_after(state.work, landing, state.conversation.count, state.version + 1)
+    return () if calls_held_open(after) else waiting
 
 
 def _joined(messages: list[bytes]) -> EncodedMessages:

@@ -6,15 +6,19 @@ version, so that a row moved elsewhere contradicts itself. ``messages`` is alway
 so that its bytes can be found without parsing the messages.
 """
 
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 
+from perdure.aggregates.session.call_shapes import FIRST_RULES, CallPlace, CallRules
+from perdure.aggregates.session.recorded import NO_OBJECT, NULL, DropOutcome, Lane, Recorded
 from perdure.values import Boundary, FailureKind, Receipt, Usage
 
 __all__ = [
     "BoundaryApplied",
     "CallAbandoned",
+    "CallRulesAdopted",
+    "CallsKept",
     "ContextAppended",
     "ContextStaged",
     "EventPublished",
@@ -49,36 +53,16 @@ __all__ = [
     "tag_of",
 ]
 
-SCHEMA: Final = 1
-"""The schema version that new events carry in ``v``."""
-
-NO_OBJECT: Final = msgspec.Raw(b"{}")
-NULL: Final = msgspec.Raw(b"null")
-
-Lane = Literal["queue", "steer"]
-"""Where an input goes: to the next turn, or into the running one at its next boundary."""
-
-DropOutcome = Literal["superseded", "coalesced", "abandoned"]
-"""How an input can end without being processed."""
-
-
-class Recorded(msgspec.Struct, frozen=True, kw_only=True, tag_field="tag"):
-    """The fields of every event: schema version, session id, version in the stream, and time.
-
-    ``at`` is RFC 3339 in UTC with microseconds: ``2026-01-31T12:00:00.000000Z``.
-    """
-
-    v: int = SCHEMA
-    session_id: str
-    version: int
-    at: str
-
 
 class SessionRegistered(Recorded, frozen=True, kw_only=True, tag="session-registered"):
-    """The session exists. ``metadata`` is a JSON object, kept as it came in."""
+    """The session exists. ``metadata`` is a JSON object, kept as it came in.
 
-    labels: dict[str, str] = {}
+    ``rules`` say how tool calls are found in its messages.
+    """
+
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
     metadata: msgspec.Raw = msgspec.field(default_factory=lambda: NO_OBJECT)
+    rules: CallRules = FIRST_RULES
 
 
 class TurnApplied(Recorded, frozen=True, kw_only=True, tag="turn-applied"):
@@ -220,6 +204,21 @@ class CallAbandoned(Recorded, frozen=True, kw_only=True, tag="call-abandoned"):
 
     call_id: str
     reason: str | None = None
+    message: int | None = None
+    place: int | None = None
+
+
+class CallsKept(Recorded, frozen=True, kw_only=True, tag="calls-kept"):
+    """The conversation goes on without the results of these calls, which stay open."""
+
+    calls: tuple[CallPlace, ...]
+    reason: str | None = None
+
+
+class CallRulesAdopted(Recorded, frozen=True, kw_only=True, tag="call-rules-adopted"):
+    """From here on, tool calls are found in messages by these rules."""
+
+    rules: CallRules
 
 
 class ToolFilterStaged(Recorded, frozen=True, kw_only=True, tag="tool-filter-staged"):
@@ -238,15 +237,17 @@ class EventPublished(Recorded, frozen=True, kw_only=True, tag="event-published")
 class SessionForked(Recorded, frozen=True, kw_only=True, tag="session-forked"):
     """The session exists, and its conversation goes on from another's as it was at a version.
 
-    ``origin_messages`` of them are kept, whose conversation digest is ``origin_digest``.
+    ``origin_messages`` of them are kept, whose conversation digest is ``origin_digest``. ``rules``
+    say how tool calls are found in its messages, those of its origin among them.
     """
 
     origin_session_id: str
     origin_version: int
     origin_messages: int
     origin_digest: str
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
     metadata: msgspec.Raw = msgspec.field(default_factory=lambda: NO_OBJECT)
+    rules: CallRules = FIRST_RULES
 
 
 class SessionAttached(Recorded, frozen=True, kw_only=True, tag="session-attached"):
@@ -311,10 +312,14 @@ class ContextAppended(Recorded, frozen=True, kw_only=True, tag="context-appended
 
 
 class ContextStaged(Recorded, frozen=True, kw_only=True, tag="context-staged"):
-    """Context waits for the next turn, whose commit will make it part of the conversation."""
+    """Context waits for the next turn, whose commit will make it part of the conversation.
+
+    ``run_id`` is that of context which was to land at once and has to wait for tool results.
+    """
 
     source: str | None = None
     idempotency_key: str | None = None
+    run_id: str | None = None
     messages: msgspec.Raw
 
 
@@ -357,6 +362,8 @@ SessionEvent = (
     | ContextStaged
     | ToolResultsStaged
     | CallAbandoned
+    | CallsKept
+    | CallRulesAdopted
     | ToolFilterStaged
     | EventPublished
     | MobJoined

@@ -6,7 +6,7 @@ in another session's events.
 """
 
 from collections.abc import Iterable
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 import immutables
 import msgspec
@@ -14,6 +14,9 @@ import msgspec
 from perdure.aggregates.session import events
 from perdure.aggregates.session.conversation import Conversation
 from perdure.aggregates.session.lifecycle import advance
+from perdure.aggregates.session.messages import NO_MESSAGES
+from perdure.aggregates.session.open_calls import Key, executed_by, marked, without
+from perdure.aggregates.session.retries import request_digest
 from perdure.aggregates.session.state import Session, origin_in
 from perdure.aggregates.session.work import (
     DROPS,
@@ -32,6 +35,7 @@ from perdure.aggregates.session.work import (
 from perdure.values import Usage
 
 _replace = msgspec.structs.replace
+_NO_REQUEST: Final = request_digest(NO_MESSAGES)
 
 
 def evolve(state: Session, event: events.SessionEvent) -> Session:
@@ -54,21 +58,23 @@ def evolve(state: Session, event: events.SessionEvent) -> Session:
         ):
             return _moved(state, event, work=_after_end(state.work, event))
         case events.ContextAppended():
+            start = state.conversation.count
             return _moved(
                 state,
                 event,
                 conversation=_extended(state.conversation, event),
                 runs=state.runs.set(event.receipt.run_id, event.version),
                 keys=_with_key(state.keys, event),
-                work=calls_after(state.work, event.messages, event.version),
+                work=calls_after(state.work, event.messages, start, event.version),
             )
         case events.ContextStaged():
-            waiting = bytes(event.messages)[1:-1]
+            waiting, run_id = bytes(event.messages)[1:-1], event.run_id
             return _moved(
                 state,
                 event,
                 staged_context=(*state.staged_context, waiting),
                 keys=_with_key(state.keys, event),
+                runs=state.runs if run_id is None else state.runs.set(run_id, event.version),
             )
         case events.InputAccepted():
             return _moved(
@@ -90,6 +96,8 @@ def evolve(state: Session, event: events.SessionEvent) -> Session:
             events.InputsDropped()
             | events.ToolResultsStaged()
             | events.CallAbandoned()
+            | events.CallsKept()
+            | events.CallRulesAdopted()
             | events.ToolFilterStaged()
             | events.InterruptRequested()
             | events.SessionReset()
@@ -135,6 +143,7 @@ def _registered(state: Session, event: events.SessionRegistered | events.Session
         metadata=event.metadata,
         created_at=event.at,
         origin=origin_in(event) if isinstance(event, events.SessionForked) else None,
+        work=_replace(state.work, rules=event.rules),
     )
 
 
@@ -148,6 +157,7 @@ def _run_went_on(
             id=event.run_id,
             epoch=event.epoch,
             machine_owned=event.machine_owned,
+            asked=event.request_digest != _NO_REQUEST,
         )
         inputs = moved(work.inputs, "stage", event.input_ids, event.run_id)
         return _moved(
@@ -164,12 +174,13 @@ def _run_went_on(
             usage=_summed(state.usage, event.usage),
             work=_replace(work, run=None, inputs=inputs),
         )
-    work = _after_landing(work, event)
+    work = _after_landing(work, event, state.conversation.count)
     if isinstance(event, events.BoundaryApplied):
         run_id, steered = event.receipt.run_id, event.steered_input_ids
         work = _replace(work, inputs=moved(work.inputs, "stage", steered, run_id))
         if event.staged_results and work.run is not None:
-            answered = *work.run.answered, *answered_by(event.messages, event.staged_results)
+            outside = answered_by(work, event.messages, event.staged_results)
+            answered = *work.run.answered, *outside
             work = _replace(work, run=_replace(work.run, answered=answered))
     else:
         work = _replace(work, run=None, inputs=run_ended(work, event.run_id).inputs)
@@ -197,25 +208,27 @@ def _after_whole_turn(state: Session, event: events.TurnApplied) -> Session:
         runs=state.runs.set(receipt.run_id, event.version),
         staged_context=state.staged_context[event.staged_context :],
         usage=_summed(state.usage, event.usage),
-        work=_after_turn(state.work, event),
+        work=_after_turn(state.work, event, conversation.count),
     )
 
 
-def _after_turn(work: Work, event: events.TurnApplied) -> Work:
+def _after_turn(work: Work, event: events.TurnApplied, start: int) -> Work:
     """Return the work after a whole turn: its inputs were staged, applied and consumed at once."""
     input_ids, run_id = event.receipt.contributing_input_ids, event.receipt.run_id
     if input_ids:
         inputs = moved(work.inputs, "stage", input_ids, run_id)
         work = _replace(work, inputs=inputs)
-    work = _after_landing(work, event)
+    work = _after_landing(work, event, start)
     return _replace(work, inputs=run_ended(work, run_id).inputs) if input_ids else work
 
 
 def _after_landing(
-    work: Work, event: events.TurnApplied | events.BoundaryApplied | events.RunCompleted
+    work: Work,
+    event: events.TurnApplied | events.BoundaryApplied | events.RunCompleted,
+    start: int,
 ) -> Work:
     """Return the work after a boundary: its inputs applied, its results and filter in effect."""
-    work = calls_after(work, event.messages, event.version)
+    work = calls_after(work, event.messages, start, event.version)
     if event.receipt is not None and event.receipt.contributing_input_ids:
         input_ids, run_id = event.receipt.contributing_input_ids, event.receipt.run_id
         work = _replace(work, inputs=moved(work.inputs, "apply", input_ids, run_id))
@@ -262,6 +275,8 @@ def _work_after(
     event: events.InputsDropped
     | events.ToolResultsStaged
     | events.CallAbandoned
+    | events.CallsKept
+    | events.CallRulesAdopted
     | events.ToolFilterStaged
     | events.InterruptRequested
     | events.SessionReset
@@ -274,8 +289,12 @@ def _work_after(
         case events.ToolResultsStaged():
             return _with_results(work, event)
         case events.CallAbandoned():
-            calls = {name: call for name, call in work.calls.items() if name != event.call_id}
-            return _replace(work, calls=calls)
+            return _replace(work, calls=without(work.calls, given_up_by(work, event)))
+        case events.CallsKept():
+            kept = [(one.message, one.place) for one in event.calls]
+            return _replace(work, calls=marked(work.calls, kept, kept=True))
+        case events.CallRulesAdopted():
+            return _replace(work, rules=event.rules)
         case events.ToolFilterStaged():
             return _replace(work, next_filter=event.filter, next_filter_version=event.version)
         case events.InterruptRequested():
@@ -294,11 +313,18 @@ def _work_after(
 
 
 def _with_results(work: Work, event: events.ToolResultsStaged) -> Work:
-    executed = {
-        call_id: _replace(work.calls[call_id], status="executed") for call_id in event.call_ids
-    }
+    keys = [call.key for call in executed_by(work.calls, event.call_ids)]
     each = msgspec.json.decode(event.messages, type=list[msgspec.Raw])
-    return _replace(work, results=(*work.results, *each), calls={**work.calls, **executed})
+    calls = marked(work.calls, keys, status="executed")
+    return _replace(work, results=(*work.results, *each), calls=calls)
+
+
+def given_up_by(work: Work, event: events.CallAbandoned) -> list[Key]:
+    """Return where the call is that was given up: the first of its id, where no place is named."""
+    if event.message is not None and event.place is not None:
+        return [(event.message, event.place)]
+    same = [call for call in work.calls if call.id == event.call_id]
+    return [call.key for call in same if call.status != "executed"][:1]
 
 
 def _extended(conversation: Conversation, event: events.Landed) -> Conversation:

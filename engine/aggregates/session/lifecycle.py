@@ -82,6 +82,8 @@ def steps(event: events.SessionEvent) -> Steps:  # noqa: C901, PLR0912 - a case 
             return (("stage_tool_results", ()),)
         case (
             events.CallAbandoned()
+            | events.CallsKept()
+            | events.CallRulesAdopted()
             | events.ToolFilterStaged()
             | events.EventPublished()
             | events.MobJoined()

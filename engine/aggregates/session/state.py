@@ -9,21 +9,28 @@ from typing import Final
 import immutables
 import msgspec
 
-from perdure.aggregates.session.calls import tools_in
+from perdure.aggregates.session.call_shapes import RULES, CallRules
+from perdure.aggregates.session.calls import CallAnswered, steps_in
 from perdure.aggregates.session.conversation import EMPTY, Conversation
-from perdure.aggregates.session.events import NO_OBJECT, SessionForked
-from perdure.aggregates.session.work import NO_WORK, Work, unknown_calls
+from perdure.aggregates.session.events import SessionForked
+from perdure.aggregates.session.open_calls import Calls, unanswered
+from perdure.aggregates.session.recorded import NO_OBJECT
+from perdure.aggregates.session.work import NO_WORK, Work
 from perdure.machines import LIFECYCLE, Configuration
 from perdure.values import Usage
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a fork comes from: the messages that it keeps of another session at a version."""
+    """Where a fork comes from: the messages that it keeps of another session at a version.
+
+    ``rules`` say how the fork finds tool calls in them.
+    """
 
     session_id: str
     version: int
     message_count: int
     conversation_digest: str
+    rules: CallRules = RULES
 
 
 REPLACEMENT_RUN: Final = "fork-replacement"
@@ -37,6 +44,7 @@ def origin_in(event: SessionForked) -> Origin:
         version=event.origin_version,
         message_count=event.origin_messages,
         conversation_digest=event.origin_digest,
+        rules=event.rules,
     )
 
 
@@ -74,17 +82,24 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         return self.lifecycle.phase
 
 
-def calls_in_the_way(
-    state: Session, run_id: str, recorded: msgspec.Raw | None = None
-) -> tuple[str, ...]:
-    """Return the unknown calls because of which a run cannot begin, or be ``recorded`` as a turn.
+def calls_in_the_way(state: Session, run_id: str, given: msgspec.Raw | None = None) -> Calls:
+    """Return the open calls because of which a run cannot begin, or be recorded as a turn.
 
-    A fork may begin with a message in place of its origin's, and that message may answer a call.
+    ``given`` is the JSON array of the run's request, or of the recorded turn's own messages;
+    without either, and by the first rules, it is the unknown calls. A message that a fork begins
+    with in place of its origin's may be the result of an unknown call.
     """
-    unknown = unknown_calls(state.work)
+    work = state.work
+    if not work.calls:
+        return ()
+    steps = () if given is None else steps_in(given, work.rules)
     replaces = run_id == REPLACEMENT_RUN and state.version == 1 and state.origin is not None
-    tools = tools_in(recorded) if unknown and replaces and recorded is not None else None
-    return tuple(one for one in unknown if tools is None or one not in tools.answered)
+    if not work.rules.number:
+        said = {step.id for step in steps if isinstance(step, CallAnswered)} if replaces else set()
+        return tuple(c for c in work.calls if c.status == "unknown" and c.id not in said)
+    if given is None:
+        return tuple(c for c in work.calls if c.status == "unknown" and not c.kept)
+    return unanswered(work.calls, steps, settles_unknown=replaces)
 
 
 def initial_state(

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from perdure.aggregates.session.events import SCHEMA
+from perdure.aggregates.session.recorded import SCHEMA
 
 Fields = dict[str, msgspec.Raw]
 Upcaster = Callable[[Fields], Fields]

@@ -6,12 +6,24 @@ with the session.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from perdure.aggregates.session.calls import CallAnswered, tools_in
-from perdure.aggregates.session.events import Lane
+from perdure.aggregates.session.call_shapes import FIRST_RULES, CallRules
+from perdure.aggregates.session.calls import CallAnswered, CallMade, steps_in
+from perdure.aggregates.session.open_calls import (
+    Call,
+    Calls,
+    Key,
+    call_for,
+    calls_through,
+    in_front,
+    marked,
+    pairs,
+    staged_behind,
+)
+from perdure.aggregates.session.recorded import Lane
 from perdure.errors import CallNotOpen, Conflict, IllegalTransition
 from perdure.machines import LIFECYCLE, Authority, Configuration
 from perdure.machines.builtin.input import INPUT
@@ -25,8 +37,8 @@ DROPS: Final = {"superseded": "supersede", "coalesced": "coalesce", "abandoned":
 _NAMED: Final = 5
 """How many inputs a refusal names in its text; its data names all."""
 
-CallStatus = Literal["intended", "executed", "unknown"]
-"""A call was made; its result is staged; or a run that may have made it was interrupted."""
+_LATER: Final = 1 << 62
+"""Behind any message there is: where calls are that no conversation holds yet."""
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,15 +54,6 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, lifecycle=after)
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """A tool call that has no result in the conversation yet; ``version`` is where it was made."""
-
-    name: str
-    arguments: Any = None
-    version: int
-    status: CallStatus = "intended"
-
-
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """The run that is current, and the epoch that owns it.
 
@@ -58,6 +61,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     - ``interrupt_reason``: the first reason given in such a request.
     - ``machine_owned``: only the machine may ask the run to end.
     - ``answered``: the calls whose results came from outside and landed with the run.
+    - ``asked``: the run began with a request.
     """
 
     id: str
@@ -66,6 +70,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     interrupt_reason: str | None = None
     machine_owned: bool = False
     answered: tuple[str, ...] = ()
+    asked: bool = False
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +78,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
     - ``inputs``: those that have not ended, in the order they were accepted.
     - ``calls``: the open tool calls.
+    - ``calls_made``: how many calls were ever found in the conversation.
+    - ``rules``: how calls are found in messages.
     - ``results``: the staged results of tool calls, each an encoded message, oldest first.
     - ``filter``: the filter of the agent's tools, in effect since ``filter_version``.
     - ``next_filter``: the filter that takes effect once a run begins or lands something, staged at
@@ -81,8 +88,10 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
     run: Run | None = None
     inputs: dict[str, Input] = {}
-    calls: dict[str, Call] = {}
+    calls: Calls = ()
+    calls_made: int = 0
     results: tuple[msgspec.Raw, ...] = ()
+    rules: CallRules = FIRST_RULES
     filter: msgspec.Raw | None = None
     filter_version: int = 0
     next_filter: msgspec.Raw | None = None
@@ -150,68 +159,79 @@ def run_ended(work: Work, run_id: str) -> Ended:
     return Ended(inputs, tuple(input_id for input_id in waiting if input_id not in inputs))
 
 
-def calls_after(work: Work, array: msgspec.Raw, version: int) -> Work:
-    """Return the work after messages landed: calls made are open, calls answered are not."""
-    tools = tools_in(array)
-    if tools is None:
-        return work
-    calls = dict(work.calls)
-    for step in tools.steps:
-        if isinstance(step, CallAnswered):
-            calls.pop(step.id, None)
-        else:
-            calls[step.id] = Call(name=step.name, arguments=step.arguments, version=version)
-    return msgspec.structs.replace(work, calls=calls)
+def calls_after(work: Work, array: msgspec.Raw, start: int, version: int) -> Work:
+    """Return the work after messages landed: calls made are open, calls answered are not.
 
-
-def results_to_land(work: Work, behind: msgspec.Raw | bytes) -> tuple[msgspec.Raw, ...]:
-    """Return the staged results that land in front of these messages, a JSON array.
-
-    A call has one result in the conversation. So a staged result stays out where the messages
-    behind it answer all of its calls, as an agent does that has not seen the staged result.
+    ``start`` is how many messages the conversation had before them.
     """
-    tools = tools_in(behind) if work.results else None
-    if tools is None:
-        return work.results
-    answered: set[str] = set()
-    made: set[str] = set()  # again, under the id of a call before
-    for step in tools.steps:
-        if not isinstance(step, CallAnswered):
-            made.add(step.id)
-        elif step.id not in made:
-            answered.add(step.id)
-    return tuple(
-        message
-        for message in work.results
-        if (own := tools_in(b"[" + bytes(message) + b"]")) is None
-        or not answered.issuperset(own.answered)
+    steps = steps_in(array, work.rules)
+    if not steps:
+        return work
+    return msgspec.structs.replace(
+        work,
+        calls=calls_through(work.calls, steps, work.rules, start=start, version=version),
+        calls_made=work.calls_made + sum(isinstance(step, CallMade) for step in steps),
     )
 
 
-def answered_by(array: msgspec.Raw, count: int) -> tuple[str, ...]:
+def results_to_land(work: Work, behind: msgspec.Raw | bytes) -> tuple[msgspec.Raw, ...]:
+    """Return the staged results that land in front of these messages, a JSON array."""
+    steps = steps_in(behind, work.rules) if work.results else ()
+    return staged_behind(work.calls, work.results, steps, work.rules) if steps else work.results
+
+
+def calls_held_open(work: Work, results: Iterable[msgspec.Raw] = ()) -> Calls:
+    """Return the calls for which what was staged, and what is to steer, waits.
+
+    ``results`` are those that land in front, and so answer theirs. By the first rules nothing
+    waits.
+    """
+    if not work.calls or not work.rules.number:
+        return ()
+    waiting = tuple(call for call in work.calls if not call.kept)
+    if not waiting:
+        return ()
+    steps = steps_in(b"[" + b",".join(map(bytes, results)) + b"]", work.rules)
+    left = calls_through(work.calls, steps, work.rules, start=0, version=0)
+    return tuple(call for call in left if not call.kept)
+
+
+def answered_by(work: Work, array: msgspec.Raw, count: int) -> tuple[str, ...]:
     """Return the ids of the calls that the first so many of these messages answer."""
     messages = msgspec.json.decode(array, type=list[msgspec.Raw])[:count]
-    tools = tools_in(b"[" + b",".join(map(bytes, messages)) + b"]")
-    return () if tools is None else tuple(tools.answered)
+    steps = steps_in(b"[" + b",".join(map(bytes, messages)) + b"]", work.rules)
+    answers = (step for step in steps if isinstance(step, CallAnswered))
+    return tuple(answer.id for answer in answers if answer.id is not None)
 
 
 def check_not_answered(session_id: str, work: Work, own: msgspec.Raw) -> None:
-    """Refuse a second result of a call that was answered from outside during the run.
+    """Refuse a second result of a call which an outside one has answered, or is about to.
 
-    ``own`` are the messages of the run's agent.
+    ``own`` are the run's request and the messages of its agent, which has taken no notice of that
+    one. Where they begin with the result themselves, the staged one does not land.
     """
-    tools = tools_in(own) if work.run is not None and work.run.answered else None
-    if work.run is None or tools is None:
+    executed = any(call.status == "executed" for call in work.calls)
+    if work.run is None or not (work.run.answered or (executed and work.rules.number)):
         return
-    waiting = set(work.calls)
-    for step in tools.steps:
-        if not isinstance(step, CallAnswered):
-            waiting.add(step.id)
-        elif step.id in waiting:
-            waiting.remove(step.id)
+    steps = steps_in(own, work.rules)
+    if executed and work.rules.number:
+        found = pairs(work.calls, steps)
+        front = in_front(found)
+        for _, call in found:
+            if call.status == "executed" and call.key not in front:
+                because = "a staged result lands in front of the messages, which answer it again"
+                raise CallNotOpen(session_id, call.id, because)
+    waiting = list(work.calls)
+    for step in steps:
+        if isinstance(step, CallMade):
+            waiting.extend(calls_through((), [step], work.rules, start=_LATER, version=0))
+            continue
+        answered = call_for(waiting, step)
+        if answered is not None:
+            waiting.remove(answered)
         elif step.id in work.run.answered:
             because = "it was answered from outside, by a result that landed during this run"
-            raise CallNotOpen(session_id, step.id, because)
+            raise CallNotOpen(session_id, str(step.id), because)
 
 
 def check_waits_for(session_id: str, work: Work, own: msgspec.Raw, call_id: str) -> None:
@@ -219,28 +239,31 @@ def check_waits_for(session_id: str, work: Work, own: msgspec.Raw, call_id: str)
 
     ``own`` are the messages with which the run's agent ends.
     """
-    waiting = {*work.calls, *(work.run.answered if work.run else ())}
-    tools = tools_in(own)
-    for step in tools.steps if tools is not None else ():
-        if isinstance(step, CallAnswered):
-            waiting.discard(step.id)
-        else:
-            waiting.add(step.id)
-    if call_id not in waiting:
+    steps = steps_in(own, work.rules)
+    left = calls_through(work.calls, steps, work.rules, start=_LATER, version=0)
+    answered = () if work.run is None else work.run.answered
+    if call_id not in {*answered, *(call.id for call in left)}:
         raise CallNotOpen(session_id, call_id, "the agent says that it waits for its result")
 
 
-def check_without_result(session_id: str, work: Work, call_id: str) -> None:
-    """Refuse to abandon a call that is not open, or whose result will land with the next turn."""
-    if call_id not in work.calls:
+def call_to_give_up(session_id: str, work: Work, call_id: str, key: Key | None) -> Call:
+    """Return the call that is to be given up: the first of its id, or the one at its place.
+
+    Raises CallNotOpen for one that is not open, Conflict for one whose result will land with the
+    next turn.
+    """
+    same = [call for call in work.calls if call.id == call_id and key in (None, call.key)]
+    if not same:
         raise CallNotOpen(session_id, call_id)
-    if work.calls[call_id].status == "executed":
+    call = next((call for call in same if call.status != "executed"), None)
+    if call is None:
         raise Conflict(
             f"session {session_id!r} has a result staged for call {call_id!r}, which its next turn "
             "lands: it is not given up",
             session_id=session_id,
             key=call_id,
         )
+    return call
 
 
 def kept_by_inputs(
@@ -262,19 +285,15 @@ def kept_by_inputs(
     return refusal
 
 
-def calls_in_doubt(work: Work) -> dict[str, Call]:
+def calls_in_doubt(work: Work) -> Calls:
     """Return the calls once the current run is interrupted: those without a result are unknown.
 
     That includes calls that an earlier run left open, because this run could answer them.
     """
-    return {
-        call_id: msgspec.structs.replace(call, status="unknown")
-        if call.status == "intended"
-        else call
-        for call_id, call in work.calls.items()
-    }
+    intended = [call.key for call in work.calls if call.status == "intended"]
+    return marked(work.calls, intended, status="unknown")
 
 
 def unknown_calls(work: Work) -> tuple[str, ...]:
-    """Return the ids of the calls whose outcome is unknown."""
-    return tuple(i for i, call in work.calls.items() if call.status == "unknown")
+    """Return the ids of the calls of which it is not recorded what became of them."""
+    return tuple(call.id for call in work.calls if call.status == "unknown")

@@ -168,7 +168,7 @@ def print_list(
     read: Callable[[Engine], Sequence[Any]],
     columns: Sequence[str],
     *,
-    empty: str,
+    empty: str | Callable[[Any], str],
     db: str,
     as_json: bool,
 ) -> None:
@@ -176,7 +176,7 @@ def print_list(
     with answer_command(as_json=as_json) as answer:
         with open_to_read(db) as engine:
             found = read(engine)
-        answer.listing(found, columns, empty=empty)
+        answer.listing(found, columns, empty=empty if isinstance(empty, str) else empty(found))
 
 
 def open_to_read(url: str) -> Engine:

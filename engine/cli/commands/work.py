@@ -33,7 +33,7 @@ def calls(session_id: SessionId, *, db: Database = DEFAULT_URL, as_json: AsJson 
     print_list(
         lambda engine: engine.open_calls(session_id),
         _CALL,
-        empty="no open calls",
+        empty=lambda found: f"no open calls: {found.summary}",
         db=db,
         as_json=as_json,
     )

@@ -64,7 +64,14 @@ async def _record(
     missing = [] if await _is_past(engine, view, transcript) else _missing(view, transcript)
     version = view.version
     for turn in missing:
-        await engine.record_turn(name, turn.messages, run_id=turn.run_id, expected_version=version)
+        await engine.record_turn(
+            name,
+            turn.messages,
+            run_id=turn.run_id,
+            expected_version=version,
+            open_calls="keep",  # what a transcript left open is no reason to leave it out
+            reason="imported",
+        )
         version += 1
     ended = archive and view.phase != "archived"
     if ended:

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from perdure.aggregates import SessionCommand, SessionEvent, decide, fold
+from perdure.aggregates import CallShape, SessionCommand, SessionEvent, decide, fold
 from perdure.errors import PerdureError, StaleWriter, StoreError
 from perdure.projections.snapshots import Folded, follow
 from perdure.runtime.session.cache import CachedSession, SessionCache, keep_snapshot, make_snapshot
@@ -47,11 +47,13 @@ class Writer:
         landed: Callable[[str, Sequence[SessionEvent]], None],
         *,
         contention_seconds: float,
+        call_shapes: tuple[CallShape, ...] = (),
     ) -> None:
         self._store: Final = store
         self._mapper: Final = mapper
         self._sessions: Final = sessions
         self._landed: Final = landed
+        self._call_shapes: Final = call_shapes
         self._submissions: Final = Submissions(store, asyncio.get_running_loop())
         self._contention_seconds: Final = contention_seconds
         self._at_work = 0
@@ -119,6 +121,9 @@ class Writer:
         All of it is one commit. Raises the refusals of `decide`, StaleWriter, StoreError; then
         nothing was written.
         """
+        if self._call_shapes:
+            shapes = self._call_shapes
+            commands = tuple(msgspec.structs.replace(c, call_shapes=shapes) for c in commands)
         events = decide(folded.state, commands[0])
         for command in commands[1:]:
             events += decide(fold(folded.state, events), command)

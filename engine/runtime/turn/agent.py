@@ -18,7 +18,7 @@ from perdure.values import (
     Completed,
     FailureKind,
     NoPendingBoundary,
-    OpenCall,
+    OpenCalls,
     Receipt,
     Usage,
 )
@@ -115,7 +115,7 @@ class Turn(Protocol):
     inputs: list[TurnInput]
     results: PlainMessages
     context: PlainMessages
-    open_calls: list[OpenCall]
+    open_calls: OpenCalls
     tool_filter: Any
     scope: CancelScope
 
@@ -123,7 +123,12 @@ class Turn(Protocol):
         """Return the recorded conversation, oldest first."""
 
     async def prompt(self) -> PlainMessages:
-        """Return everything for the model: history, staged messages, inputs, request."""
+        """Return everything for the model: history, staged messages, inputs, request.
+
+        Every tool call is directly followed by its result. One that was recorded later is moved
+        there; a call without one gets a stand-in in the shape of its provider, which begins with
+        ``[not recorded]`` and is in no log.
+        """
 
     def emit(self, event: Any) -> None:
         """Send an event to the turn's watchers at once. It is not recorded. Never waits.

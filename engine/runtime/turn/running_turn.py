@@ -30,7 +30,8 @@ from perdure.aggregates.session.messages import (
     decode_messages,
     encode_object,
 )
-from perdure.aggregates.session.work import staged_inputs
+from perdure.aggregates.session.prompt import presentable
+from perdure.aggregates.session.work import calls_held_open, staged_inputs
 from perdure.projections.catalog import SessionView, view_of
 from perdure.projections.history import receipt_in
 from perdure.runtime.arguments import checked_usage
@@ -48,13 +49,13 @@ from perdure.runtime.turn.agent import (
     as_result,
 )
 from perdure.runtime.turn.failures import failed_as, not_recorded, plain, said
+from perdure.runtime.turn.open_calls import open_calls_of
 from perdure.values import (
     CallbackPending,
     Cancelled,
     Completed,
     Failed,
     NoPendingBoundary,
-    OpenCall,
     Terminal,
     Usage,
 )
@@ -105,7 +106,9 @@ class RunningTurn:
         work = state.work
         self.session: SessionView = view_of(state)
         self.results = [msgspec.json.decode(message) for message in work.results]
-        self.context = list(self.session.staged_context)
+        waits = calls_held_open(work, work.results)  # then context lands with a later boundary
+        self.context = [] if waits else list(self.session.staged_context)
+        self._rules, self._calls = work.rules.with_shapes(()), work.calls
         self.open_calls = open_calls_of(state)
         self.tool_filter = None if work.filter is None else msgspec.json.decode(work.filter)
 
@@ -116,10 +119,17 @@ class RunningTurn:
         return await self._history(offset, limit)
 
     async def prompt(self) -> list[dict[str, Any]]:
-        """Return everything for the model: history, staged messages, inputs, request."""
+        """Return everything for the model: history, staged messages, inputs, request.
+
+        Every tool call is directly followed by its result. One that was recorded later is moved
+        there; a call without one gets a stand-in in the shape of its provider, which begins with
+        ``[not recorded]`` and is in no log.
+        """
         brought = [message for item in self.inputs for message in item.messages]
         asked = [] if self.boundaries else self.request
-        return [*await self.history(), *self.results, *self.context, *brought, *asked]
+        history = await self.history()
+        messages = [*history, *self.results, *self.context, *brought, *asked]
+        return presentable(messages, self._rules, self._calls)
 
     def emit(self, event: Any) -> None:
         """Send an event to the turn's watchers at once: it is not recorded, nor copied.
@@ -147,7 +157,7 @@ class RunningTurn:
         )
         refused = landing.exception() is not None
         written = result_of(landing, held if refused else None)
-        event, state = written.events[0], written.folded.state
+        event, state = written.events[-1], written.folded.state
         assert isinstance(event, BoundaryApplied)  # noqa: S101 - the command's event
         self.boundaries += 1
         self.inputs = inputs_of(state, event.steered_input_ids)
@@ -166,7 +176,7 @@ class RunningTurn:
     async def _land(self, command: ApplyBoundary) -> Written:
         """Land a boundary and keep its receipt, as its agent may be left behind by then."""
         written = await self._commit(command)
-        self._receipt = receipt_in(written.events[0])
+        self._receipt = receipt_in(written.events[-1])
         return written
 
     # For the engine
@@ -355,20 +365,6 @@ def inputs_of(state: Session, input_ids: Iterable[str]) -> list[TurnInput]:
         TurnInput(id=one, messages=decode_messages(state.work.inputs[one].messages))
         for one in input_ids
         if one in staged_inputs(state.work)
-    ]
-
-
-def open_calls_of(state: Session) -> list[OpenCall]:
-    """Return the session's open calls, in the order they were made."""
-    return [
-        OpenCall(
-            id=call_id,
-            name=call.name,
-            arguments=call.arguments,
-            status=call.status,
-            version=call.version,
-        )
-        for call_id, call in state.work.calls.items()
     ]
 
 

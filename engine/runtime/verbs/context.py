@@ -28,6 +28,8 @@ async def append_context(
     - ``text`` is trimmed, and must not be empty.
     - ``boundary``: any other than "immediate" stages the text, as `stage_context` does. It then
       joins the conversation with the next boundary that lands, of the running or the next turn.
+      While a tool call is open, a text that is to be added at once is staged too, so that it does
+      not come between the call and its result; ``status`` is then "staged".
     - ``source``: where the text comes from.
     - ``idempotency_key``: a key seen before with the same text and source answers ``duplicate``.
     - ``run_id``: makes a retry safe too, but only of a text that is added at once.
@@ -47,11 +49,12 @@ async def append_context(
     command = AppendContext(
         now=core.now(),
         run_id=core.new_or_checked(run_id, "run_id"),
+        run_id_given=run_id is not None,
         message=context_message(text),
         source=optional_id(source, "source"),
         idempotency_key=optional_id(idempotency_key, "idempotency_key"),
     )
-    return await _write_context(core, session_id, command, given_run=run_id is not None)
+    return await _write_context(core, session_id, command)
 
 
 async def stage_context(
@@ -72,11 +75,11 @@ async def stage_context(
         source=optional_id(source, "source"),
         idempotency_key=optional_id(idempotency_key, "idempotency_key"),
     )
-    return await _write_context(core, session_id, command, given_run=False)
+    return await _write_context(core, session_id, command)
 
 
 async def _write_context(
-    core: Core, session_id: str, command: AppendContext | StageContext, *, given_run: bool
+    core: Core, session_id: str, command: AppendContext | StageContext
 ) -> ContextOutput:
     core.check_open()
     cached = core.sessions.get(checked_id(session_id, "session_id"))
@@ -85,7 +88,7 @@ async def _write_context(
         folded = await close_lost_run(core, cached, known(folded))
         state = folded.state
         seen = [("idempotency key", command.idempotency_key, state.keys)]
-        if isinstance(command, AppendContext) and given_run:
+        if isinstance(command, AppendContext) and command.run_id_given:
             seen.append(("run id", command.run_id, state.runs))
         for what, key, recorded in seen:
             version = None if key is None else recorded.get(key)
@@ -95,7 +98,7 @@ async def _write_context(
                     raise conflict(session_id, what, str(key))
                 receipt = event.receipt if isinstance(event, ContextAppended) else None
                 return ContextOutput(status="duplicate", receipt=receipt)
-        event = (await core.writer.commit(cached, folded, command)).events[0]
+        event = (await core.writer.commit(cached, folded, command)).events[-1]
         if isinstance(event, ContextAppended):
             return ContextOutput(status="applied", receipt=event.receipt)
         return ContextOutput(status="staged", receipt=None)

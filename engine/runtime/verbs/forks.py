@@ -84,6 +84,7 @@ async def fork(
         at_version=at_version,
         at_message=at_message,
         replaces=replace is not None,
+        call_shapes=core.call_shapes,
     )
     fork = Fork(now=now, origin=point.origin, labels=given[0], metadata=given[1])
     return view_of((await commit_fork(core, point, fork, turn)).folded.state)

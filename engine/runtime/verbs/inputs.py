@@ -18,8 +18,8 @@ from perdure.aggregates import (
     SessionEvent,
     decide,
 )
-from perdure.aggregates.session.events import Lane
 from perdure.aggregates.session.messages import EncodedMessages
+from perdure.aggregates.session.recorded import Lane
 from perdure.aggregates.session.retries import same_input
 from perdure.aggregates.session.work import messages_of, queued
 from perdure.errors import IllegalTransition, InputNotQueued, InvalidArgument

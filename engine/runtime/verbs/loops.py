@@ -58,7 +58,9 @@ async def find_work(core: Core, session_id: str) -> ToDo | None:
     work, waiting = state.work, queued(state.work)
     if not waiting and "append_context" not in LIFECYCLE.allowed(state.lifecycle):
         return None
-    answered = bool(work.results) and all(c.status == "executed" for c in work.calls.values())
+    answered = bool(work.results) and all(
+        call.kept or call.status == "executed" for call in work.calls
+    )
     busy = work.run is not None
     ready = not busy and (bool(waiting) or answered)
     return ToDo(state.version, waiting, ready=ready, busy=busy)

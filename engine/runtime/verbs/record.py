@@ -11,12 +11,26 @@ from perdure.aggregates import RecordTurn, encode_messages
 from perdure.aggregates.session.retries import same_turn
 from perdure.projections.history import receipt_in
 from perdure.projections.snapshots import Folded
-from perdure.runtime.arguments import checked_boundary, checked_count, checked_ids, checked_usage
+from perdure.runtime.arguments import (
+    checked_boundary,
+    checked_count,
+    checked_decision,
+    checked_ids,
+    checked_usage,
+    optional_text,
+)
 from perdure.runtime.core import Core, conflict, known
 from perdure.runtime.recovery import close_lost_run
 from perdure.runtime.session.cache import CachedSession
 from perdure.runtime.session.commit import expect_version
-from perdure.values import ApplyOutput, Boundary, Completed, Usage, checked_id
+from perdure.values import (
+    ApplyOutput,
+    Boundary,
+    Completed,
+    OpenCallsDecision,
+    Usage,
+    checked_id,
+)
 
 
 async def record_turn(
@@ -29,6 +43,8 @@ async def record_turn(
     input_ids: Iterable[str] = (),
     usage: Usage | None = None,
     expected_version: int | None = None,
+    open_calls: OpenCallsDecision | None = None,
+    reason: str | None = None,
 ) -> ApplyOutput:
     """Record a turn that was run outside the engine: its messages and receipt, in one commit.
 
@@ -41,10 +57,15 @@ async def record_turn(
     - ``expected_version``: the version of the session that the model was run on, if it must still
       be at that.
 
+    Open tool calls must be answered by staged results or by the first of the messages. Otherwise
+    ``open_calls`` says what becomes of them, and ``reason`` why: "abandon" gives them up, "keep"
+    leaves them open and lets turns go on without their results. Both are recorded with the turn.
+
     Raises SessionNotFound, InvalidMessage, InvalidArgument, SessionBusy while a turn of this
-    session runs, CallsUnresolved while tool calls are unknown, InputNotQueued, Conflict for a known
-    run id with other content, IllegalTransition where the lifecycle allows no turn, StaleWriter if
-    another process has written in between or the session is not at ``expected_version``.
+    session runs, CallsUnresolved where open calls are left behind, InputNotQueued, Conflict for a
+    known run id with other content, IllegalTransition where the lifecycle allows no turn,
+    StaleWriter if another process has written in between or the session is not at
+    ``expected_version``.
     """
     core.check_open()
     command = RecordTurn(
@@ -54,6 +75,8 @@ async def record_turn(
         boundary=checked_boundary(boundary),
         input_ids=checked_ids(input_ids, "input_ids"),
         usage=None if usage is None else checked_usage(usage),
+        open_calls=checked_decision(open_calls),
+        reason=optional_text(reason),
     )
     if expected_version is not None:
         checked_count(expected_version, "expected_version")
@@ -87,7 +110,7 @@ async def _commit_turn(
     expect_version(folded, expected)
     written = await core.writer.commit(cached, folded, command)
     return ApplyOutput(
-        receipt=receipt_in(written.events[0]),
+        receipt=receipt_in(written.events[-1]),
         snapshot=written.snapshot,
         terminal=Completed(),
     )

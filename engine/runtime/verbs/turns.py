@@ -1,4 +1,4 @@
-"""The verbs by which the engine runs turns itself: attach an agent, reserve and apply a turn.
+"""The verbs by which the engine runs turns itself: reserve a turn, and apply it.
 
 Invariants: a turn is admitted before its run is begun, and its admission ends after the run's end
 is recorded; the owner of a run records its commands even while other processes write.
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from perdure.aggregates import Attach, BeginRun, Detach, RollBackRun, Session, SessionCommand
+from perdure.aggregates import BeginRun, RollBackRun, Session, SessionCommand
 from perdure.aggregates.session.retries import same_run
 from perdure.errors import (
     AtCapacity,
@@ -23,66 +23,31 @@ from perdure.errors import (
     StaleWriter,
 )
 from perdure.machines import LIFECYCLE
-from perdure.projections.catalog import SessionView, view_of
+from perdure.projections.catalog import view_of
 from perdure.projections.history import receipt_in
 from perdure.projections.outcomes import outcome_of_run
 from perdure.projections.snapshots import Folded
-from perdure.runtime.arguments import Request, checked_boundary, checked_ids, request_messages
-from perdure.runtime.cancellation import finish, finish_and_apply, result_of
+from perdure.runtime.arguments import (
+    Request,
+    checked_boundary,
+    checked_decision,
+    checked_ids,
+    optional_text,
+    request_messages,
+)
+from perdure.runtime.cancellation import finish, result_of
 from perdure.runtime.core import Core, conflict, known
-from perdure.runtime.recovery import close_lost_run, recover_and_read, unbind_agent
+from perdure.runtime.recovery import close_lost_run, recover_and_read
 from perdure.runtime.session.cache import CachedSession
 from perdure.runtime.session.commit import Written
 from perdure.runtime.turn.admission import Claim
-from perdure.runtime.turn.agent import Agent, AgentLike, as_agent, name_of
+from perdure.runtime.turn.agent import Agent, as_agent
 from perdure.runtime.turn.running_turn import RunningTurn
 from perdure.runtime.verbs import interrupts, reads
-from perdure.runtime.write import write
-from perdure.values import ApplyOutput, Boundary, checked_id
+from perdure.values import ApplyOutput, Boundary, OpenCallsDecision, checked_id
 
 JOIN_SECONDS: Final = 0.1
 """How soon a call that has joined another engine's run notices its end."""
-
-
-async def attach(core: Core, session_id: str, agent: AgentLike) -> SessionView:
-    """Bind an agent to the session, in place of any other; a stopped session is revived.
-
-    ``agent`` has an async ``run_turn(turn)``, or is an async callable. Only this engine has the
-    binding; the log says that the session is attached. Raises SessionNotFound, InvalidArgument,
-    SessionBusy while a turn runs, IllegalTransition for a session that has ended.
-    """
-    bound = as_agent(agent)
-    session_id = checked_id(session_id, "session_id")
-    if session_id in core.turns:
-        raise core.admission.busy(session_id)
-    core.check_open()
-    command = Attach(now=core.now(), agent=name_of(agent)[:255])
-    cached = core.sessions.get(session_id)
-
-    async def work(folded: Folded) -> Written:
-        folded = await close_lost_run(core, cached, known(folded))
-        if folded.state.work.run is not None:  # which another engine drives
-            raise SessionBusy(session_id, folded.state.work.run.id)
-        return await core.writer.commit(cached, folded, command)
-
-    def bind(_: Written) -> None:
-        core.agents[session_id] = bound
-
-    written = await finish_and_apply(lambda: core.writer.run_alone(cached, work), bind)
-    core.loops.wake(session_id)
-    return view_of(written.folded.state)
-
-
-async def detach(core: Core, session_id: str) -> SessionView:
-    """Unbind the session's agent.
-
-    Raises SessionNotFound, IllegalTransition if none is attached or a turn runs.
-    """
-    written = await finish_and_apply(
-        lambda: write(core, session_id, Detach(now=core.now())),
-        lambda _: unbind_agent(core, session_id),
-    )
-    return view_of(written.folded.state)
 
 
 async def reserve(core: Core, session_id: str) -> Claim:
@@ -119,6 +84,8 @@ async def apply_turn(
     input_ids: Iterable[str] = (),
     reservation: Claim | None = None,
     join: bool = False,
+    open_calls: OpenCallsDecision | None = None,
+    reason: str | None = None,
 ) -> ApplyOutput:
     """Run a turn with the session's agent, and record it: request, answer, receipt, outcome.
 
@@ -134,6 +101,11 @@ async def apply_turn(
 
     The beginning of the run is one commit, and its end another. ``terminal`` of the result says how
     the turn ended: a failed turn raises nothing. Cancelling the awaiting task interrupts the turn.
+
+    Open tool calls must be answered by staged results or by the first messages of the request, or
+    ``open_calls`` says what becomes of them, as with `record_turn`. A turn without a request and
+    inputs may begin while calls are open, but not while they are unknown: its agent may execute
+    them.
 
     Raises SessionNotFound, NoAgent, SessionBusy while another turn of the session runs in any
     process, AtCapacity, CallsUnresolved, InputNotQueued, InvalidMessage, InvalidArgument, Conflict
@@ -152,6 +124,8 @@ async def apply_turn(
         request=request_messages(request),
         input_ids=checked_ids(input_ids, "input_ids"),
         machine_owned=name in core.machine_owned,
+        open_calls=checked_decision(open_calls),
+        reason=optional_text(reason),
     )
     cached = core.sessions.get(name)
     try:
@@ -277,7 +251,7 @@ async def _run_claimed_turn(
         cached.terminal = turn.terminal
         del core.turns[session_id]
         core.streams.forget_run(session_id, command.run_id)
-    landed = receipt_in(written.events[0])
+    landed = receipt_in(written.events[-1])
     return ApplyOutput(receipt=landed or turn.receipt, snapshot=written.snapshot, terminal=terminal)
 
 
