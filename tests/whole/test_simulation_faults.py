@@ -18,8 +18,11 @@ from perdure.aggregates import (
     Session,
     SessionEvent,
 )
+from perdure.aggregates.session import decide as deciding
 from perdure.aggregates.session import decide_run as running
 from perdure.aggregates.session import evolve as evolving
+from perdure.aggregates.session import open_calls as opening
+from perdure.aggregates.session import work as working
 from perdure.aggregates.session.decide import decide
 from perdure.aggregates.session.evolve import fold
 from perdure.aggregates.session.messages import NO_MESSAGES
@@ -27,6 +30,7 @@ from perdure.runtime.session import commit as writing
 from perdure.runtime.session.cache import SessionCache
 from perdure.runtime.session.commit_queue import Submissions
 from perdure.runtime.session.owner import Ownership
+from perdure.runtime.turn import running_turn as driving
 from perdure.runtime.turn.admission import Claim
 from perdure.runtime.verbs import turns
 from perdure.store import Mapper, memory
@@ -226,7 +230,32 @@ def an_owner_with_another_name(plant: Plant) -> None:
     plant.setattr(Mapper, "to_stored", renaming)
 
 
+def context_between_a_call_and_its_result(plant: Plant) -> None:
+    """Nothing that is staged waits for the results of open calls."""
+    for module in (running, deciding):
+        plant.setattr(module, "calls_held_open", lambda *_: ())
+
+
+def a_prompt_that_is_the_history(plant: Plant) -> None:
+    """A model is shown the messages as they are recorded."""
+    plant.setattr(driving, "presentable", lambda messages, *_: list(messages))
+
+
+def a_call_that_replaces_one_of_its_id(plant: Plant) -> None:
+    """Calls are told apart by their ids alone."""
+    through = opening.calls_through
+
+    def replacing(calls: Any, steps: Any, rules: Any, **places: int) -> Any:
+        left = through(calls, steps, rules, **places)
+        return tuple({call.id: call for call in left}.values())
+
+    plant.setattr(working, "calls_through", replacing)
+
+
 FAULTS: dict[Fault, set[str]] = {
+    context_between_a_call_and_its_result: {"G1", "G7", "G9"},
+    a_prompt_that_is_the_history: {"G9"},
+    a_call_that_replaces_one_of_its_id: {"G5", "G6", "G7", "G9"},
     an_acknowledgement_before_the_commit: {"G2"},
     inputs_lost_on_recovery: {"G1", "G6", "G9"},
     inputs_queued_again_that_a_receipt_names: {"G1", "G3", "G6"},
