@@ -61,6 +61,8 @@ def _problem_of_bytes(event: SessionEvent, state: bytes) -> str | None:
         return f"it is no JSON object: {error}"
     if "v" not in members:
         return "it has no schema version"
+    if bytes(members["v"]) != _ENCODER.encode(SCHEMA):
+        return None  # an older shape, which was brought up to today's
     names = ("tag", *event.__struct_fields__)
     unknown = [name for name in members if name not in names]
     if unknown:
