@@ -331,3 +331,19 @@ def test_the_turns_of_a_line_are_its_messages_and_digests(messages: list[dict[st
         raw = msgspec.json.encode(messages[: turn.message_count])
         assert turn.conversation_digest == hashlib.sha256(raw).hexdigest()
     assert read_line(json.dumps({"messages": messages}).encode()) == transcript
+
+
+def test_a_transcript_with_a_call_left_open_is_imported_whole(tmp_path: Path) -> None:
+    db = f"sqlite:///{tmp_path}/log.db"
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "user", "content": "b"},
+        {"role": "user", "content": "c"},
+    ]
+    path = tmp_path / "open.jsonl"
+    path.write_text(json.dumps({"id": "s", "messages": messages}), "utf-8")
+    assert perdure("import", str(path), db=db).code == 0
+    assert [one["id"] for one in perdure("calls", "s", "--json", db=db).document] == ["c"]
+    assert perdure("audit", db=db).code == 0

@@ -72,7 +72,7 @@ async def _record(
             open_calls="keep",  # what a transcript left open is no reason to leave it out
             reason="imported",
         )
-        version += 1
+        version = (await engine.read(name)).version  # of a turn, and of calls that it keeps
     ended = archive and view.phase != "archived"
     if ended:
         version = (await engine.archive(name)).version
