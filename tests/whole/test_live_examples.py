@@ -373,7 +373,7 @@ def test_killed_between_the_intent_and_the_result_the_call_is_unknown_until_some
     assert approval(programs) == [unknown]
     refused = programs.start("human_approval.py", "--ask", "Go on")
     assert refused.ended() == 1
-    assert f"is unknown: {call.id};" in refused.said
+    assert f"without a result: {call.id} (unknown);" in refused.said
     assert refunds(programs.folder) == []
 
     expected = ["Nothing waits."] if told is None else [told, "Nothing waits."]
