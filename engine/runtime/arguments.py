@@ -184,7 +184,7 @@ def optional_text(value: str | None) -> str | None:
 
 
 def checked_decision(decision: OpenCallsDecision | None) -> OpenCallsDecision | None:
-    """Return what is to become of open calls, if it is something that can."""
+    """Return the decision about open calls, if it is one. Raises InvalidArgument."""
     if decision is not None and decision not in DECISIONS:
         raise InvalidArgument(
             f"open_calls is 'abandon' or 'keep', not {decision!r}", parameter="open_calls"

@@ -27,7 +27,7 @@ async def finish(
 
 
 def result_of(done: asyncio.Future[_T], held: asyncio.CancelledError | None) -> _T:
-    """Return what the work led to, or raise the cancellation that was held back for it."""
+    """Return the result of the work, or raise the cancellation that was held back for it."""
     if held is not None:
         raise held from None if done.cancelled() else done.exception()
     return done.result()

@@ -288,7 +288,7 @@ def _context_problems(
 
 
 def _waiting_context_problems(before: Session, event: events.ContextStaged) -> Iterator[Problem]:
-    """Yield what is wrong with context that was to land at once, and waits for tool results."""
+    """Yield the problems of context that was to land at once, and waits for tool results."""
     if event.run_id is not None:
         yield from known_run_problems(before, event.run_id)
         if not calls_held_open(before.work):

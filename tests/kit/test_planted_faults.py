@@ -154,7 +154,7 @@ def an_acknowledgement_before_the_commit(plant: Plant) -> None:
         if owed:
             await commit(self, owed.pop(), **named)
         owed.append(rows)
-        return range(1, len(rows) + 1), False
+        return range(1, len(rows) + 1), None
 
     plant.setattr(Submissions, "commit", hurrying)
 

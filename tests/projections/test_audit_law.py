@@ -484,7 +484,7 @@ def test_forks_of_one_point_read_their_origin_once_and_each_as_if_alone() -> Non
             again = reader.state_before(name, origin)
             assert (again.id, again.work) == (name, alone.work)
             assert again.conversation.digest() == alone.conversation.digest()
-        assert counted.rows == 12  # of o at two versions, of a, and the first of each, for origins
+        assert counted.rows == 16  # o at two versions, a, and first events, for origins and rules
         assert engine.audit().ok
 
 

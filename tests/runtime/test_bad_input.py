@@ -130,6 +130,7 @@ OF_THE_ENGINE: dict[str, Callable[[Engine, Any], Awaitable[Any]]] = {
     "runtime_adapter": lambda engine, _: engine.runtime_adapter(),
     "cancel_all_checkpointers": lambda engine, _: engine.cancel_all_checkpointers(),
     "rearm_all_checkpointers": lambda engine, _: engine.rearm_all_checkpointers(),
+    "end_subscriptions": lambda engine, _: engine.end_subscriptions(),
 }
 NO_VERBS = {"open", "close", "release"}
 """What opens, closes, and gives back what it was given, closed or not."""

@@ -317,7 +317,7 @@ def test_k_calls_that_are_open_at_the_point_are_open_in_the_fork(url: str) -> No
             await engine.publish("o", "noted")
             await engine.control.stop("o")  # while nothing runs
             await engine.attach("o", EchoAgent())
-            await engine.record_turn("o", [message("so")])
+            await engine.record_turn("o", [message("so")], open_calls="keep")
             await engine.abandon_call("o", "c-2")
             had = {"c-1": "unknown", "c-2": "intended"}  # it was answered in the origin
             for given, found in (
@@ -325,8 +325,8 @@ def test_k_calls_that_are_open_at_the_point_are_open_in_the_fork(url: str) -> No
                 ({"at_message": 2}, had),
                 ({"at_message": 3}, {"c-2": "intended"}),
                 ({"at_message": 4}, {}),
-                ({"at_version": 6}, {}),
                 ({"at_version": 7}, {}),
+                ({"at_version": 8}, {}),
             ):
                 view = await engine.fork("o", **given)  # type: ignore[arg-type]
                 for _ in range(2):
@@ -337,7 +337,7 @@ def test_k_calls_that_are_open_at_the_point_are_open_in_the_fork(url: str) -> No
                     with pytest.raises(CallsUnresolved):
                         await engine.record_turn(view.id, [message("on")])
                     await engine.stage_tool_results(view.id, [answer])
-                    await engine.record_turn(view.id, [message("on")])
+                    await engine.record_turn(view.id, [message("on")], open_calls="keep")
                     whole = [message("go"), asked, answer, message("on")]
                     assert await said(engine, view.id) == whole
             assert (await engine.audit()).ok
@@ -399,10 +399,10 @@ def test_k_what_may_have_been_executed_is_unknown_in_the_fork_and_refuses_its_ne
                 assert await statuses(name) == {"c-1": "unknown", "c-2": "unknown"}
                 with pytest.raises(CallsUnresolved):
                     await engine.record_turn(name, [message("on")])
-            for text in ("by the way", "and also"):
-                await engine.append_context("o", text)
+            more = [message("by the way"), message("and also")]
+            await engine.record_turn("o", more, open_calls="abandon", reason="it takes too long")
             with pytest.raises(CallsUnresolved):
-                await engine.fork("o", at_message=3, replace=message("x"), new_session_id="x")
+                await engine.fork("o", at_message=2, replace=message("x"), new_session_id="x")
             with pytest.raises(SessionNotFound):
                 await engine.read("x")
             await engine.stage_tool_results(fork.id, [answer])

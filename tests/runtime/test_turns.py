@@ -204,7 +204,7 @@ def test_g4_a_second_turn_in_flight_is_refused_at_once_and_other_verbs_wait(
                 await asyncio.sleep(0.05)
                 with pytest.raises(SessionBusy) as busy:
                     await asyncio.wait_for(engine.record_turn("s", [message("b")]), 1)
-                assert busy.value.data == {"session_id": "s"}
+                assert busy.value.data == {"session_id": "s", "run_id": None}
                 assert busy.value.code == "SESSION_BUSY"
                 waiting = [
                     asyncio.create_task(verb)

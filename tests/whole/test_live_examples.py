@@ -208,7 +208,7 @@ def test_a_chat_that_is_open_elsewhere_is_busy_only_while_it_answers(programs: P
     chat.wait_for("You said ")
     other = programs.start("chat.py", *FAST)
     assert other.ended() == 1
-    other.wait_for("session 'chat' is busy: another turn is in flight")
+    other.wait_for("session 'chat' is busy: run ")
     assert "Traceback" not in other.said
 
 

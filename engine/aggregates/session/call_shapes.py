@@ -1,4 +1,4 @@
-"""What a call shape is, and which rules a log names: how tool calls are found in its messages.
+"""Call shapes, and the rules that a log names: how tool calls are found in its messages.
 
 Invariants: shapes are data; a released table never changes, and a new one has the next number, so
 that a log is read by the table that it was written under.
@@ -19,10 +19,10 @@ class CallShape(msgspec.Struct, frozen=True, kw_only=True):
     """Where one kind of message holds tool calls (``kind="call"``), or answers (``"result"``).
 
     ``at`` leads from the message to the parts that are calls or results. ``message`` and ``part``
-    say what must stand in the message and in the part, ``unless`` what must not stand in the part.
-    In a part, ``id`` leads to the call's id, ``tool`` to the tool's name and ``arguments`` to its
-    arguments: the first path that holds something counts. With ``by_name`` the id may be missing;
-    then a call and its result have the tool's name in common, and pair in order.
+    list texts that the message and the part must have, ``unless`` texts that the part must not
+    have. In a part, ``id`` leads to the call's id, ``tool`` to the tool's name and ``arguments``
+    to its arguments: the first path that holds something counts. With ``by_name`` the id may be
+    missing; then a call and its result have the tool's name in common, and pair in order.
 
     ``stand_in`` is the message that shows a model that a call has no recorded result. In its texts
     ``{id}``, ``{tool}`` and ``{text}`` are replaced; where a call has no id of its own, a key whose
@@ -51,12 +51,12 @@ class CallPlace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallRules(msgspec.Struct, frozen=True, kw_only=True):
-    """By what a conversation's tool calls are found, and what they hold up.
+    """The rules by which a conversation's tool calls are found.
 
     ``number`` 0 is for logs older than the table: calls are found by the rules of `first_rules`,
     and nothing waits for their results. From 1 on they are found by the table of that number, and
-    what the engine composes waits for their results. ``shapes`` are the embedder's own, which come
-    before the table's.
+    staged context and steered inputs wait for their results. ``shapes`` are the embedder's own,
+    which come before the table's.
     """
 
     number: int = 0

@@ -1,8 +1,9 @@
 """Tool calls and their results, found in recorded messages by the table of call shapes.
 
 Invariants: a call is open from the message that makes it until one that answers it; messages
-without tools cost a few searches of their bytes and are not parsed; what is found depends on the
-messages and on the rules that their log names, and on nothing else. Nothing here invents a result.
+without tools cost a few searches of their bytes and are not parsed; which calls are found
+depends on the messages and on the rules that their log names, and on nothing else. Nothing here
+invents a result.
 """
 
 import functools
@@ -69,7 +70,7 @@ class _At(NamedTuple):
 
 
 def steps_in(array: msgspec.Raw | bytes, rules: CallRules) -> list[Step]:
-    """Return what a recorded JSON array of messages says about tools."""
+    """Return the calls and results in a recorded JSON array of messages, in order."""
     recorded = bytes(array)
     if not rules.number:
         return _first_steps(recorded)

@@ -55,8 +55,8 @@ def decide(state: Session, command: commands.SessionCommand) -> Decision:
     the caller to settle first, from ``state.runs``, ``state.inputs`` and ``state.keys``, with the
     functions of `retries`.
 
-    The event of the command itself is the last one. What its turn makes of open calls comes before
-    it, and before that, in a session whose log is older, the rules that calls are found by.
+    The event of the command itself is the last one. The decision about open calls comes before it,
+    and before that, in a session whose log is older, the rules that calls are found by.
     """
     adopted = _adopted_rules(state, command)
     if adopted is None:

@@ -1,4 +1,4 @@
-"""What follows from a command about open tool calls: results staged, calls given up or kept.
+"""Decisions on commands about open tool calls: results staged, calls given up or kept.
 
 Invariants: as in `decide`; nothing here makes up a result.
 """
@@ -20,7 +20,7 @@ from perdure.machines import LIFECYCLE
 def settled_calls(
     state: Session, command: commands.RecordTurn | commands.BeginRun
 ) -> tuple[events.SessionEvent, ...]:
-    """Return what the caller has decided about the open calls that the turn does not answer."""
+    """Return the events of the caller's decision about open calls that the turn does not answer."""
     if command.open_calls is None or state.work.run is not None:
         return ()
     if "begin_run" not in LIFECYCLE.allowed(state.lifecycle):

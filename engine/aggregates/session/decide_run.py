@@ -264,7 +264,7 @@ class _First(NamedTuple):
 
 
 def _first(state: Session, own: EncodedMessages) -> _First:
-    """Return what lands in front of these messages, of what is staged and of the run's inputs.
+    """Return the staged messages and the inputs that land in front of these messages.
 
     Raises CallNotOpen where they answer a call again whose staged result lands in front.
     """

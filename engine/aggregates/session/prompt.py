@@ -1,6 +1,6 @@
 """A conversation as a model may be shown it: every tool call directly followed by its result.
 
-Invariants: what is recorded is not changed, and a conversation in which each result has its place
+Invariants: recorded messages are not changed, and a conversation in which each result has its place
 is returned as it is. A call without a recorded result gets a stand-in, in the shape of its provider
 and marked as not recorded; a result that was recorded later is shown where it belongs. No message
 or part is left out, and none is shown twice.
@@ -191,7 +191,7 @@ def _merged(found: Iterable[tuple[tuple[str, ...], Message]]) -> list[Message]:
 
 
 def _left(message: Message, found: list[Found], taken: set[int | None] | None) -> Message | None:
-    """Return what of a message is not shown elsewhere, None where nothing is."""
+    """Return a message without the parts that are shown elsewhere, None where none is left."""
     if not taken:
         return message
     if None in taken:
@@ -221,7 +221,7 @@ def _with(message: Message, path: Sequence[str], items: list[Any]) -> Message:
 
 
 def _filled(template: Any, call: _Made, text: str) -> Any:
-    """Return a stand-in with what it says of a call filled in."""
+    """Return a stand-in with the call's id, tool and text filled in."""
     match template:
         case dict():
             return {

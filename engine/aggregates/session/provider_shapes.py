@@ -1,4 +1,4 @@
-"""The call shapes of providers: OpenAI, Anthropic, Gemini and Bedrock, and what follows them.
+"""The call shapes of providers: OpenAI, Anthropic, Gemini and Bedrock, and of their followers.
 
 Invariants: a row for each shape, from the provider's own documents; a released row never changes.
 """

@@ -1,4 +1,4 @@
-"""What every event has, and the few words that events and commands share.
+"""The fields of every event, and the few types that events and commands share.
 
 Invariants: those of `events`, of which this is the foot.
 """

@@ -181,7 +181,7 @@ def results_to_land(work: Work, behind: msgspec.Raw | bytes) -> tuple[msgspec.Ra
 
 
 def calls_held_open(work: Work, results: Iterable[msgspec.Raw] = ()) -> Calls:
-    """Return the calls for which what was staged, and what is to steer, waits.
+    """Return the calls that staged context and steering inputs wait for.
 
     ``results`` are those that land in front, and so answer theirs. By the first rules nothing
     waits.
