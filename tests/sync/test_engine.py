@@ -343,6 +343,7 @@ def test_a_close_that_is_interrupted_releases_the_database_all_the_same(
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, handler))
     url = f"sqlite:///{tmp_path}/log.db"
+    before = {*threading.enumerate()}  # of engines that other tests dropped
     engine = Engine.open(url)
 
     async def agent(turn: Any) -> None:
@@ -358,7 +359,8 @@ def test_a_close_that_is_interrupted_releases_the_database_all_the_same(
         with pytest.raises(KeyboardInterrupt):
             engine.close()
         assert isinstance(turn.exception(), EngineClosed)
-    assert not [one for one in threading.enumerate() if one.name.startswith("perdure-")]
+    started = {*threading.enumerate()} - before
+    assert not [one for one in started if one.name.startswith("perdure-")]
     with Engine.open(url) as again:
         assert again.read("s").phase == "attached"
         assert [event.tag for event in islice(again.subscribe("s"), 4)][-1] == "run-cancelled"
